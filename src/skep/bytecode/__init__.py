@@ -1,0 +1,1 @@
+"""What an object file is, may do and needs. Pure: bytes in, values out."""

@@ -1,0 +1,1 @@
+"""What a program may do, needs, costs and is licensed as."""

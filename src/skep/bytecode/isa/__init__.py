@@ -1,0 +1,1 @@
+"""The eBPF instruction set: bytes to instructions and back, opcodes, helper numbers."""

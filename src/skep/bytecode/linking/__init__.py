@@ -1,0 +1,1 @@
+"""An object file made ready for one kernel: a load plan of plain values."""

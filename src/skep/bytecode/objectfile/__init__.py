@@ -1,0 +1,1 @@
+"""Compiler output as values: programs, maps, relocations, licence."""

@@ -1,0 +1,1 @@
+"""Many programs, one hook: what should run where, order, the chain compiler, plans with undo."""

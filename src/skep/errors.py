@@ -1,0 +1,125 @@
+"""Error families: what a caller can act on, with one table for exit codes and HTTP statuses.
+
+Every error Skep raises on purpose is a :class:`SkepError` of one family. A family is chosen by
+what the person or program at the other end can do about it, not by where it was found. Rooms
+define their own narrower classes below a family; the table below is the only place where a
+family becomes a number.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+
+class SkepError(Exception):
+    """An error with a sentence for people and a hint what to do next.
+
+    Args:
+        message: what was expected and what came, one sentence, no trailing dot needed.
+        hint: what to do next; empty if nothing sensible can be said.
+        detail: long supporting text kept whole (a verifier log, a list of problems).
+    """
+
+    family: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.detail = detail
+
+
+class UsageError(SkepError):
+    """The request itself is wrong: an unknown option, hook, setting or reference."""
+
+    family = "usage"
+
+
+class Malformed(SkepError):
+    """Foreign data is not what its format demands: ELF, BTF, OCI, JSON, TOML, HTTP."""
+
+    family = "malformed"
+
+
+class NotFound(SkepError):
+    """What was asked for does not exist: a package, an interface, a deployment, a file."""
+
+    family = "not-found"
+
+
+class Conflict(SkepError):
+    """Something else is there already: a version, a deployment, a foreign program on a hook."""
+
+    family = "conflict"
+
+
+class Untrusted(SkepError):
+    """It may be genuine, but it was not shown to be: digest, signature, key, policy."""
+
+    family = "untrusted"
+
+
+class Refused(SkepError):
+    """A rule said no: the kernel's verifier, the review, a chain that cannot be composed."""
+
+    family = "refused"
+
+
+class Unsupported(SkepError):
+    """Valid, but not possible here: an older kernel, a missing feature, a format still to come."""
+
+    family = "unsupported"
+
+
+class Unavailable(SkepError):
+    """The other side did not answer, or not in time. Trying again may help."""
+
+    family = "unavailable"
+
+
+class NotPermitted(SkepError):
+    """The caller lacks the privilege: root, a capability, an account."""
+
+    family = "not-permitted"
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyCodes:
+    """How a family leaves the process.
+
+    Attributes:
+        exit_code: of a command; 0 is success, 130 is an interrupt, 1 is a bug in Skep.
+        http_status: of an answer.
+    """
+
+    exit_code: int
+    http_status: int
+
+
+FAMILIES: Mapping[str, FamilyCodes] = MappingProxyType(
+    {
+        "internal": FamilyCodes(1, 500),
+        "usage": FamilyCodes(2, 400),
+        "malformed": FamilyCodes(3, 400),
+        "not-found": FamilyCodes(4, 404),
+        "conflict": FamilyCodes(5, 409),
+        "untrusted": FamilyCodes(6, 403),
+        "refused": FamilyCodes(7, 422),
+        "unsupported": FamilyCodes(8, 501),
+        "unavailable": FamilyCodes(9, 503),
+        "not-permitted": FamilyCodes(10, 401),
+    }
+)
+
+
+def codes(error: BaseException) -> FamilyCodes:
+    """Exit code and HTTP status of ``error``; anything that is not ours is ``internal``.
+
+    >>> codes(NotFound("no such package")).exit_code
+    4
+    >>> codes(KeyError("x")).http_status
+    500
+    """
+    family = error.family if isinstance(error, SkepError) else "internal"
+    return FAMILIES[family]

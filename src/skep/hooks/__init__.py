@@ -1,0 +1,1 @@
+"""Where a program can be attached: one file per hook, one table over all."""
