@@ -1,8 +1,10 @@
 """An eBPF object file as values; nothing in here knows a kernel."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
+from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.isa.instructions import Instruction
 
 
@@ -18,8 +20,15 @@ class MapSpec:
         max_entries: as declared; 0 means user space must say.
         flags: ``BPF_F_*`` of map creation.
         pinning: 0 none, 1 by name.
-        data: content of a data section, ``None`` for other maps.
+        data: content of a data section, ``None`` for other maps. Empty for ``.bss``: what is
+            missing up to ``value_size`` is zero.
         origin: which kind of definition this came from.
+        extra: ``map_extra``, for example the number of hashes of a bloom filter.
+        numa_node: node to allocate on, ``None`` if the object does not say.
+        key_type_id: type of the key in the object's BTF, 0 unknown.
+        value_type_id: type of the value in the object's BTF, 0 unknown.
+        inner: template of the inner maps of a map of maps, ``None`` if the object gives none.
+        initial: initial entries of a map of maps or program array: index, map or function name.
     """
 
     name: str
@@ -31,6 +40,12 @@ class MapSpec:
     pinning: int = 0
     data: bytes | None = None
     origin: Literal["btf", "legacy", "data"] = "btf"
+    extra: int = 0
+    numa_node: int | None = None
+    key_type_id: int = 0
+    value_type_id: int = 0
+    inner: "MapSpec | None" = None
+    initial: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,22 @@ class Variable:
     section: str
     offset: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Extern:
+    """A name that code uses and the object does not define.
+
+    Attributes:
+        name: as in the object, with a flavour (``___v2``) if it has one.
+        kind: ``kfunc`` and ``kernel_variable`` come from BTF DATASEC ``.ksyms``, ``kconfig`` from
+            ``.kconfig``; ``undeclared`` is anything else, which no loader can provide.
+        is_weak: may be missing on a kernel.
+    """
+
+    name: str
+    kind: Literal["kfunc", "kernel_variable", "kconfig", "undeclared"]
+    is_weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +109,8 @@ class Function:
         instructions: as compiled, not relocated.
         relocations: ascending by slot. Calls inside one section that the compiler resolved
             itself appear here too, as ``call``.
-        is_static: local symbol.
+        is_static: local symbol, or none at all.
+        type_id: BTF type of kind FUNC, 0 unknown.
     """
 
     name: str
@@ -87,6 +119,7 @@ class Function:
     instructions: tuple[Instruction, ...]
     relocations: tuple[Relocation, ...]
     is_static: bool = False
+    type_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +199,14 @@ class ObjectFile:
         programs: entries.
         maps: BTF, legacy and data maps, in order of the file.
         variables: globals in data sections.
-        externs: undefined symbols that code refers to.
+        externs: names of undefined symbols that code refers to.
         licence: kernel licence string, ``None`` if there is no such section.
         core_relocations: CO-RE records.
         source_lines: line info.
         has_btf: a ``.BTF`` section was present and read.
+        extern_details: what is known about each of ``externs``, in the same order.
+        remarks: what was read but not understood, a sentence each, for people.
+        types: the object's BTF.
     """
 
     byteorder: Literal["little", "big"]
@@ -181,5 +217,8 @@ class ObjectFile:
     externs: tuple[str, ...]
     licence: str | None
     core_relocations: tuple[CoreRelocation, ...] = ()
-    source_lines: tuple[SourceLine, ...] = ()
+    source_lines: Sequence[SourceLine] = ()
     has_btf: bool = False
+    extern_details: tuple[Extern, ...] = ()
+    remarks: tuple[str, ...] = ()
+    types: TypeTable | None = field(default=None, compare=False, repr=False)

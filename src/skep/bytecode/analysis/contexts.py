@@ -1,0 +1,145 @@
+"""What programs of a type get in r1, and what storing to it means.
+
+Offsets are bytes from the context pointer, as the object file has them: the kernel rewrites these
+accesses. Source: the structures of ``include/uapi/linux/bpf.h`` and the ``is_valid_access``
+callbacks in ``net/core/filter.c``, Linux 6.18.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class WritableField:
+    """A range of bytes a program may store to, and what that shows.
+
+    Attributes:
+        start: first byte.
+        end: byte behind the last.
+        name: as in the structure.
+        permission: row of the taxonomy.
+        severity: instead of the row's, ``None`` for the row's.
+    """
+
+    start: int
+    end: int
+    name: str
+    permission: str
+    severity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContextLayout:
+    """A context structure.
+
+    Attributes:
+        name: in the kernel's header.
+        packet_fields: names of the fields that become pointers into the packet, by offset.
+        writable: fields whose change is a permission.
+        is_known: ``False`` if nothing is known: then any load from it may be any pointer.
+    """
+
+    name: str
+    packet_fields: Mapping[int, str] = MappingProxyType({})
+    writable: tuple[WritableField, ...] = ()
+    is_known: bool = True
+
+    @property
+    def has_packet(self) -> bool:
+        """Programs may hold pointers into a packet, or we cannot tell."""
+        return bool(self.packet_fields) or not self.is_known
+
+
+_METADATA = "net.metadata"
+_ADDRESS = "net.rewrite_addr"
+_SOCKOPT = "net.sockopt"
+_INTERCEPT = "net.sockopt_intercept"
+
+XDP_MD = ContextLayout("xdp_md", MappingProxyType({0: "data", 4: "data_end", 8: "data_meta"}))
+SK_BUFF = ContextLayout(
+    "__sk_buff",
+    MappingProxyType({76: "data", 80: "data_end", 140: "data_meta"}),
+    (
+        WritableField(8, 12, "mark", _METADATA),
+        WritableField(12, 16, "queue_mapping", _METADATA),
+        WritableField(32, 36, "priority", _METADATA),
+        WritableField(44, 48, "tc_index", _METADATA),
+        WritableField(48, 68, "cb", _METADATA, "info"),
+        WritableField(72, 76, "tc_classid", _METADATA),
+        WritableField(152, 160, "tstamp", _METADATA),
+    ),
+)
+SK_MSG_MD = ContextLayout("sk_msg_md", MappingProxyType({0: "data", 8: "data_end"}))
+SK_REUSEPORT_MD = ContextLayout("sk_reuseport_md", MappingProxyType({0: "data", 8: "data_end"}))
+SOCK_OPS = ContextLayout(
+    "bpf_sock_ops",
+    MappingProxyType({192: "skb_data", 200: "skb_data_end"}),
+    (WritableField(4, 20, "reply", _SOCKOPT),),  # a union with replylong[4]
+)
+SOCK_ADDR = ContextLayout(
+    "bpf_sock_addr",
+    writable=(
+        WritableField(4, 8, "user_ip4", _ADDRESS),
+        WritableField(8, 24, "user_ip6", _ADDRESS),
+        WritableField(24, 28, "user_port", _ADDRESS),
+        WritableField(40, 44, "msg_src_ip4", _ADDRESS),
+        WritableField(44, 60, "msg_src_ip6", _ADDRESS),
+    ),
+)
+SOCK = ContextLayout(
+    "bpf_sock",
+    writable=(
+        WritableField(0, 4, "bound_dev_if", _SOCKOPT),
+        WritableField(16, 20, "mark", _SOCKOPT),
+        WritableField(20, 24, "priority", _SOCKOPT),
+    ),
+)
+SOCKOPT = ContextLayout(
+    "bpf_sockopt",
+    writable=(
+        WritableField(24, 28, "level", _INTERCEPT),
+        WritableField(28, 32, "optname", _INTERCEPT),
+        WritableField(32, 36, "optlen", _INTERCEPT),
+        WritableField(36, 40, "retval", _INTERCEPT),
+    ),
+)
+SYSCTL = ContextLayout("bpf_sysctl", writable=(WritableField(4, 8, "file_pos", "cgroup.sysctl"),))
+OTHER = ContextLayout("context")
+UNKNOWN_CONTEXT = ContextLayout("unknown", is_known=False)
+
+_BY_TYPE: Mapping[str, ContextLayout] = MappingProxyType(
+    {
+        "XDP": XDP_MD,
+        **dict.fromkeys(
+            (
+                "SOCKET_FILTER",
+                "SCHED_CLS",
+                "SCHED_ACT",
+                "CGROUP_SKB",
+                "LWT_IN",
+                "LWT_OUT",
+                "LWT_XMIT",
+                "LWT_SEG6LOCAL",
+                "SK_SKB",
+                "FLOW_DISSECTOR",
+            ),
+            SK_BUFF,
+        ),
+        "SK_MSG": SK_MSG_MD,
+        "SK_REUSEPORT": SK_REUSEPORT_MD,
+        "SOCK_OPS": SOCK_OPS,
+        "CGROUP_SOCK_ADDR": SOCK_ADDR,
+        "CGROUP_SOCK": SOCK,
+        "CGROUP_SOCKOPT": SOCKOPT,
+        "CGROUP_SYSCTL": SYSCTL,
+        "EXT": UNKNOWN_CONTEXT,  # the type of what it replaces
+    }
+)
+
+
+def layout_of(program_type: str | None, *, is_known_type: bool) -> ContextLayout:
+    """Context of a program type; unknown for types nobody stated or we do not know."""
+    if program_type is None or not is_known_type:
+        return UNKNOWN_CONTEXT
+    return _BY_TYPE.get(program_type, OTHER)

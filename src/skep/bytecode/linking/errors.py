@@ -1,0 +1,19 @@
+"""Why an object cannot be linked."""
+
+from skep.errors import Unsupported, UsageError
+
+
+class CannotLink(Unsupported):
+    """The object is valid, but what it needs cannot be provided here."""
+
+
+class SettingRequired(UsageError):
+    """The object leaves something open that only the caller can decide."""
+
+
+class UnknownName(UsageError):
+    """A setting names a program, map or variable that the object does not have."""
+
+
+class UnfitSetting(UsageError):
+    """A setting names something that exists, with a value it cannot take."""

@@ -1,0 +1,137 @@
+"""From functions to one program: which are needed, where they go, what their references become.
+
+The entry comes first and every needed subprogram once behind it. The kernel takes the targets of
+calls for the beginnings of functions, and refuses code that nothing reaches, so a subprogram that
+nobody needs must not be there; and a jump must not leave its function, because what stands behind
+it in the object is not what stands behind it here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.errors import CannotLink
+from skep.bytecode.linking.plan import (
+    LDDW,
+    PSEUDO_FUNCTION,
+    PSEUDO_MAP_INDEX,
+    PSEUDO_MAP_INDEX_VALUE,
+)
+from skep.bytecode.objectfile.model import Function, Relocation
+
+MOST_INSTRUCTIONS = 1_000_000
+_PSEUDO_CALL = 1
+_HIGHEST_OFFSET = 1 << 29  # BPF_MAX_VAR_OFF: the verifier refuses addresses beyond
+
+_JUMP = 0x05
+_JUMP32 = 0x06
+_CALL = 0x8
+_EXIT = 0x9
+_FAR_JUMP = 0x06  # JMP32 | JA: distance in the immediate (ISA v4)
+_INDIRECT_JUMP = 0x0D
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Functions in the order they are laid out.
+
+    Attributes:
+        functions: entry first.
+        starts: first slot of each function, by name.
+    """
+
+    functions: tuple[Function, ...]
+    starts: Mapping[str, int]
+
+
+def needed_functions(entry: str, functions: Mapping[str, Function]) -> tuple[Function, ...]:
+    """``entry`` and all it calls or takes the address of, transitively, each once.
+
+    Order is that of first mention, so that the same object always gives the same program.
+    """
+    names = {entry: None}
+    waiting = [entry]
+    while waiting:
+        for relocation in functions[waiting.pop()].relocations:
+            if relocation.kind in ("call", "function_address") and relocation.name not in names:
+                names[relocation.name] = None
+                waiting.append(relocation.name)
+    return tuple(functions[name] for name in names)
+
+
+def lay_out(functions: tuple[Function, ...]) -> Layout:
+    """Put ``functions`` one behind the other.
+
+    Raises:
+        CannotLink: if they are more than a million instructions together, or a jump leaves its
+            function.
+    """
+    starts: dict[str, int] = {}
+    length = 0
+    for function in functions:
+        _check_jumps(function)
+        starts[function.name] = length
+        length += len(function.instructions)
+    if length > MOST_INSTRUCTIONS:
+        raise CannotLink(f"expected at most {MOST_INSTRUCTIONS} instructions, got {length}")
+    return Layout(functions, starts)
+
+
+def resolve(layout: Layout, map_indexes: Mapping[str, int]) -> tuple[Instruction, ...]:
+    """Instructions of the whole program, with calls, functions and maps put in.
+
+    Raises:
+        CannotLink: for a reference to something that is neither a function nor a map.
+    """
+    result: list[Instruction] = []
+    for function in layout.functions:
+        start = len(result)
+        result.extend(function.instructions)
+        for relocation in function.relocations:
+            slot = start + relocation.slot
+            match relocation.kind:
+                case "call":
+                    distance = layout.starts[relocation.name] - slot - 1
+                    result[slot] = result[slot]._replace(src=_PSEUDO_CALL, immediate=distance)
+                case "function_address":
+                    distance = layout.starts[relocation.name] - slot - 1
+                    _load(result, slot, PSEUDO_FUNCTION, (distance, 0))
+                case "map":
+                    _load(result, slot, PSEUDO_MAP_INDEX, (map_indexes[relocation.name], 0))
+                case "map_value":
+                    offset = _checked_offset(function, relocation)
+                    index = map_indexes[relocation.name]
+                    _load(result, slot, PSEUDO_MAP_INDEX_VALUE, (index, offset))
+                case "extern_call" | "extern_address":
+                    raise CannotLink(f"{function.name}: {relocation.name} is not in the object")
+    return tuple(result)
+
+
+def _load(result: list[Instruction], slot: int, source: int, halves: tuple[int, int]) -> None:
+    destination = result[slot].dst
+    result[slot] = Instruction(LDDW, destination, source, 0, halves[0])
+    result[slot + 1] = Instruction(0, 0, 0, 0, halves[1])
+
+
+def _checked_offset(function: Function, relocation: Relocation) -> int:
+    if not 0 <= relocation.addend < _HIGHEST_OFFSET:
+        raise CannotLink(
+            f"{function.name}: expected an address inside {relocation.name}, "
+            f"got byte {relocation.addend}"
+        )
+    return relocation.addend
+
+
+def _check_jumps(function: Function) -> None:
+    length = len(function.instructions)
+    for slot, (opcode, _dst, _src, offset, immediate) in enumerate(function.instructions):
+        if opcode & 7 not in (_JUMP, _JUMP32) or opcode >> 4 in (_CALL, _EXIT):
+            continue
+        if opcode == _INDIRECT_JUMP:
+            raise CannotLink(f"{function.name}: indirect jumps cannot be linked yet")
+        target = slot + 1 + (immediate if opcode == _FAR_JUMP else offset)
+        if not 0 <= target < length:
+            raise CannotLink(
+                f"{function.name}: instruction {slot} jumps out of its function, to {target}",
+                hint="the object was made by hand or damaged; compile it again",
+            )

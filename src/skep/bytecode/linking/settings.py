@@ -1,0 +1,37 @@
+"""What a caller decides about linking."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+_MOST_CPUS = 8192  # largest CONFIG_NR_CPUS of any architecture that Linux runs eBPF on
+
+_NO_TYPES: Mapping[str, str] = MappingProxyType({})
+_NO_SIZES: Mapping[str, int] = MappingProxyType({})
+_NO_VALUES: Mapping[str, bytes] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """Choices that an object leaves open.
+
+    Attributes:
+        program_types: function name to program type (kernel name without prefix, ``XDP``); wins
+            over the section name.
+        programs: functions to link, ``None`` for all that are loaded by default.
+        max_entries: map name to number of entries.
+        variables: name of a global variable, or ``section:name`` where two have that name, to its
+            bytes.
+        licence: kernel licence string of an object that declares none.
+        possible_cpus: of the node; size of perf event arrays that leave it open.
+        byteorder: of the node.
+    """
+
+    program_types: Mapping[str, str] = field(default_factory=lambda: _NO_TYPES)
+    programs: frozenset[str] | None = None
+    max_entries: Mapping[str, int] = field(default_factory=lambda: _NO_SIZES)
+    variables: Mapping[str, bytes] = field(default_factory=lambda: _NO_VALUES)
+    licence: str | None = None
+    possible_cpus: int = _MOST_CPUS
+    byteorder: Literal["little", "big"] = "little"

@@ -1,0 +1,143 @@
+"""BTF.ext records as facts about slots of functions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import overload
+
+from skep.bytecode.btf.extension import Extension, Group
+from skep.bytecode.btf.table import TypeTable
+from skep.bytecode.isa.instructions import SLOT_BYTES
+from skep.bytecode.objectfile.errors import MalformedObject
+from skep.bytecode.objectfile.functions import CodeMap
+from skep.bytecode.objectfile.model import CoreRelocation, SourceLine
+from skep.bytecode.objectfile.references import Place
+
+_MOST_CORE_RECORDS = 200_000  # the largest object seen has 4,282
+_HIGHEST_CORE_KIND = 12
+
+
+def read_type_ids(
+    extension: Extension, types: TypeTable, sections: Mapping[str, int]
+) -> dict[Place, int]:
+    """BTF types of functions, by the place where they begin.
+
+    Args:
+        sections: numbers of code sections by name; records of others are left out.
+    """
+    word = "<" if types.byteorder == "little" else ">"
+    return {
+        Place(sections[group.section], place // SLOT_BYTES): type_id
+        for group in extension.functions
+        if group.section in sections
+        for place, type_id in group.decode(f"{word}II")
+        if type_id < len(types)
+    }
+
+
+def read_core_relocations(
+    extension: Extension, types: TypeTable, sections: Mapping[str, int], functions: CodeMap
+) -> tuple[CoreRelocation, ...]:
+    """CO-RE records, in order of the file.
+
+    Raises:
+        MalformedObject: for a record outside the code or of an unknown kind; leaving one out
+            would leave an offset of some other kernel in the program.
+    """
+    word = "<" if types.byteorder == "little" else ">"
+    found: list[CoreRelocation] = []
+    for group in extension.core:
+        if group.section not in sections:
+            raise MalformedObject(f"expected CO-RE records of code, got {group.section!r}")
+        number = sections[group.section]
+        if len(found) + len(group.records) // group.stride > _MOST_CORE_RECORDS:
+            raise MalformedObject(f"expected at most {_MOST_CORE_RECORDS} CO-RE records")
+        for place, type_id, access, kind in group.decode(f"{word}IIII"):
+            where = functions.locate(number, place // SLOT_BYTES)
+            if where is None or place % SLOT_BYTES or kind > _HIGHEST_CORE_KIND:
+                raise MalformedObject(
+                    f"expected CO-RE records of kind 0 to {_HIGHEST_CORE_KIND} at instructions of "
+                    f"{group.section!r}, got kind {kind} at byte {place}"
+                )
+            name, slot = where
+            root = types.type(type_id).name
+            found.append(CoreRelocation(name, slot, type_id, root, types.string(access), kind))
+    return tuple(found)
+
+
+class SourceLines(Sequence[SourceLine]):
+    """Line information, decoded when first looked at: most readers of an object never do.
+
+    Records that lie outside the code are left out, and text that cannot be printed is replaced:
+    it is for people, and it must not fail after the object was accepted.
+    """
+
+    __slots__ = ("_decoded", "_functions", "_groups", "_sections", "_types")
+
+    def __init__(
+        self,
+        groups: tuple[Group, ...],
+        types: TypeTable,
+        sections: Mapping[str, int],
+        functions: CodeMap,
+    ) -> None:
+        self._groups = groups
+        self._types = types
+        self._sections = sections
+        self._functions = functions
+        self._decoded: tuple[SourceLine, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self._lines())
+
+    @overload
+    def __getitem__(self, index: int) -> SourceLine: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[SourceLine, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> SourceLine | tuple[SourceLine, ...]:
+        return self._lines()[index]
+
+    def __iter__(self) -> Iterator[SourceLine]:
+        return iter(self._lines())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return self._lines() == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._lines())
+
+    def __repr__(self) -> str:
+        return f"SourceLines({self._lines()!r})"
+
+    def _lines(self) -> tuple[SourceLine, ...]:
+        if self._decoded is None:
+            self._decoded = tuple(self._decode())
+        return self._decoded
+
+    def _decode(self) -> Iterator[SourceLine]:
+        word = "<" if self._types.byteorder == "little" else ">"
+        texts: dict[int, str] = {}
+        for group in self._groups:
+            number = self._sections.get(group.section)
+            if number is None:
+                continue
+            for place, file, text, packed in group.decode(f"{word}IIII"):
+                where = self._functions.locate(number, place // SLOT_BYTES)
+                if where is None:
+                    continue
+                for offset in (file, text):
+                    if offset not in texts:
+                        texts[offset] = _printable(self._types, offset)
+                yield SourceLine(
+                    *where, texts[file], line=packed >> 10, column=packed & 1023, text=texts[text]
+                )
+
+
+def _printable(types: TypeTable, offset: int) -> str:
+    text = types.text(offset)
+    return "".join(
+        character if character.isprintable() else " " if character.isspace() else "\ufffd"
+        for character in text
+    )

@@ -1,0 +1,76 @@
+"""Deployments: what a node's owner declared, one package's program on one hook target.
+
+A deployment is data that outlives a command: it is what the database of a node keeps, what plans
+are made from and what a fleet would send. What is running is observed, never stored in here.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from skep.errors import UsageError
+from skep.hooks.table import HookTarget
+
+# Also a directory in bpffs, where the kernel reserves dots (bpf_lookup in kernel/bpf/inode.c).
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?")
+
+TrustDecision = Literal["require-key", "insecure-accept-all"]
+"""Which policy the owner chose when installing: one value, never two switches."""
+
+
+class BadDeploymentName(UsageError):
+    """The text cannot name a deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A package's program on a hook target, with its place and settings.
+
+    Attributes:
+        name: unique on the node.
+        reference: what was asked for, for people.
+        digest: the package's manifest; the only thing content is found by.
+        program: function name in the package's object.
+        on: hook and target.
+        order: place among the deployments on the same hook target, ascending.
+        run_on: verdict names after which the next program runs.
+        settings: names and texts as the owner typed them, ascending by name; what is not here
+            has the package's default.
+        policy: which trust policy the owner chose for this deployment.
+        signer: fingerprint of the key whose signature was checked; empty if none was.
+        maps: pin names of its maps, see :func:`skep.chains.fingerprints.map_pin_name`.
+    """
+
+    name: str
+    reference: str
+    digest: str
+    program: str
+    on: HookTarget
+    order: int
+    run_on: tuple[str, ...]
+    settings: tuple[tuple[str, str], ...] = ()
+    policy: TrustDecision = "require-key"
+    signer: str = ""
+    maps: tuple[str, ...] = ()
+
+    @property
+    def accepts_unsigned(self) -> bool:
+        """Whether the owner waived signatures for it; to be flagged wherever it is shown."""
+        return self.policy == "insecure-accept-all"
+
+
+def parse_deployment_name(text: str) -> str:
+    """Check that ``text`` can name a deployment.
+
+    >>> parse_deployment_name("ratelimiting-2")
+    'ratelimiting-2'
+
+    Raises:
+        BadDeploymentName: for anything but 1-63 lower-case letters, digits, ``-`` and ``_``.
+    """
+    if not _NAME.fullmatch(text):
+        raise BadDeploymentName(
+            f"expected 1-63 lower-case letters, digits, '-' or '_', got {text[:80]!r}",
+            hint="choose another name with --name",
+        )
+    return text

@@ -1,0 +1,333 @@
+"""The chain compiler: the instructions of several programs become one program.
+
+A chain of members A, B and C is laid out like this; every line is a run of slots::
+
+    *(u64 *)(r10 - S) = r1            the context is kept below every member's stack
+    A's entry                         each exit is a jump to the seam behind A
+    if w0 == <code> goto +…           seam: one comparison for each code in A's run_on
+    exit                              any other code is the verdict of the chain
+    r1 = *(u64 *)(r10 - S)            B starts as it would alone: context in r1
+    B's entry, seam, C's entry        C's exits stay exits
+    A's subprograms, B's, C's         once each; their calls are re-based
+
+So going on to the next member costs a comparison and a load that hits the first-level cache, where
+a tail call costs an indirect jump and a map lookup.
+
+What a member can observe is what it observes alone:
+
+* It starts with the context in ``r1`` and a frame pointer in ``r10``. The verifier has seen it
+  read no other register before writing it, when it was loaded alone.
+* Its stack is that of the entry function, shared with the other members, one after another. All
+  of it lies above the slot of the context, because S is derived from what the verifier said. If
+  that should be wrong, the slot no longer holds a context and the verifier refuses the whole.
+* A tail call that falls through does so here; one that succeeds leaves the chain for good, and
+  what it jumps to gives the verdict.
+
+The verifier walks the whole again before it is loaded, so nothing here is trusted: a mistake in
+this module is a refused load, never an unsafe program.
+
+Licence of the whole: if every member's is compatible with the GPL, so is it. Otherwise the whole
+takes an incompatible one, and the verifier refuses it if any member calls a helper that is for GPL
+programs only. It is never "upgraded".
+
+Sources: RFC 9669 for the encoding; ``check_subprogs`` in kernel/bpf/verifier.c of Linux 6.12 for
+what a subprogram may look like; ``license_is_gpl_compatible`` in include/linux/license.h.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.plan import (
+    LDDW,
+    PSEUDO_FUNCTION,
+    PSEUDO_MAP_FD,
+    PSEUDO_MAP_INDEX,
+    PSEUDO_MAP_INDEX_VALUE,
+    PSEUDO_MAP_VALUE,
+    ProgramPlan,
+)
+from skep.chains.member import CannotSplice, MapReference, Member, SplicedChain
+
+STACK_BYTES = 512  # MAX_BPF_STACK
+MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
+CHAIN_NAME = "skep_chain"
+
+_HAS_FRAGS = 1 << 5  # BPF_F_XDP_HAS_FRAGS
+_CLASS_LOAD = 0x00
+_JA, _JEQ32, _CALL, _EXIT, _GOTOX = 0x05, 0x16, 0x85, 0x95, 0x0D
+_LOAD_U64, _STORE_U64 = 0x79, 0x7B  # dst = *(u64 *)(src + offset); *(u64 *)(dst + offset) = src
+_PACKET_MODES = {0x20, 0x40}  # legacy packet loads: BPF_ABS, BPF_IND
+_PSEUDO_CALL = 1
+_R0, _R1, _R10 = 0, 1, 10
+_FARTHEST = 2**15 - 1
+
+GPL_COMPATIBLE = frozenset(
+    {
+        "GPL",
+        "GPL v2",
+        "GPL and additional rights",
+        "Dual BSD/GPL",
+        "Dual MIT/GPL",
+        "Dual MPL/GPL",
+    }
+)
+
+
+def splice(members: Sequence[Member]) -> SplicedChain:
+    """Make one program of ``members``, which gives the verdict they give one after another.
+
+    The chain of one member is that member's program, unchanged.
+
+    Raises:
+        CannotSplice: (1) no members, or two of one name; (2) different program or attach types
+            or load flags; (3) a member that is not the last would never go on; (4) a member
+            takes the address of a function, jumps indirectly, or could leave the chain through
+            a legacy packet load; (5) not enough stack; (6) a jump too far for 16 bits, or too
+            many slots; (7) a plan that contradicts itself. Always naming the member.
+    """
+    _check_members(members)
+    maps = tuple(MapReference(member.name, each.name) for member in members for each in member.maps)
+    names = tuple(member.name for member in members)
+    if len(members) == 1:
+        plan = members[0].program
+        entry = _entry_slots(members[0])
+        return SplicedChain(
+            plan, maps, (range(entry),), (range(entry, len(plan.instructions)),), names
+        )
+
+    slot_offset = -_context_slot(members)
+    out = [Instruction(_STORE_U64, _R10, _R1, slot_offset)]
+    seams = [[] if member is members[-1] else _seam(member, slot_offset) for member in members]
+
+    # Where everything will be: entries with their seams first, then subprograms by member.
+    ranges: list[range] = []
+    position = len(out)
+    for member, seam in zip(members, seams, strict=True):
+        ranges.append(range(position, position + _entry_slots(member)))
+        position = ranges[-1].stop + len(seam)
+    subprogram_ranges: list[range] = []
+    for member, entry_range in zip(members, ranges, strict=True):
+        count = len(member.program.instructions) - len(entry_range)
+        subprogram_ranges.append(range(position, position + count))
+        position += count
+    if position > MOST_SLOTS:
+        raise CannotSplice(
+            f"a chain may have {MOST_SLOTS} instructions, this one has {position}",
+            hint="remove a member",
+        )
+
+    map_base = 0
+    moved: list[list[Instruction]] = []
+    for member, entry_range, behind in zip(members, ranges, subprogram_ranges, strict=True):
+        moved.append(_move(member, entry_range, behind, map_base))
+        map_base += len(member.maps)
+    for member, code, seam in zip(members, moved, seams, strict=True):
+        body = code[: _entry_slots(member)]
+        out += _leave_at_end(member, body) if seam else body
+        out += seam
+    subprograms = [0]
+    for member, code, behind in zip(members, moved, subprogram_ranges, strict=True):
+        entry_slots = _entry_slots(member)
+        out += code[entry_slots:]
+        subprograms += [
+            first - entry_slots + behind.start for first in member.program.subprograms[1:]
+        ]
+
+    first = members[0].program
+    program = ProgramPlan(
+        name=CHAIN_NAME,
+        program_type=first.program_type,
+        attach_type=first.attach_type,
+        flags=_combined_flags(members),
+        licence=combined_licence([member.program.licence for member in members]),
+        instructions=tuple(out),
+        subprograms=tuple(subprograms),
+    )
+    return SplicedChain(program, maps, tuple(ranges), tuple(subprogram_ranges), names)
+
+
+def combined_licence(licences: Sequence[str]) -> str:
+    """Kernel licence string of a program made of parts under ``licences``.
+
+    >>> combined_licence(["GPL", "Dual BSD/GPL"]), combined_licence(["GPL", "Proprietary"])
+    ('GPL', 'Proprietary')
+    >>> combined_licence(["Dual BSD/GPL", "Dual BSD/GPL"])
+    'Dual BSD/GPL'
+    """
+    for licence in licences:
+        if licence not in GPL_COMPATIBLE:
+            return licence
+    return licences[0] if len(set(licences)) == 1 else "GPL"
+
+
+def _check_members(members: Sequence[Member]) -> None:
+    if not members:  # (1)
+        raise CannotSplice("expected at least one member, got none")
+    seen: set[str] = set()
+    for member in members:
+        if member.name in seen:
+            raise CannotSplice(f"two members of the chain are called {member.name!r}")
+        seen.add(member.name)
+        _check_plan(member)
+    first = members[0]
+    for member in members:  # (2)
+        for what, here, there in (
+            ("program type", member.program.program_type, first.program.program_type),
+            ("attach type", member.program.attach_type, first.program.attach_type),
+            (
+                "load flags",
+                member.program.flags & ~_HAS_FRAGS,
+                first.program.flags & ~_HAS_FRAGS,
+            ),
+        ):
+            if here != there:
+                raise CannotSplice(
+                    f"{member.name!r} has {what} {here}, the chain's first member "
+                    f"{first.name!r} has {there}",
+                    hint="only programs made for the same hook can share a chain",
+                )
+    for member, successor in pairwise(members):
+        if not member.run_on:  # (3)
+            raise CannotSplice(
+                f"{member.name!r} goes on to the next member on no return code, so "
+                f"{successor.name!r} behind it would never run",
+                hint=f"give {member.name!r} a run_on, or make it the last",
+            )
+        for code in member.run_on:
+            if not -(2**31) <= code < 2**32:
+                raise CannotSplice(
+                    f"{member.name!r}: a return code has 32 bits, run_on contains {code}"
+                )
+
+
+def _check_plan(member: Member) -> None:  # (7)
+    program = member.program
+    starts = program.subprograms
+    count = len(program.instructions)
+    ascending = all(a < b for a, b in pairwise(starts))
+    if not starts or starts[0] != 0 or not ascending or starts[-1] >= count:
+        raise CannotSplice(
+            f"{member.name!r}: expected subprograms to start at ascending slots from 0 to "
+            f"{count - 1}, got {starts[:8]}"
+        )
+
+
+def _entry_slots(member: Member) -> int:
+    starts = member.program.subprograms
+    return starts[1] if len(starts) > 1 else len(member.program.instructions)
+
+
+def _context_slot(members: Sequence[Member]) -> int:  # (5)
+    """Bytes below the frame pointer where the context is kept."""
+    depth = 0
+    for member in members:
+        own = member.stack_bytes or 0
+        if not 0 <= own <= STACK_BYTES - 8:
+            raise CannotSplice(
+                f"{member.name!r} uses {own} bytes of stack; a chain leaves its members "
+                f"{STACK_BYTES - 8}",
+                hint="run it as the only program of its hook",
+            )
+        depth = max(depth, own)
+    if any(member.stack_bytes is None for member in members):
+        return STACK_BYTES
+    return -(-depth // 8) * 8 + 8
+
+
+def _seam(member: Member, slot_offset: int) -> list[Instruction]:
+    codes = sorted(_signed(code) for code in member.run_on)
+    # Behind the comparisons stands one exit; the n-th comparison jumps over the rest and it.
+    seam = [Instruction(_JEQ32, _R0, 0, len(codes) - n, code) for n, code in enumerate(codes)]
+    return [*seam, Instruction(_EXIT), Instruction(_LOAD_U64, _R1, _R10, slot_offset)]
+
+
+def _signed(code: int) -> int:
+    return code - 2**32 if code >= 2**31 else code
+
+
+def _move(member: Member, entry: range, behind: range, map_base: int) -> list[Instruction]:
+    """Rewrite what refers to places: calls and maps. Jumps stay inside a function, as they are."""
+    code = list(member.program.instructions)
+    starts = frozenset(member.program.subprograms)
+    delta = behind.start - len(entry)  # of everything behind the entry
+
+    def new_slot(slot: int) -> int:
+        return slot + (entry.start if slot < len(entry) else delta)
+
+    slot = 0
+    while slot < len(code):
+        each = code[slot]
+        if each.opcode == LDDW:
+            if slot + 1 >= len(code) or code[slot + 1].opcode != 0:
+                raise CannotSplice(f"{member.name!r}: slot {slot} begins a load that does not end")
+            code[slot] = _move_load(member, slot, each, map_base)
+            slot += 2
+            continue
+        _check_instruction(member, slot, each)
+        if each.opcode == _CALL and each.src == _PSEUDO_CALL:
+            target = slot + 1 + each.immediate
+            if target not in starts:
+                raise CannotSplice(
+                    f"{member.name!r}: slot {slot} calls slot {target}, where no subprogram starts"
+                )
+            code[slot] = each._replace(immediate=new_slot(target) - new_slot(slot) - 1)
+        slot += 1
+    return code
+
+
+def _move_load(member: Member, slot: int, each: Instruction, map_base: int) -> Instruction:
+    if each.src in (PSEUDO_MAP_INDEX, PSEUDO_MAP_INDEX_VALUE):
+        if not 0 <= each.immediate < len(member.maps):
+            raise CannotSplice(
+                f"{member.name!r}: slot {slot} refers to map {each.immediate} of {len(member.maps)}"
+            )
+        return each._replace(immediate=each.immediate + map_base)
+    if each.src == PSEUDO_FUNCTION:  # (4)
+        raise CannotSplice(
+            f"{member.name!r} takes the address of a function at slot {slot}; "
+            "programs with callbacks cannot be spliced yet",
+            hint="run it as the only program of its hook",
+        )
+    if each.src in (PSEUDO_MAP_FD, PSEUDO_MAP_VALUE):
+        raise CannotSplice(f"{member.name!r}: slot {slot} holds a descriptor; expected map indexes")
+    return each
+
+
+def _check_instruction(member: Member, slot: int, each: Instruction) -> None:  # (4)
+    if each.opcode == _GOTOX:
+        raise CannotSplice(f"{member.name!r} jumps through a table at slot {slot}")
+    if each.opcode & 7 == _CLASS_LOAD and each.opcode & 0xE0 in _PACKET_MODES:
+        # These end the program with code 0 when the packet is too short: an exit that cannot be
+        # turned into a jump to the seam.
+        raise CannotSplice(
+            f"{member.name!r} uses a legacy packet load at slot {slot}, which may end the "
+            "whole chain",
+            hint="rebuild it with direct packet access",
+        )
+
+
+def _leave_at_end(member: Member, entry: list[Instruction]) -> list[Instruction]:
+    """Turn each exit into a jump to the slot behind ``entry``, where the seam begins."""
+    out = list(entry)
+    slot = 0
+    while slot < len(entry):
+        if entry[slot].opcode == _EXIT:
+            distance = len(entry) - slot - 1
+            if distance > _FARTHEST:  # (6)
+                raise CannotSplice(
+                    f"{member.name!r} is too long: its exit at slot {slot} is {distance} slots "
+                    f"before its end, a jump reaches {_FARTHEST}",
+                    hint="make it the last of the chain",
+                )
+            out[slot] = Instruction(_JA, offset=distance)
+        slot += 2 if entry[slot].opcode == LDDW else 1
+    return out
+
+
+def _combined_flags(members: Sequence[Member]) -> int:
+    """Flags of the whole: multi-buffer packets only if every member can cope with them."""
+    flags = members[0].program.flags | _HAS_FRAGS
+    for member in members:
+        flags &= member.program.flags | ~_HAS_FRAGS
+    return flags

@@ -1,0 +1,1 @@
+"""What people type: one file per command; each parses, calls one use case and prints."""

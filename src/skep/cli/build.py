@@ -1,0 +1,133 @@
+"""``skep build``: from ``skep.toml`` and C sources to a package in ``dist/``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
+from skep.cli.environment import Environment
+from skep.cli.files import read_file
+from skep.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A package as it stands in ``dist/``.
+
+    Attributes:
+        reference: ``publisher/name:version``.
+        digest: of the manifest.
+        layout: the OCI image layout directory it was written to.
+        size_bytes: of manifest and all blobs.
+        compiler: name and version.
+        warnings: what the author should look at.
+    """
+
+    reference: str
+    digest: str
+    layout: Path
+    size_bytes: int
+    compiler: str
+    warnings: tuple[str, ...]
+
+
+def include_directories() -> tuple[Path, ...]:
+    """Where the headers for authors are: in an installation, or in a clone."""
+    here = Path(__file__).resolve()
+    candidates = (here.parents[1] / "include", here.parents[3] / "bpf" / "include")
+    return tuple(path for path in candidates if path.is_dir())
+
+
+def build_package(directory: Path, environment: Environment) -> Built:
+    """Compile, analyse and package what is in ``directory``.
+
+    The package is written to ``<directory>/dist/<name>-<version>.oci``, tagged with its version.
+    """
+    from skep.bytecode.analysis.analysing import analyse
+    from skep.bytecode.objectfile.reading import read_object
+    from skep.compiling.compiler import compile_object
+    from skep.compiling.toolchain import find_compiler
+    from skep.packages.building import build
+    from skep.packages.client.content_store import ContentStore
+    from skep.packages.metadata import parse_metadata
+    from skep.packages.oci.documents import canonical_json
+    from skep.packages.oci.media_types import MANIFEST
+
+    toml = read_file(directory / "skep.toml", "a skep.toml", 64 * 1024)
+    metadata = parse_metadata(toml)
+    if metadata.build is None:
+        raise UsageError(
+            f"{directory / 'skep.toml'} has no [build] with sources",
+            hint='add [build] and sources = ["<file>.bpf.c"]',
+        )
+    compiler = find_compiler(environment.variables, metadata.build.compiler)
+    objects: dict[str, bytes] = {}
+    sources: dict[str, bytes] = {}
+    reports: dict[str, object] = {}
+    for name in metadata.build.sources:
+        source = directory / name
+        sources[name] = read_file(source, "a C source", 4 * 1024 * 1024)
+        data = compile_object(
+            source,
+            include_directories(),
+            compiler,
+            cache=environment.cache / "compiler",
+            environment=environment.variables,
+        )
+        title = Path(name).name.removesuffix(".c").removesuffix(".bpf") + ".o"
+        if title in objects:
+            raise UsageError(f"two sources would become {title}", hint="rename one of them")
+        objects[title] = data
+        reports[title] = analyse(read_object(data)).to_document()
+    readme = directory / "README.md"
+    package = build(
+        toml,
+        objects,
+        canonical_json(reports),
+        read_file(readme, "a README", 1024 * 1024) if readme.exists() else b"",
+        sources,
+    )
+    short = metadata.name.partition("/")[2]
+    layout = directory / "dist" / f"{short}-{metadata.version}.oci"
+    store = ContentStore(layout)
+    for blob in package.blobs.values():
+        store.put_blob(blob)
+    store.put_manifest(
+        package.blobs[package.manifest.digest], MANIFEST, tag=str(metadata.version)
+    )
+    return Built(
+        reference=f"{metadata.name}:{metadata.version}",
+        digest=str(package.manifest.digest),
+        layout=layout,
+        size_bytes=sum(map(len, package.blobs.values())),
+        compiler=f"{compiler.kind} {compiler.version}",
+        warnings=metadata.warnings,
+    )
+
+
+def command(
+    directory: Annotated[Path, typer.Argument(help="Folder with skep.toml.")] = Path(),
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Compile, analyse and package what a skep.toml describes."""
+    run = invocation(json=json, quiet=quiet, verbose=verbose)
+    built = build_package(directory, run.environment)
+    for warning in built.warnings:
+        run.output.warn(f"skep.toml: {warning}")
+    run.output.emit(
+        {
+            "package": built.reference,
+            "digest": built.digest,
+            "layout": str(built.layout),
+            "size_bytes": built.size_bytes,
+            "compiler": built.compiler,
+        },
+        lambda: [
+            f"built {built.reference}  {built.digest}",
+            f"with {built.compiler}, in {built.layout}",
+        ],
+    )

@@ -1,0 +1,71 @@
+"""The demo's steps: one line each, with a tick and its time, and the same as a document."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from skep.cli.output import Output
+
+
+@dataclass(slots=True)
+class Step:
+    """What one step has to say.
+
+    Attributes:
+        title: what is being done.
+        result: what came of it, shown behind the title.
+        lines: further lines, shown below.
+        facts: the same for machines.
+    """
+
+    title: str
+    result: str = ""
+    lines: list[str] = field(default_factory=list)
+    facts: dict[str, object] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Steps:
+    """All steps of one run, printed as they end."""
+
+    output: Output
+    done: list[Step] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Step]:
+        """Run one step; a failing one is marked and its error passed on."""
+        step = Step(title)
+        started = time.perf_counter()
+        live = not self.output.json and not self.output.quiet and self.output.out.isatty()
+        if live:
+            print(f"… {title}", end="\r", file=self.output.out, flush=True)
+        try:
+            yield step
+        except BaseException:
+            step.seconds = time.perf_counter() - started
+            self._print(step, self.output.style("✗", "red"), clear=live)
+            raise
+        step.seconds = time.perf_counter() - started
+        self.done.append(step)
+        self._print(step, self.output.style("✓", "green"), clear=live)
+
+    def _print(self, step: Step, mark: str, *, clear: bool) -> None:
+        if self.output.json or self.output.quiet:
+            return
+        out = self.output.out
+        took = self.output.style(f"{step.seconds:6.2f} s", "dim")
+        text = f"{step.title}: {step.result}" if step.result else step.title
+        print(f"{chr(27) + '[2K' if clear else ''}{mark} {took}  {text}", file=out)
+        for line in step.lines:
+            print(f"              {line}", file=out)
+        out.flush()
+
+    def document(self) -> list[dict[str, object]]:
+        """The steps that ended well."""
+        return [
+            {"step": step.title, "result": step.result, "seconds": round(step.seconds, 3)}
+            | step.facts
+            for step in self.done
+        ]

@@ -1,0 +1,81 @@
+"""Where a command finds its things: the environment and the user, read once.
+
+Everything Skep keeps is under one root directory: ``/var/lib/skep`` for root, otherwise
+``$XDG_DATA_HOME/skep``; ``SKEP_ROOT`` says otherwise. Pinned objects live in a BPF file system of
+our own, ``/run/skep/bpf`` for the default root and ``<root>/bpf`` for any other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_MARKETPLACE = "http://127.0.0.1:8750"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Paths and defaults of one invocation.
+
+    Attributes:
+        root: everything on disk that is Skep's.
+        bpffs: where pinned objects are.
+        marketplace: URL used when a command is not told one.
+        is_root: the effective user is root.
+        variables: the environment, for child processes.
+    """
+
+    root: Path
+    bpffs: Path
+    marketplace: str
+    is_root: bool
+    variables: Mapping[str, str]
+
+    @property
+    def keys(self) -> Path:
+        """Private keys of this user and their public halves."""
+        return self.root / "keys"
+
+    @property
+    def content(self) -> Path:
+        """The content store: an OCI image layout."""
+        return self.root / "content"
+
+    @property
+    def trust(self) -> Path:
+        """Public keys this node trusts: ``<publisher>/<fingerprint>.pem``."""
+        return self.root / "trust"
+
+    @property
+    def marketplace_data(self) -> Path:
+        """Data of a marketplace served from here."""
+        return self.root / "marketplace"
+
+    @property
+    def cache(self) -> Path:
+        """What can be deleted at any time."""
+        return self.root / "cache"
+
+
+def read_environment(variables: Mapping[str, str], effective_user: int) -> Environment:
+    """Decide paths from environment variables.
+
+    Args:
+        variables: ``os.environ`` or a stand-in; ``SKEP_ROOT``, ``SKEP_MARKETPLACE``,
+            ``XDG_DATA_HOME`` and ``HOME`` are looked at.
+        effective_user: user id; 0 is root.
+    """
+    system_root = Path("/var/lib/skep")
+    if chosen := variables.get("SKEP_ROOT"):
+        root = Path(chosen).absolute()
+    elif effective_user == 0:
+        root = system_root
+    else:
+        data_home = variables.get("XDG_DATA_HOME") or f"{variables.get('HOME', '/')}/.local/share"
+        root = Path(data_home) / "skep"
+    return Environment(
+        root=root,
+        bpffs=Path("/run/skep/bpf") if root == system_root else root / "bpf",
+        marketplace=variables.get("SKEP_MARKETPLACE") or DEFAULT_MARKETPLACE,
+        is_root=effective_user == 0,
+        variables=variables,
+    )

@@ -1,0 +1,86 @@
+"""The signing keys of this user: one private key per name, readable by nobody else."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from skep.errors import Conflict, NotFound, UsageError
+from skep.trust.keys import PublicKey, Signer, create_private_key, load_private_key
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Keys in a directory: ``<name>.key`` (private, mode 0600) and ``<name>.pub``."""
+
+    directory: Path
+
+    def _path(self, name: str, suffix: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"expected a key name of lower-case letters, digits, '.', '_' and '-', got {name!r}"
+            )
+        return self.directory / f"{name}{suffix}"
+
+    def create(self, name: str) -> PublicKey:
+        """Make a P-256 key pair.
+
+        Raises:
+            Conflict: there is a key of this name; keys are never overwritten.
+        """
+        private, public = self._path(name, ".key"), self._path(name, ".pub")
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pem = create_private_key()
+        signer = load_private_key(pem)
+        try:
+            # (1) Created closed: the key is at no time readable by others, nor replaced.
+            descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError as error:
+            raise Conflict(
+                f"there is a key {name!r} already: {private}", hint="choose another name"
+            ) from error
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(pem)
+        public.write_bytes(signer.public_key.pem)
+        return signer.public_key
+
+    def signer(self, name: str) -> Signer:
+        """The private key called ``name``.
+
+        Raises:
+            NotFound: there is none.
+            UsageError: others may read it.
+        """
+        path = self._path(name, ".key")
+        try:
+            mode = path.stat().st_mode
+            pem = path.read_bytes()
+        except FileNotFoundError as error:
+            names = ", ".join(self.names()) or "none"
+            raise NotFound(
+                f"there is no key {name!r} in {self.directory}",
+                hint=f"keys here: {names}; skep keys create {name} makes one",
+            ) from error
+        # (2) A key that others could read may have been copied: do not sign with it silently.
+        if mode & 0o077:
+            raise UsageError(
+                f"others may read {path} (mode {mode & 0o777:o})", hint=f"chmod 600 {path}"
+            )
+        return load_private_key(pem)
+
+    def public(self, name: str) -> PublicKey:
+        """The public key called ``name``.
+
+        Raises:
+            NotFound: there is none.
+        """
+        try:
+            return PublicKey.from_pem(self._path(name, ".pub").read_bytes())
+        except FileNotFoundError as error:
+            raise NotFound(f"there is no key {name!r} in {self.directory}") from error
+
+    def names(self) -> list[str]:
+        """All names, in order."""
+        return sorted(path.stem for path in self.directory.glob("*.key"))

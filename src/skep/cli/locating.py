@@ -1,0 +1,127 @@
+"""What a person typed, found: an object file, a package folder, or a package by reference."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.objectfile.reading import read_object
+from skep.cli.environment import Environment
+from skep.errors import NotFound, UsageError
+from skep.packages.client.content_store import ContentStore
+from skep.packages.content import PackageContent
+from skep.packages.metadata import PackageMetadata, parse_metadata
+from skep.packages.oci.descriptors import Descriptor
+from skep.packages.oci.media_types import METADATA
+from skep.packages.opening import open_package
+from skep.packages.references import Reference, parse_reference
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A package in a content store.
+
+    Attributes:
+        store: where it is.
+        descriptor: of its manifest.
+        name: ``publisher/name``.
+        reference: ``publisher/name:version``.
+    """
+
+    store: ContentStore
+    descriptor: Descriptor
+    name: str
+    reference: str
+
+    def open(self) -> PackageContent:
+        """Open the package, every byte hashed."""
+        return open_package(self.store.blob(self.descriptor.digest), self.store.blob)
+
+
+def _metadata(store: ContentStore, descriptor: Descriptor) -> PackageMetadata:
+    manifest = store.manifest(descriptor.digest)
+    for layer in manifest.layers:
+        if layer.media_type == METADATA:
+            return parse_metadata(store.blob(layer.digest))
+    raise UsageError(f"{descriptor.digest} is no package of Skep: it has no skep.toml")
+
+
+def open_layout(path: Path) -> Found:
+    """Find the package in an OCI layout folder, or the newest one a project folder has built.
+
+    Raises:
+        NotFound: there is neither.
+        UsageError: a layout with several packages.
+    """
+    layout = path
+    if not (path / "oci-layout").exists():
+        built = sorted((path / "dist").glob("*.oci"), key=lambda entry: entry.stat().st_mtime_ns)
+        if not built:
+            raise NotFound(
+                f"there is no package in {path}",
+                hint="skep build makes one in dist/; give its folder, or the project's",
+            )
+        layout = built[-1]
+    store = ContentStore(layout)
+    tags = store.tags()
+    if len(tags) != 1:
+        raise UsageError(f"expected one package in {layout}, found {len(tags)}")
+    (descriptor,) = tags.values()
+    metadata = _metadata(store, descriptor)
+    return Found(store, descriptor, metadata.name, f"{metadata.name}:{metadata.version}")
+
+
+def find_stored(reference: Reference, environment: Environment) -> Found | None:
+    """Find a package among those pulled to this machine; the newest if no version is given."""
+    if not (environment.content / "oci-layout").exists():
+        return None
+    store = ContentStore(environment.content)
+    if reference.digest is not None:
+        if not store.has_blob(reference.digest):
+            return None
+        for descriptor in store.tags().values():
+            if descriptor.digest == reference.digest:
+                metadata = _metadata(store, descriptor)
+                return Found(
+                    store, descriptor, metadata.name, f"{metadata.name}:{metadata.version}"
+                )
+        return None
+    best: Found | None = None
+    newest = None
+    for tag, descriptor in store.tags().items():
+        name, _, _ = tag.rpartition(":")
+        if name != reference.package:
+            continue
+        version = parse_reference(tag).version
+        if reference.version is not None and version != reference.version:
+            continue
+        if version is not None and (newest is None or version > newest):
+            newest, best = version, Found(store, descriptor, name, tag)
+    return best
+
+
+def locate(text: str, environment: Environment) -> Found | Path:
+    """Decide what ``text`` names: a package, or a path to an object file.
+
+    Raises:
+        NotFound: nothing here is called that.
+    """
+    path = Path(text)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        return open_layout(path)
+    if path.suffix == ".o" or text.startswith((".", "/")):
+        raise NotFound(f"there is no file or folder {text}")
+    reference = parse_reference(text)
+    found = find_stored(reference, environment)
+    if found is None:
+        raise NotFound(
+            f"{text} is not on this machine", hint=f"skep pull {text} fetches it from a marketplace"
+        )
+    return found
+
+
+def derive_reports(objects: dict[str, bytes]) -> dict[str, AnalysisReport]:
+    """Analyse object files: labels are derived from the bytes at hand, never believed."""
+    return {title: analyse(read_object(data)) for title, data in objects.items()}

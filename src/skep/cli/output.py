@@ -1,0 +1,129 @@
+"""How commands speak: text for people or one JSON document, and errors with what to do next.
+
+A command decides once what it has to say, as a document of plain values; people see it rendered,
+``--json`` prints the document. Everything else (progress, warnings, errors) goes to standard
+error, so that standard output can be piped.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from skep.errors import SkepError, codes
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+@dataclass(slots=True)
+class Output:
+    """Standard output and standard error of one command.
+
+    Attributes:
+        json: print documents instead of text.
+        quiet: print errors and nothing else (documents are still printed with ``json``).
+        verbose: print details such as whole verifier logs.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+
+    def emit(self, document: Mapping[str, object], render: Callable[[], Iterable[str]]) -> None:
+        """Print ``document`` as JSON, or the lines ``render`` gives."""
+        if self.json:
+            print(json.dumps(document, indent=1, ensure_ascii=False), file=self.out)
+        elif not self.quiet:
+            for line in render():
+                print(line, file=self.out)
+        self.out.flush()
+
+    def note(self, text: str) -> None:
+        """Say something by the way, on standard error."""
+        if not self.quiet:
+            print(text, file=self.err, flush=True)
+
+    def warn(self, text: str) -> None:
+        """Say something that should not be missed, on standard error."""
+        print(self.style("warning: ", "yellow", stream=self.err) + text, file=self.err, flush=True)
+
+    def style(self, text: str, *names: str, stream: TextIO | None = None) -> str:
+        """Colour ``text`` if ``stream`` (standard output) is a terminal that shows colours."""
+        if not self.has_colour(stream or self.out):
+            return text
+        return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m"
+
+    @staticmethod
+    def has_colour(stream: TextIO) -> bool:
+        """Whether colours are wanted there (https://no-color.org)."""
+        return (
+            stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        )
+
+    def fail(self, error: BaseException) -> int:
+        """Report ``error`` and give the exit code of its family."""
+        if isinstance(error, SkepError):
+            message, hint, detail = error.message, error.hint, error.detail
+            family = error.family
+        else:
+            message = f"this is a bug in Skep: {type(error).__name__}: {error}"
+            hint, detail, family = "please report it, with --verbose", "", "internal"
+        if self.json:
+            document = {
+                "error": {
+                    "family": family,
+                    "kind": type(error).__name__,
+                    "message": message,
+                    "hint": hint,
+                    "detail": detail,
+                }
+            }
+            print(json.dumps(document, indent=1, ensure_ascii=False), file=self.out, flush=True)
+        print(self.style("error: ", "red", "bold", stream=self.err) + message, file=self.err)
+        if detail:
+            self._print_detail(detail)
+        if hint:
+            print(self.style("hint: ", "cyan", stream=self.err) + hint, file=self.err)
+        self.err.flush()
+        return codes(error).exit_code
+
+    def _print_detail(self, detail: str) -> None:
+        lines = detail.rstrip().splitlines()
+        shown = lines if self.verbose or len(lines) <= 12 else lines[-12:]
+        if len(shown) < len(lines):
+            print(f"  … {len(lines) - len(shown)} lines before; --verbose shows all", file=self.err)
+        for line in shown:
+            print(f"  {line}", file=self.err)
+
+
+def table(rows: Sequence[Sequence[str]], heading: Sequence[str], indent: str = "") -> list[str]:
+    """Lay rows out in columns as wide as their widest cell; the last column is not padded.
+
+    >>> table([["a", "bb"], ["ccc", "d"]], ["x", "y"])
+    ['x    y', 'a    bb', 'ccc  d']
+    """
+    everything = [list(heading), *[list(row) for row in rows]]
+    widths = [max(len(row[column]) for row in everything) for column in range(len(heading))]
+    lines = []
+    for row in everything:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append((indent + "  ".join(cells)).rstrip())
+    return lines
+
+
+def human_bytes(count: int) -> str:
+    """Write a number of bytes as people do.
+
+    >>> human_bytes(512), human_bytes(61_000), human_bytes(538_000_000)
+    ('512 B', '60 KB', '513 MB')
+    """
+    size = float(count)
+    for unit in ("B", "KB", "MB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GB"

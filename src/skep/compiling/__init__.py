@@ -1,0 +1,1 @@
+"""Room for running a C compiler: C source in, a reproducible BPF object file out."""

@@ -1,0 +1,214 @@
+"""One C source becomes one BPF object file, the same bytes wherever it is built.
+
+The object keeps BTF and loses DWARF. Reproducibility rests on five things, each needed:
+
+(1) the compiler and its options are fixed, and only ``PATH`` and the temporary directory of the
+    environment reach it (``CPATH`` or ``SOURCE_DATE_EPOCH`` would change the bytes);
+(2) ``__DATE__``, ``__TIME__`` and ``__TIMESTAMP__`` are errors;
+(3) directory names are replaced: the source's own by ``.``, include directories by
+    ``include/<n>``, the UAPI headers by ``uapi/<n>``;
+(4) the source is named relative to its directory, which is the working directory;
+(5) sections that only debuggers read are removed and the file is laid out afresh.
+
+This is not a sandbox: C source can name any file of the machine in ``#include`` and ``.incbin``.
+Compile what you would run; a marketplace that rebuilds foreign sources must confine this process.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from skep.compiling.errors import (
+    CompileFailed,
+    CompilerMissing,
+    CompilerTimeout,
+    CompilerUnsuitable,
+    SourceMissing,
+)
+from skep.compiling.stripping import strip_debug
+from skep.compiling.toolchain import CompilerChoice
+from skep.errors import UsageError
+
+_ENVIRONMENT = frozenset({"PATH", "TMPDIR"})
+_LARGEST_OBJECT_BYTES = 64 << 20
+_LONGEST_MESSAGES = 64 << 10  # characters of the compiler's messages that are kept
+
+_OPTIONS = (
+    "-O2",
+    "-g",
+    "-mcpu=v3",  # JMP32 and 32-bit ALU: Linux 5.1, older than XDP links (5.9)
+    "-std=gnu11",
+    "-ffile-compilation-dir=.",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-ident",
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-Werror=date-time",  # (2)
+    "-fno-color-diagnostics",
+)
+
+
+def compile_object(
+    source: Path,
+    include: Sequence[Path],
+    compiler: CompilerChoice,
+    *,
+    cache: Path,
+    environment: Mapping[str, str],
+    defines: Mapping[str, str] | None = None,
+    timeout_seconds: float = 120.0,
+) -> bytes:
+    """Compile ``source`` for little-endian BPF.
+
+    Args:
+        source: a C file; files it includes with quotes are looked up beside it.
+        include: directories for ``#include <…>``, searched before the UAPI headers.
+        compiler: from :func:`skep.compiling.toolchain.find_compiler`.
+        cache: a directory the compiler may fill; made if missing, safe to share and to delete.
+        environment: only ``PATH`` and ``TMPDIR`` of it are passed on.
+        defines: macros, as ``-D``.
+        timeout_seconds: then the compiler is ended.
+
+    Returns:
+        The object file: BTF kept, DWARF removed, no path and no time in it.
+
+    Raises:
+        SourceMissing: no such file or directory.
+        CompileFailed: the compiler refused it; ``detail`` has its messages.
+        CompilerMissing: it cannot be started.
+        CompilerTimeout: it did not finish.
+        CompilerUnsuitable: what it wrote is no BPF object, or is larger than 64 MiB.
+        UsageError: a macro name or a directory cannot be passed on.
+    """
+    source = source.resolve()
+    if not source.is_file():
+        raise SourceMissing(f"expected a C source at {source}, there is none")
+    directories = [directory.resolve() for directory in include]
+    for directory in directories:
+        if not directory.is_dir():
+            raise SourceMissing(f"expected a directory of headers at {directory}, there is none")
+    cache = cache.resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    name = f"./{source.name}" if source.name.startswith("-") else source.name
+    with tempfile.TemporaryDirectory(prefix="compile-", dir=cache) as scratch:
+        output = Path(scratch) / "object.o"
+        command = [
+            *compiler.command,
+            *_target(compiler),
+            *_OPTIONS,
+            *_prefix_maps(source.parent, directories, compiler.uapi),
+            *_definitions(defines or {}),
+            *(f"-I{directory}" for directory in directories),
+            *(part for directory in compiler.uapi for part in ("-isystem", str(directory))),
+            *("-c", name, "-o", str(output)),  # (4)
+        ]
+        variables = {key: value for key, value in environment.items() if key in _ENVIRONMENT}
+        variables |= {  # (1)
+            "PWD": str(source.parent),
+            "LC_ALL": "C",
+            "ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"),
+            "ZIG_LOCAL_CACHE_DIR": str(cache / "zig"),
+        }
+        messages = _run(command, source.parent, variables, timeout_seconds, source.name)
+        data = _read_output(output, messages)
+    return strip_debug(data)  # (5)
+
+
+def _target(compiler: CompilerChoice) -> tuple[str, ...]:
+    return ("-target", "bpfel-freestanding" if compiler.kind == "zig" else "bpfel")
+
+
+def _prefix_maps(
+    source: Path, directories: Sequence[Path], uapi: Sequence[Path]
+) -> list[str]:  # (3)
+    """Name directories neutrally; the compiler takes the last map that fits.
+
+    Hence shorter prefixes first: a header directory inside the source's directory must get its
+    own name, or the name would depend on where it lies.
+    """
+    names = {source: "."}
+    names |= {path: f"include/{n}" for n, path in enumerate(directories) if path != source}
+    names |= {path: f"uapi/{n}" for n, path in enumerate(uapi)}
+    for path in names:
+        if "=" in str(path):
+            raise UsageError(f"a directory with '=' in its name cannot be compiled in: {path}")
+    ordered = sorted(names.items(), key=lambda item: len(item[0].parts))
+    return [f"-ffile-prefix-map={path}={name}" for path, name in ordered]
+
+
+def _definitions(defines: Mapping[str, str]) -> list[str]:
+    for name in defines:
+        if not (name.isascii() and name.isidentifier()):
+            raise UsageError(f"expected the name of a macro, got {name[:64]!r}")
+    return [f"-D{name}={value}" for name, value in sorted(defines.items())]
+
+
+def _run(
+    command: Sequence[str],
+    directory: Path,
+    variables: Mapping[str, str],
+    timeout_seconds: float,
+    name: str,
+) -> str:
+    """Run the compiler and return its messages.
+
+    It gets a process group of its own, so that a compiler that starts others is ended whole.
+    """
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise CompilerMissing(f"{command[0]} cannot be started: {error}") from error
+    with process:
+        try:
+            output, _ = process.communicate(timeout=timeout_seconds)
+        except subprocess.TimeoutExpired as error:
+            _end_group(process)
+            raise CompilerTimeout(
+                f"compiling {name} took longer than {timeout_seconds:g} seconds",
+                hint="simplify the source, or allow more time",
+            ) from error
+        except BaseException:  # Ctrl-C: a compiler must not outlive us
+            _end_group(process)
+            raise
+    messages = output.decode(errors="replace").strip()[:_LONGEST_MESSAGES]
+    if process.returncode != 0:
+        first = next((line for line in messages.splitlines() if "error" in line), "")
+        raise CompileFailed(
+            f"{name} does not compile: {first or f'exit code {process.returncode}'}",
+            hint="the messages of the compiler tell where",
+            detail=messages,
+        )
+    return messages
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def _read_output(output: Path, messages: str) -> bytes:
+    try:
+        with output.open("rb") as file:
+            data = file.read(_LARGEST_OBJECT_BYTES + 1)
+    except FileNotFoundError as error:
+        raise CompilerUnsuitable("the compiler wrote no object file", detail=messages) from error
+    if len(data) > _LARGEST_OBJECT_BYTES:
+        raise CompilerUnsuitable("the object file is larger than 64 MiB")
+    return data

@@ -1,0 +1,103 @@
+"""BPF file systems: mount one, recognise one.
+
+Recognised by what the kernel lists in ``/proc/self/mountinfo`` for the device number of an open
+directory, so that a path cannot change between the question and its use.
+"""
+
+import errno
+import os
+import re
+from pathlib import Path
+
+from skep.errors import NotFound, SkepError
+from skep.kernel.errors import NotBpffs
+from skep.kernel.syscall import (
+    BpfError,
+    failure,
+    mount_bpf_file_system,
+    unmount_file_system,
+)
+
+_MOUNTS = Path("/proc/self/mountinfo")
+# proc(5): id, parent, major:minor, root, mount point, options, optional fields, "-", type
+_MOUNT = re.compile(r"^\d+ \d+ (\d+):(\d+) \S+ \S+ \S+ (?:\S+ )*?- (\S+) ", re.MULTILINE)
+
+
+def mount_bpffs(path: Path) -> bool:
+    """Mount a BPF file system that only its owner can enter; whether that was necessary.
+
+    The directory is made if it is missing. One that is on a BPF file system already stays as it is.
+
+    Raises:
+        LacksPrivilege: not root.
+        NotBpffs: the kernel has no such file system.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotBpffs(
+            f"could not make a directory to mount on, {path}: {error.strerror}"
+        ) from error
+    if is_bpffs(path):
+        return False
+    try:
+        mount_bpf_file_system(os.fsencode(path))
+    except BpfError as error:
+        if error.number == errno.ENODEV:
+            raise NotBpffs("this kernel has no BPF file system") from error
+        raise failure(error, f"mount a BPF file system on {path}") from error
+    return True
+
+
+def unmount(path: Path) -> None:
+    """Unmount what is mounted on ``path``; a symbolic link is not followed.
+
+    Raises:
+        NotBpffs: there is no BPF file system.
+        KernelObjectExists: it is in use.
+    """
+    if not is_bpffs(path):
+        raise NotBpffs(f"expected a BPF file system on {path}, found none")
+    try:
+        unmount_file_system(os.fsencode(path))
+    except BpfError as error:
+        raise _unmount_failure(error, path) from error
+
+
+def _unmount_failure(error: BpfError, path: Path) -> SkepError:
+    if error.number == errno.EINVAL:
+        return NotBpffs(f"expected a mount point, {path} is inside of one")
+    return failure(error, f"unmount {path}")
+
+
+def is_bpffs(path: Path) -> bool:
+    """Whether a directory is on a BPF file system; a symbolic link at its end is not followed.
+
+    A path that is not there, or not a directory, is not.
+    """
+    try:
+        number = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return False
+    try:
+        return is_on_bpffs(number)
+    finally:
+        os.close(number)
+
+
+def is_on_bpffs(number: int) -> bool:
+    """Whether an open file or directory is on a BPF file system.
+
+    Raises:
+        NotFound: ``/proc`` is not mounted.
+    """
+    device = os.fstat(number).st_dev
+    wanted = (os.major(device), os.minor(device))
+    try:
+        mounts = _MOUNTS.read_text(errors="surrogateescape")
+    except OSError as error:
+        raise NotFound(f"could not read {_MOUNTS}: {error.strerror}") from error
+    return any(
+        (int(major), int(minor)) == wanted and kind == "bpf"
+        for major, minor, kind in _MOUNT.findall(mounts)
+    )

@@ -1,0 +1,84 @@
+"""What can go wrong at the kernel's door, each below the family the caller can act on."""
+
+from skep.errors import (
+    Conflict,
+    Malformed,
+    NotFound,
+    NotPermitted,
+    Refused,
+    Unavailable,
+    Unsupported,
+    UsageError,
+)
+
+
+class LacksPrivilege(NotPermitted):
+    """The kernel said EPERM or EACCES before it looked at what was asked."""
+
+
+class NotInThisKernel(Unsupported):
+    """This kernel does not know the command, the field or the type."""
+
+
+class KernelRefused(Refused):
+    """The kernel understood and said no: a wrong size, a frozen map, a full table."""
+
+
+class KernelBusy(Unavailable):
+    """Out of memory or descriptors, or interrupted; trying again may help."""
+
+
+class KernelObjectMissing(NotFound):
+    """A program, map, link or key that is not (or no longer) there."""
+
+
+class KernelObjectExists(Conflict):
+    """A key or pin of that name is there already, or the place is taken."""
+
+
+class BadMapAccess(UsageError):
+    """A key or value of the wrong size for its map, or a map without keys."""
+
+
+class VerifierRefused(Refused):
+    """The kernel's verifier said no; ``detail`` is its whole log."""
+
+
+class MalformedPlan(Malformed):
+    """A load plan that cannot be executed: a map index outside the plan, a cut instruction."""
+
+
+class HookOccupied(Conflict):
+    """Another program, not ours, is on this hook."""
+
+
+class UnexpectedProgram(Conflict):
+    """The link does not run the program that was expected; nothing was changed."""
+
+
+class InterfaceMissing(NotFound):
+    """There is no such network interface (any more)."""
+
+
+class NetworkConflict(Conflict):
+    """A namespace, interface or address of that name is there already."""
+
+
+class OutsidePinRoot(UsageError):
+    """A pin's name could lead out of its root: a separator, ``..``, a NUL, a symbolic link."""
+
+
+class NotBpffs(Unsupported):
+    """The directory is not on a BPF file system."""
+
+
+class UnsafePinRoot(NotPermitted):
+    """Others may write where the pins are."""
+
+
+class PinMissing(NotFound):
+    """There is no pin of that name."""
+
+
+class PinExists(Conflict):
+    """There is a pin of that name, or it is of another kind than asked for."""

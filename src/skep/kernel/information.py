@@ -1,0 +1,50 @@
+"""What the kernel tells about a descriptor, and of what kind it is."""
+
+import ctypes
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from skep.kernel.attributes import Command, GetId, InfoByDescriptor
+from skep.kernel.descriptors import Descriptor
+from skep.kernel.syscall import BpfError, bpf, failure
+
+_Info = TypeVar("_Info", bound=ctypes.Structure)
+
+Kind = Literal["map", "program", "link"]
+# Names of the anonymous inodes in kernel/bpf/syscall.c: "bpf-map", "bpf-prog", "bpf_link".
+_KINDS: dict[str, Kind] = {"bpf-map": "map", "bpf-prog": "program", "bpf_link": "link"}
+
+
+def read_info(descriptor: Descriptor, info: _Info, what: str) -> _Info:
+    """Fill ``info``; fields the kernel does not know stay zero.
+
+    Raises:
+        SkepError: of the family of the error number.
+    """
+    attribute = InfoByDescriptor(
+        bpf_fd=descriptor.number, info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
+    )
+    try:
+        bpf(Command.OBJ_GET_INFO_BY_FD, attribute)
+    except BpfError as error:
+        raise failure(error, f"read about {what}") from error
+    return info
+
+
+def kind_of(descriptor: Descriptor) -> Kind | None:
+    """Whether a descriptor is a map, a program or a link; ``None`` if none of them."""
+    target = str(Path(f"/proc/self/fd/{descriptor.number}").readlink())
+    return next((kind for mark, kind in _KINDS.items() if mark in target), None)
+
+
+def open_by_id(command: Command, identity: int, what: str) -> Descriptor:
+    """A descriptor for an id (``BPF_*_GET_FD_BY_ID``).
+
+    Raises:
+        KernelObjectMissing: there is nothing with that id (any more).
+        SkepError: of the family of the error number.
+    """
+    try:
+        return Descriptor(bpf(command, GetId(start_id=identity)))
+    except BpfError as error:
+        raise failure(error, f"open {what} {identity}") from error

@@ -1,0 +1,179 @@
+"""BPF links: a program on an interface's XDP hook, replaceable in one step.
+
+A link belongs to who holds its descriptor or a pin of it. Nobody without it can replace or remove
+the program, and an update is one exchange of a pointer: every packet sees the old or the new
+program, none sees neither (``bpf_xdp_link_update`` in net/core/dev.c).
+"""
+
+import errno
+
+from skep.errors import NotFound
+from skep.kernel.attributes import (
+    LINK_TYPES,
+    Command,
+    LinkCreate,
+    LinkDetach,
+    LinkInfo,
+    LinkUpdate,
+)
+from skep.kernel.descriptors import Descriptor, Owner
+from skep.kernel.errors import (
+    HookOccupied,
+    InterfaceMissing,
+    KernelRefused,
+    NotInThisKernel,
+    UnexpectedProgram,
+)
+from skep.kernel.information import read_info
+from skep.kernel.interfaces import interface_name, xdp_program_id
+from skep.kernel.loading import LoadedProgram
+from skep.kernel.probes import has_links
+from skep.kernel.programs import describe_program
+from skep.kernel.syscall import BpfError, bpf, failure
+
+_ATTACH_TYPE_XDP = 37  # BPF_XDP of enum bpf_attach_type
+_REPLACE = 4  # BPF_F_REPLACE
+_LINK_TYPE_XDP = LINK_TYPES["XDP"]
+
+
+class Link(Owner):
+    """A program attached to an XDP hook, as long as the descriptor or a pin holds it."""
+
+    __slots__ = ()
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        """Take over a link's descriptor.
+
+        Raises:
+            KernelRefused: it is a link of another type; the descriptor stays the caller's.
+        """
+        super().__init__(descriptor)
+        kind = int(self._info().type)
+        if kind != _LINK_TYPE_XDP:
+            raise KernelRefused(f"expected an XDP link, got a link of type {kind}")
+
+    @property
+    def id(self) -> int:
+        """The kernel's number for the link."""
+        return int(self._info().id)
+
+    def program_id(self) -> int:
+        """Id of the program it runs now."""
+        return int(self._info().prog_id)
+
+    def ifindex(self) -> int:
+        """Number of its interface; 0 once it is detached or the interface is gone."""
+        return int(self._info().xdp_ifindex)
+
+    def replace(self, new: LoadedProgram, expected: LoadedProgram | None) -> None:
+        """Run ``new`` instead, in one step.
+
+        Args:
+            new: an XDP program.
+            expected: what must be running for this to happen (compared by the kernel in the same
+                step), ``None`` for whatever runs.
+
+        Raises:
+            UnexpectedProgram: something else runs; nothing was changed.
+            InterfaceMissing: the link is detached, or its interface is gone.
+            KernelRefused: ``new`` does not fit, for example another attach type.
+        """
+        attribute = LinkUpdate(link_fd=self.descriptor.number, new_prog_fd=new.descriptor.number)
+        if expected is not None:
+            attribute.flags = _REPLACE
+            attribute.old_prog_fd = expected.descriptor.number
+        try:
+            bpf(Command.LINK_UPDATE, attribute)
+        except BpfError as error:
+            if error.number == errno.ENOLINK:
+                raise InterfaceMissing(
+                    f"the link to program {self.program_id()} has no interface any more",
+                    hint="attach anew once the interface is there",
+                ) from error
+            # The kernel answers EPERM when another program runs than the one expected.
+            running = self.program_id()
+            if error.number == errno.EPERM and expected is not None and running != expected.id:
+                raise UnexpectedProgram(
+                    f"expected program {expected.id} ({expected.name}) to be running, found "
+                    f"{_named(running)}; nothing was changed",
+                    hint="somebody else changed this hook; look again and decide anew",
+                ) from error
+            raise failure(error, f"replace the program by {new.name!r}") from error
+
+    def detach(self) -> None:
+        """Remove the program from the interface; nothing if that has happened."""
+        try:
+            bpf(Command.LINK_DETACH, LinkDetach(link_fd=self.descriptor.number))
+        except BpfError as error:
+            raise failure(error, "detach the program") from error
+
+    def _info(self) -> LinkInfo:
+        return read_info(self.descriptor, LinkInfo(), "a link")
+
+    def __repr__(self) -> str:
+        state = f"descriptor {self.descriptor.number}" if self.descriptor.is_open else "closed"
+        return f"Link({state})"
+
+
+def attach_xdp(program: LoadedProgram, ifindex: int) -> Link:
+    """Put a program on an interface's XDP hook; the driver's mode if it has one, else generic.
+
+    Raises:
+        HookOccupied: an XDP program is there, named with its id; it is left alone.
+        InterfaceMissing: there is no such interface.
+        NotInThisKernel: links for XDP are unknown (before Linux 5.9).
+        KernelRefused: the program does not fit, for example because of the MTU.
+    """
+    attribute = LinkCreate(
+        prog_fd=program.descriptor.number,
+        target_ifindex=ifindex,
+        attach_type=_ATTACH_TYPE_XDP,
+    )
+    try:
+        return _owned(Descriptor(bpf(Command.LINK_CREATE, attribute)))
+    except BpfError as error:
+        if error.number == errno.ENODEV:
+            raise InterfaceMissing(f"there is no network interface number {ifindex}") from error
+        # EBUSY: a program or a link is there; EEXIST: one is there in the other mode.
+        if error.number in {errno.EBUSY, errno.EEXIST}:
+            occupant = xdp_program_id(ifindex)
+            found = _named(occupant) if occupant is not None else "another XDP program"
+            raise HookOccupied(
+                f"expected no XDP program on {_interface(ifindex)}, found {found}",
+                hint="it was not attached by Skep and is left alone; whoever attached it can "
+                "remove it (ip link set dev INTERFACE xdp off, or closing its link)",
+            ) from error
+        if error.number == errno.EINVAL:
+            if not has_links():
+                raise NotInThisKernel(
+                    "expected a kernel with links for XDP, this one has none",
+                    hint="Linux 5.9 is the oldest that has",
+                ) from error
+            raise KernelRefused(
+                f"program {program.name!r} cannot be attached to {_interface(ifindex)}: the "
+                "kernel says EINVAL",
+                hint="the program must be of type XDP; without fragments a large MTU is refused",
+            ) from error
+        raise failure(error, f"attach program {program.name!r}") from error
+
+
+def _owned(descriptor: Descriptor) -> Link:
+    try:
+        return Link(descriptor)
+    except BaseException:
+        descriptor.close()
+        raise
+
+
+def _named(program_id: int) -> str:
+    try:
+        return f"program {program_id} ({describe_program(program_id).name or 'without a name'})"
+    except NotFound:  # it went away meanwhile
+        return f"program {program_id}"
+
+
+def _interface(index: int) -> str:
+    try:
+        return interface_name(index)
+    except InterfaceMissing:
+        return f"interface {index}"

@@ -1,0 +1,143 @@
+"""What this machine's kernel is and allows; read, never guessed from one another."""
+
+import errno
+import os
+import platform
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from skep.errors import Malformed
+from skep.kernel.attributes import Command, LinkCreate
+from skep.kernel.errors import LacksPrivilege
+from skep.kernel.syscall import BpfError, bpf
+from skep.versions import KernelVersion
+
+_POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
+_LOCKDOWN = Path("/sys/kernel/security/lockdown")
+_STATUS = Path("/proc/self/status")
+# Numbers of linux/capability.h.
+_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
+_MOST_CPUS = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFacts:
+    """This kernel, for people and for messages.
+
+    Attributes:
+        release: as ``uname -r`` prints it.
+        version: its first two numbers.
+        machine: ``x86_64``, ``aarch64`` …
+        lockdown: ``none``, ``integrity``, ``confidentiality``; ``None`` if the kernel has none.
+        missing_capabilities: names the process lacks of those loading needs.
+        has_xdp_links: ``BPF_LINK_CREATE`` is known (asked of the kernel, not of its version).
+    """
+
+    release: str
+    version: KernelVersion
+    machine: str
+    lockdown: str | None
+    missing_capabilities: tuple[str, ...]
+    has_xdp_links: bool
+
+
+def kernel_version() -> KernelVersion:
+    """Version of the running kernel."""
+    return KernelVersion.parse(platform.release())
+
+
+def kernel_facts() -> KernelFacts:
+    """Everything :class:`KernelFacts` holds, read now."""
+    return KernelFacts(
+        release=platform.release(),
+        version=kernel_version(),
+        machine=platform.machine(),
+        lockdown=lockdown(),
+        missing_capabilities=missing_capabilities(),
+        has_xdp_links=has_links(),
+    )
+
+
+def missing_capabilities() -> tuple[str, ...]:
+    """Capabilities the process lacks to load network programs; empty if it may.
+
+    CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as in the kernel (``bpf_capable``).
+    """
+    match = re.search(r"^CapEff:\s*([0-9a-f]+)$", _STATUS.read_text(), re.MULTILINE)
+    effective = int(match[1], 16) if match else 0
+    held = {name for name, bit in _CAPABILITIES.items() if effective >> bit & 1}
+    wanted = {"CAP_BPF", "CAP_NET_ADMIN"}
+    if "CAP_SYS_ADMIN" in held:
+        held |= {"CAP_BPF", "CAP_PERFMON"}
+    return tuple(sorted(wanted - held))
+
+
+def require_privileges() -> None:
+    """Refuse early, before anything is made.
+
+    Raises:
+        LacksPrivilege: naming the capabilities.
+    """
+    missing = missing_capabilities()
+    if missing:
+        raise LacksPrivilege(
+            f"expected {', '.join(missing)}, this process (user {os.geteuid()}) has not got it",
+            hint="run as root, for example with sudo",
+        )
+
+
+def lockdown() -> str | None:
+    """Active lockdown mode, ``None`` where the kernel or the file system does not say."""
+    try:
+        return parse_lockdown(_LOCKDOWN.read_text())
+    except OSError:
+        return None
+
+
+def parse_lockdown(text: str) -> str | None:
+    """The mode in brackets.
+
+    >>> parse_lockdown("none [integrity] confidentiality")
+    'integrity'
+    """
+    match = re.search(r"\[(\w+)\]", text)
+    return match[1] if match else None
+
+
+def has_links() -> bool:
+    """Whether ``BPF_LINK_CREATE`` is known (Linux 5.7; XDP links since 5.9)."""
+    nothing = LinkCreate(prog_fd=0xFFFFFFFF, attach_type=37)  # EBADF where it is known
+    try:
+        bpf(Command.LINK_CREATE, nothing)
+    except BpfError as error:
+        return error.number not in {errno.EINVAL, errno.ENOSYS}
+    return True
+
+
+@cache
+def possible_cpus() -> int:
+    """How many values a per-CPU map has for one key; fixed at boot."""
+    return parse_cpu_list(_POSSIBLE_CPUS.read_text())
+
+
+def parse_cpu_list(text: str) -> int:
+    """Number of CPUs in a kernel list.
+
+    >>> parse_cpu_list("0-3,8")
+    5
+
+    Raises:
+        Malformed: not a list of numbers and ranges.
+    """
+    match = re.fullmatch(r"\s*(\d{1,5}(?:-\d{1,5})?(?:,\d{1,5}(?:-\d{1,5})?)*)\s*", text)
+    if match is None:
+        raise Malformed(f"expected a list of CPUs such as 0-3, got {text[:80]!r}")
+    count = 0
+    for part in match[1].split(","):
+        first, _, last = part.partition("-")
+        count += int(last or first) - int(first) + 1
+    if not 0 < count <= _MOST_CPUS:
+        raise Malformed(f"expected a list of CPUs such as 0-3, got {text[:80]!r}")
+    return count

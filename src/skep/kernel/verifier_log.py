@@ -1,0 +1,43 @@
+"""Reading the verifier's log: one line of it, and one number, never more.
+
+The log is for people and changes between kernels; 7.3 added paragraphs behind the first line and
+another form of the statistics. So: the error is the first line at log level 4, save for two notes
+that 5.10 and 6.1 may print before it; the rest is kept whole and not interpreted.
+"""
+
+import re
+
+_NOTES = re.compile(r"Unrecognized arg#[0-9]+ type |reg type unsupported for arg#[0-9]+ function ")
+_STATISTICS = re.compile(
+    r"verification time [0-9]+|stack depth |processed [0-9]+ insns|insns processed|subprog "
+)
+_STACK = re.compile(r"^stack depth (?:max )?([0-9]+)(?:\+[0-9]+)*\b", re.MULTILINE)
+_MOST_STACK = 512  # MAX_BPF_STACK
+
+
+def first_line(log: str) -> str:
+    r"""The line of a level 4 log that says what is wrong; empty if there is none.
+
+    >>> first_line("Unrecognized arg#0 type PTR\nR0 !read_ok\nprocessed 1 insns")
+    'R0 !read_ok'
+    """
+    for line in log.splitlines():
+        text = line.strip()
+        if text and not _NOTES.match(text) and not _STATISTICS.match(text):
+            return text
+    return ""
+
+
+def stack_depth(log: str) -> int | None:
+    r"""Bytes of stack of the entry function, ``None`` if the statistics do not say.
+
+    Up to 7.2 there is one number for each subprogram, the entry's first (``stack depth 16+0``).
+    The newer form names a maximum, which is an upper bound for the entry.
+
+    >>> stack_depth("verification time 43 usec\nstack depth 16+0\nprocessed 4 insns")
+    16
+    """
+    match = _STACK.search(log)
+    if match is None or len(match[1]) > 4 or int(match[1]) > _MOST_STACK:
+        return None
+    return int(match[1])

@@ -1,0 +1,1 @@
+"""Publish, serve, search: use cases without HTTP, ports, and what stands behind them."""

@@ -1,0 +1,97 @@
+"""Serving: what is published, by name, tag and digest. Nothing else is visible here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skep.digests import Digest
+from skep.marketplace.registry.errors import BlobUnknown, ManifestUnknown, RepositoryUnknown
+from skep.marketplace.registry.names import check_repository, check_tag
+from skep.marketplace.registry.ports import BlobStore, ReadingCatalogue
+from skep.marketplace.registry.records import ManifestRecord, PublishedVersion
+from skep.packages.oci.descriptors import Descriptor
+from skep.versions import MalformedVersion, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The use case.
+
+    Attributes:
+        catalogue: what is published.
+        blobs: the bytes.
+    """
+
+    catalogue: ReadingCatalogue
+    blobs: BlobStore
+
+    def manifest(self, repository: str, reference: str) -> ManifestRecord:
+        """A published manifest by tag or digest.
+
+        Raises:
+            NameInvalid, MalformedDigest: the path is no path.
+            ManifestUnknown: not published.
+        """
+        check_repository(repository)
+        digest = (
+            Digest.parse(reference)
+            if ":" in reference
+            else self._resolve(repository, check_tag(reference))
+        )
+        record = self.catalogue.published_manifest(repository, digest) if digest else None
+        if record is None:
+            raise ManifestUnknown(
+                f"{repository} has no published manifest {reference}",
+                hint="what was pushed becomes visible when it is published",
+            )
+        return record
+
+    def _resolve(self, repository: str, tag: str) -> Digest | None:
+        try:
+            version = self.catalogue.version(repository, Version.parse(tag))
+        except MalformedVersion:
+            return None
+        return version.digest if version else None
+
+    def blob_size(self, repository: str, digest: Digest) -> int | None:
+        """Size of a published blob, ``None`` if it is not published here."""
+        return self.catalogue.published_blob(check_repository(repository), digest)
+
+    def blob_path(self, repository: str, digest: Digest) -> Path:
+        """Where a published blob lies.
+
+        Raises:
+            NameInvalid: the path is no path.
+            BlobUnknown: not published in this repository, wherever else it may be.
+        """
+        published = self.blob_size(repository, digest) is not None
+        path = self.blobs.path(digest) if published else None
+        if path is None:
+            raise BlobUnknown(f"{repository} has no published blob {digest}")
+        return path
+
+    def tags(self, repository: str) -> list[str]:
+        """Tags of published versions, in ASCII order.
+
+        Raises:
+            RepositoryUnknown: nothing is published under this name.
+        """
+        return sorted(str(version.version) for version in self.versions(repository))
+
+    def referrers(self, repository: str, digest: Digest) -> Sequence[Descriptor]:
+        """Published manifests about ``digest``; none is an answer, too."""
+        return self.catalogue.published_referrers(check_repository(repository), digest)
+
+    def versions(self, package: str) -> list[PublishedVersion]:
+        """All versions of a package, newest first by Semantic Versioning.
+
+        Raises:
+            RepositoryUnknown: nothing is published under this name.
+        """
+        versions = self.catalogue.versions(check_repository(package))
+        if not versions:
+            raise RepositoryUnknown(
+                f"there is no package {package} in this marketplace",
+                hint="skep search finds packages by words",
+            )
+        return sorted(versions, key=lambda version: version.version, reverse=True)

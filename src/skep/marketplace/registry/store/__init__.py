@@ -1,0 +1,1 @@
+"""What stands behind the ports: SQLite for what is known, files for what is stored."""

@@ -1,0 +1,19 @@
+"""The review itself: every rule is asked, and every answer is told."""
+
+from collections.abc import Sequence
+
+from skep.marketplace.vetting.rules import Rule
+from skep.marketplace.vetting.submissions import Submission
+from skep.marketplace.vetting.verdicts import Finding, Verdict
+
+
+def review(submission: Submission, rules: Sequence[Rule]) -> Verdict:
+    """Ask all rules; the same submission and rules always give the same verdict."""
+    findings: list[Finding] = []
+    for rule in rules:
+        problems = tuple(rule.check(submission))
+        if problems:
+            findings.append(
+                Finding(rule.rule_id, rule.severity, rule.text, rule.remediation, problems)
+            )
+    return Verdict(tuple(findings), tuple(rule.rule_id for rule in rules))

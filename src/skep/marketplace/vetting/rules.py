@@ -1,0 +1,181 @@
+"""Rules: data with a check; a marketplace is a choice of them.
+
+A rule's identifier never changes its meaning: verdicts, publishers' scripts and documentation
+refer to it. A stricter rule is a new rule.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from skep.bytecode.analysis.taxonomy import PERMISSIONS
+from skep.marketplace.vetting.comparing import differences
+from skep.marketplace.vetting.submissions import Submission
+from skep.marketplace.vetting.verdicts import Severity
+from skep.packages.content import REPORT_TITLE
+from skep.packages.licences import UnknownLicence, check_licence
+from skep.packages.oci.documents import MalformedDocument, parse_table
+
+Check = Callable[[Submission], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Something a package must be.
+
+    Attributes:
+        rule_id: stable name.
+        severity: ``error`` refuses, ``warning`` is shown.
+        text: what is demanded, one sentence.
+        remediation: what a publisher does about it, one sentence.
+        check: gives every way in which a submission is not so; pure.
+    """
+
+    rule_id: str
+    severity: Severity
+    text: str
+    remediation: str
+    check: Check
+
+
+def _unsigned(submission: Submission) -> Iterable[str]:
+    if submission.evidence is None:
+        yield "it is not signed"
+    elif submission.evidence.kind != "key":
+        yield "nobody verified its signature"
+
+
+def _unreadable(submission: Submission) -> Iterable[str]:
+    for name, reason in submission.unreadable.items():
+        yield f"{name}: {reason}"
+
+
+def _other_label(submission: Submission) -> Iterable[str]:
+    try:
+        packaged = parse_table(submission.content.report, REPORT_TITLE)
+    except MalformedDocument as error:
+        yield error.message
+        return
+    derived = {name: report.to_document() for name, report in submission.reports.items()}
+    yield from differences(packaged, derived)
+
+
+def _unknown_licence(submission: Submission) -> Iterable[str]:
+    try:
+        check_licence(submission.content.metadata.licence)
+    except UnknownLicence as error:
+        yield error.message
+
+
+def _would_not_load(submission: Submission) -> Iterable[str]:
+    for name, report in submission.reports.items():
+        facts = report.licence
+        if facts.needs_gpl and facts.gpl_compatible is not True:
+            needs = [helper.name for helper in facts.gpl_only_helpers]
+            needs += facts.gpl_only_reasons
+            yield (
+                f"{name}: its kernel licence is {facts.kernel_licence or 'missing'!r}, but "
+                f"{', '.join(needs)} may be used by GPL-compatible programs only"
+            )
+
+
+def _unclassified(submission: Submission) -> Iterable[str]:
+    for name, report in submission.reports.items():
+        for permission in report.permissions:
+            if permission.id == "unknown" or permission.id not in PERMISSIONS:
+                where = "; ".join(evidence.what for evidence in permission.evidence[:3])
+                yield f"{name}: {permission.text}{f' ({where})' if where else ''}"
+
+
+def _missing_programs(submission: Submission) -> Iterable[str]:
+    if submission.unreadable:
+        return  # said already, and nobody knows what those hold
+    there = [program.name for report in submission.reports.values() for program in report.programs]
+    for program in submission.content.metadata.programs:
+        count = there.count(program.name)
+        if count != 1:
+            yield f"expected the program {program.name} in one object file, it is in {count}"
+
+
+def _incomplete(submission: Submission) -> Iterable[str]:
+    metadata = submission.content.metadata
+    if not metadata.categories:
+        yield "skep.toml names no categories"
+    if not submission.content.readme.strip():
+        yield "there is no README.md"
+    for setting in metadata.settings:
+        if not setting.help:
+            yield f"the setting {setting.name} has no help"
+    yield from metadata.warnings
+
+
+def _no_sources(submission: Submission) -> Iterable[str]:
+    if not submission.content.sources:
+        yield "the package holds no sources"
+
+
+STANDARD_RULES: tuple[Rule, ...] = (
+    Rule(
+        "signature",
+        "error",
+        "The package is signed by a key of its publisher.",
+        "Sign it with a registered key: skep sign.",
+        _unsigned,
+    ),
+    Rule(
+        "object-readable",
+        "error",
+        "Every object file is an eBPF object that can be read as a whole.",
+        "Compile it again with skep build.",
+        _unreadable,
+    ),
+    Rule(
+        "label-matches",
+        "error",
+        "The packaged report is what the bytecode says.",
+        "Build the package again with the version of Skep the marketplace runs.",
+        _other_label,
+    ),
+    Rule(
+        "programs-present",
+        "error",
+        "Every program of skep.toml is in exactly one object file.",
+        "Correct the name in [[program]], or the function's.",
+        _missing_programs,
+    ),
+    Rule(
+        "licence-valid",
+        "error",
+        "The licence is an SPDX expression of listed licences.",
+        "Use identifiers of spdx.org/licenses; LicenseRef-… names one of your own.",
+        _unknown_licence,
+    ),
+    Rule(
+        "kernel-licence",
+        "error",
+        "What only GPL-compatible programs may use is used by such programs only.",
+        'Declare a kernel licence such as "GPL" or "Dual BSD/GPL", or do without it.',
+        _would_not_load,
+    ),
+    Rule(
+        "permissions-known",
+        "error",
+        "Everything the programs may do has a name in the permissions table.",
+        "Ask the marketplace's owner for a review by a person.",
+        _unclassified,
+    ),
+    Rule(
+        "metadata-complete",
+        "warning",
+        "People can find the package and learn what it is for.",
+        "Add what is missing to skep.toml and README.md.",
+        _incomplete,
+    ),
+    Rule(
+        "sources-present",
+        "warning",
+        "The sources are in the package, so that anybody can build it again.",
+        "Name them in [build] sources and build with skep build.",
+        _no_sources,
+    ),
+)
+"""What a public marketplace with automatic review asks."""

@@ -1,0 +1,44 @@
+"""Submissions: an opened package with everything about it derived again.
+
+Nothing the publisher says about the bytecode is taken over; it is only compared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.objectfile.reading import read_object
+from skep.errors import SkepError
+from skep.packages.content import PackageContent
+from skep.trust.verifying import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is reviewed.
+
+    Attributes:
+        content: the package, every byte hashed.
+        evidence: who signed it; ``None`` in a trial run by an author who has not signed yet.
+        reports: derived here, by object file name.
+        unreadable: why an object has no report, by object file name.
+    """
+
+    content: PackageContent
+    evidence: Evidence | None
+    reports: Mapping[str, AnalysisReport]
+    unreadable: Mapping[str, str]
+
+
+def submit(content: PackageContent, evidence: Evidence | None) -> Submission:
+    """Read and analyse every object; what cannot be read is noted, not raised."""
+    reports: dict[str, AnalysisReport] = {}
+    unreadable: dict[str, str] = {}
+    for name, data in content.objects.items():
+        try:
+            reports[name] = analyse(read_object(data))
+        except SkepError as error:
+            unreadable[name] = error.message
+    return Submission(content, evidence, MappingProxyType(reports), MappingProxyType(unreadable))

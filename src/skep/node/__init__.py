@@ -1,0 +1,1 @@
+"""One host: verify, compose, attach, observe."""

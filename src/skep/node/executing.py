@@ -1,0 +1,231 @@
+"""The one interpreter of plans: journal first, then the steps, then state and journal together.
+
+A failing step (also an interrupt) is followed by the undo of everything done, in reverse, and the
+cause is raised. Where undoing fails too, or the process dies, the journal entry stays open and the
+next command repairs from what it observes (:mod:`skep.node.recovering`); nothing here needs to
+have been remembered for that.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from skep.chains.planning import (
+    Action,
+    Chain,
+    CreateMaps,
+    DeleteMaps,
+    LinkedDeployment,
+    Plan,
+    RestoreMaps,
+    RetireMaps,
+    RunChain,
+    WriteSetting,
+)
+from skep.clock import Clock, rfc3339
+from skep.errors import SkepError
+from skep.node.ports import Kernel, NoSuchPin, Program, State
+from skep.node.records import Installed, Measured
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A chain loaded as one program, not yet attached.
+
+    Attributes:
+        program: owned by the receiver.
+        measured: what the kernel's verifier said about each member alone, by deployment.
+    """
+
+    program: Program
+    measured: Mapping[str, Measured]
+
+
+class Compose(Protocol):
+    """Loads a chain; see :func:`skep.node.composing.compose`."""
+
+    def __call__(
+        self, kernel: Kernel, chain: Chain, linked: Mapping[str, LinkedDeployment], /
+    ) -> Composed:
+        """Load the members alone, then together."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """Runs plans.
+
+    Attributes:
+        kernel: where it acts.
+        state: where it writes down what it is about to do, and what has become of it.
+        clock: gives the times in the journal.
+        compose: loads a chain.
+    """
+
+    kernel: Kernel
+    state: State
+    clock: Clock
+    compose: Compose
+
+    def run(
+        self,
+        command: str,
+        plan: Plan,
+        linked: Sequence[LinkedDeployment],
+        commit: Callable[[Mapping[str, Measured]], Sequence[Installed]],
+    ) -> None:
+        """Carry a plan out and commit the state that ``commit`` gives, all or nothing.
+
+        Args:
+            command: what was asked for, for the journal.
+            plan: what to do.
+            linked: every deployment that is in a chain the plan runs.
+            commit: called with what was measured; gives the whole committed state.
+        """
+        entry = self.state.begin(command, plan.summary(), rfc3339(self.clock()))
+        with _Undoable(self, linked) as steps:
+            try:
+                steps.do(plan)
+                self.state.commit(entry, commit(steps.measured), rfc3339(self.clock()))
+            except BaseException as error:
+                # An interrupt may have hit between a step and its being remembered: then the entry
+                # stays open, and the next command makes sure.
+                if steps.undo_all(error) and isinstance(error, SkepError | OSError):
+                    self.state.end(entry, "undone", rfc3339(self.clock()))
+                raise
+        purge(self.kernel, plan)
+
+    def repair(self, plan: Plan, linked: Sequence[LinkedDeployment]) -> None:
+        """Carry a plan out that restores the committed state; the caller keeps the journal."""
+        with _Undoable(self, linked) as steps:
+            try:
+                steps.do(plan)
+            except BaseException as error:
+                steps.undo_all(error)
+                raise
+        purge(self.kernel, plan)
+
+
+class _Undoable:
+    """What was done so far, with the programs that ran before."""
+
+    def __init__(self, interpreter: Interpreter, linked: Sequence[LinkedDeployment]) -> None:
+        self._kernel = interpreter.kernel
+        self._compose = interpreter.compose
+        self._linked = {one.deployment.name: one for one in linked}
+        self._done: list[tuple[Action, Program | None]] = []
+        self._owned = ExitStack()
+        self.measured: dict[str, Measured] = {}
+
+    def __enter__(self) -> "_Undoable":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._owned.close()
+
+    def do(self, plan: Plan) -> None:
+        for action in plan.actions:
+            log.debug("step begins", extra={"step": action.summary()})
+            match action:
+                case CreateMaps() | DeleteMaps() | RetireMaps() | RestoreMaps():
+                    self._each_map(action)
+                case WriteSetting():
+                    self._done.append((action, None))  # first: it may fail between two entries
+                    self._write(action)
+                case RunChain():
+                    before = self._run(action, None)
+                    self._done.append((action, before))
+                case _:
+                    assert_never(action)
+
+    def undo_all(self, cause: BaseException) -> bool:
+        """Undo in reverse; ``False`` if that failed and repair is left to the next command."""
+        try:
+            for action, before in reversed(self._done):
+                log.info("step is undone", extra={"step": action.summary()})
+                match action.undo():
+                    case RunChain() as back:
+                        self._run(back, before)
+                    case WriteSetting() as back:
+                        self._write(back)
+                    case CreateMaps() | DeleteMaps() | RetireMaps() | RestoreMaps() as back:
+                        self._each_map(back, record=False)
+        except (SkepError, OSError) as error:
+            log.error("undoing failed", extra={"cause": str(cause), "error": str(error)})  # noqa: TRY400 - both messages say it all
+            cause.add_note(f"undoing it failed too: {error}; the next command repairs it")
+            return False
+        return True
+
+    def _each_map(
+        self, action: CreateMaps | DeleteMaps | RetireMaps | RestoreMaps, *, record: bool = True
+    ) -> None:
+        # Step by step, so that what was done before a failure is known to the last map.
+        name = action.deployment
+        match action:
+            case CreateMaps(_, maps):
+                for creation in maps:
+                    self._kernel.create_map(name, creation.pin, creation.plan)
+                    self._record(CreateMaps(name, (creation,)), record=record)
+            case DeleteMaps(_, maps):
+                for creation in reversed(maps):
+                    self._kernel.delete_map(name, creation.pin)
+                    self._record(DeleteMaps(name, (creation,)), record=record)
+            case RetireMaps(_, pins):
+                for pin in pins:
+                    self._kernel.retire_map(name, pin)
+                    self._record(RetireMaps(name, (pin,)), record=record)
+            case RestoreMaps(_, pins):
+                for pin in pins:
+                    self._kernel.restore_map(name, pin)
+                    self._record(RestoreMaps(name, (pin,)), record=record)
+            case _:
+                assert_never(action)
+
+    def _record(self, action: Action, *, record: bool) -> None:
+        if record:
+            self._done.append((action, None))
+
+    def _write(self, action: WriteSetting) -> None:
+        self._kernel.write_entries(action.deployment, action.pin, action.changed(), action.gone())
+
+    def _run(self, action: RunChain, memento: Program | None) -> Program | None:
+        """Exchange what runs; returns what ran before."""
+        hook = action.on.hook
+        ifindex = self._kernel.interface_index(action.on.target)
+        before: Program | None = None
+        if action.previous.fingerprint:
+            before = self._kernel.running(hook, ifindex)
+            self._owned.callback(before.close)
+        if not action.new.fingerprint:
+            self._kernel.detach(hook, ifindex)
+            return before
+        if memento is None:
+            composed = self._compose(self._kernel, action.new, self._linked)
+            self._owned.callback(composed.program.close)
+            self.measured.update(composed.measured)
+            memento = composed.program
+        if before is None:
+            self._kernel.attach(hook, ifindex, memento)
+        else:
+            self._kernel.replace(hook, ifindex, memento, before)
+        return before
+
+
+def purge(kernel: Kernel, plan: Plan) -> None:
+    """Remove what a carried-out and committed plan retired.
+
+    A failure is only logged: the change is done, and the next recovery purges what is left.
+    """
+    for action in plan.actions:
+        if isinstance(action, RetireMaps):
+            for pin in action.pins:
+                try:
+                    kernel.purge_map(action.deployment, pin)
+                except NoSuchPin:
+                    continue
+                except (SkepError, OSError) as error:
+                    log.warning("retired map stays", extra={"pin": pin, "error": str(error)})

@@ -1,0 +1,276 @@
+"""What the node's use cases need from outside, no wider than that.
+
+:class:`Kernel` is implemented over ``skep.kernel`` by the wiring and by ``FakeKernel`` in the
+tests; one contract suite holds both. Paths of pins are the implementation's matter: maps are named
+by deployment and pin name, links by hook and interface index.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from skep.bytecode.linking.plan import MapPlan, ProgramPlan
+from skep.errors import Conflict, NotFound
+from skep.node.records import Installed, JournalEntry
+from skep.versions import KernelVersion
+
+
+class NoSuchInterface(NotFound):
+    """The interface does not exist in this network namespace."""
+
+
+class NoSuchPin(NotFound):
+    """Nothing is pinned under this name."""
+
+
+class PinInTheWay(Conflict):
+    """Something is pinned under this name already, or it is not what its name says."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapPin:
+    """A pinned map a program is to be loaded with.
+
+    Attributes:
+        deployment: whose it is.
+        pin: pin name.
+        plan: what it must look like; loading refuses another shape under that name.
+    """
+
+    deployment: str
+    pin: str
+    plan: MapPlan
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedLink:
+    """A link of ours.
+
+    Attributes:
+        hook: hook name, from the pin's name.
+        ifindex: interface index, from the pin's name.
+        is_attached: the interface still exists and the link is on it.
+        program_name: name of the program it runs; empty if it could not be read.
+    """
+
+    hook: str
+    ifindex: int
+    is_attached: bool
+    program_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFacts:
+    """What previews and labels compare with.
+
+    Attributes:
+        version: of the running kernel.
+        release: as ``uname -r`` prints it.
+    """
+
+    version: KernelVersion
+    release: str
+
+
+class Program(Protocol):
+    """A loaded program, owned by whoever holds it until closed."""
+
+    @property
+    def name(self) -> str:
+        """Kernel name."""
+        ...
+
+    @property
+    def verified_instructions(self) -> int | None:
+        """Instructions the kernel's verifier walked through."""
+        ...
+
+    @property
+    def stack_bytes(self) -> int | None:
+        """Deepest stack over all call paths, as the kernel's verifier says."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it; it lives on where it is attached."""
+        ...
+
+
+class MapReader(Protocol):
+    """Reading pinned maps; metrics need no more."""
+
+    def read_entries(
+        self, deployment: str, pin: str, keys: Collection[bytes] | None = None
+    ) -> dict[bytes, bytes]:
+        """Entries under ``keys`` that exist, or all; of a retired map if no other has the name.
+
+        Raises:
+            NoSuchPin: no such map.
+        """
+        ...
+
+    def read_per_cpu(self, deployment: str, pin: str) -> dict[bytes, list[bytes]]:
+        """All entries; one value for each possible CPU, or one alone if the map is not per CPU.
+
+        Raises:
+            NoSuchPin: no such map.
+        """
+        ...
+
+
+class Links(Protocol):
+    """Reading what runs."""
+
+    def interface_index(self, name: str) -> int:
+        """Index of an interface.
+
+        Raises:
+            NoSuchInterface: there is none.
+        """
+        ...
+
+    def links(self) -> tuple[PinnedLink, ...]:
+        """All links of ours, ascending by hook and index."""
+        ...
+
+    def pinned_maps(self) -> dict[str, frozenset[str]]:
+        """Pin names by deployment; no empty sets."""
+        ...
+
+    def retired_maps(self) -> dict[str, frozenset[str]]:
+        """Pin names of retired maps by deployment; no empty sets."""
+        ...
+
+
+class Kernel(Links, MapReader, Protocol):
+    """Everything a plan needs done. Every method does its thing wholly or raises."""
+
+    def facts(self) -> KernelFacts:
+        """What kernel this is."""
+        ...
+
+    def foreign_program(self, hook: str, ifindex: int) -> str | None:
+        """Describe a program on the hook target that none of our links holds."""
+        ...
+
+    def create_map(self, deployment: str, pin: str, plan: MapPlan) -> None:
+        """Create a map with its contents and pin it.
+
+        Raises:
+            PinInTheWay: the name is taken.
+        """
+        ...
+
+    def delete_map(self, deployment: str, pin: str) -> None:
+        """Remove the pin of a map.
+
+        Raises:
+            NoSuchPin: no such map.
+        """
+        ...
+
+    def retire_map(self, deployment: str, pin: str) -> None:
+        """Move a pin to the retired ones.
+
+        Raises:
+            NoSuchPin: no such map.
+            PinInTheWay: a retired map has that name.
+        """
+        ...
+
+    def restore_map(self, deployment: str, pin: str) -> None:
+        """Move a pin back from the retired ones.
+
+        Raises:
+            NoSuchPin: no such retired map.
+            PinInTheWay: the name is taken.
+        """
+        ...
+
+    def purge_map(self, deployment: str, pin: str) -> None:
+        """Remove the pin of a retired map for good.
+
+        Raises:
+            NoSuchPin: no such retired map.
+        """
+        ...
+
+    def write_entries(
+        self, deployment: str, pin: str, changed: Mapping[bytes, bytes], gone: Collection[bytes]
+    ) -> None:
+        """Write entries, then delete keys; a key that is gone already is no error.
+
+        Raises:
+            NoSuchPin: no such map.
+        """
+        ...
+
+    def load(self, program: ProgramPlan, maps: Sequence[MapPin], name: str) -> Program:
+        """Load a program with pinned maps, in the order of its map indexes.
+
+        Raises:
+            NoSuchPin: a map is not there.
+            PinInTheWay: a map has another shape than its plan.
+            Refused: the kernel's verifier says no; its log is the detail.
+        """
+        ...
+
+    def running(self, hook: str, ifindex: int) -> Program:
+        """The program our link runs, to be put back later.
+
+        Raises:
+            NoSuchPin: no link of ours is there.
+        """
+        ...
+
+    def attach(self, hook: str, ifindex: int, program: Program) -> None:
+        """Create a link and pin it.
+
+        Raises:
+            Conflict: something is attached already.
+        """
+        ...
+
+    def replace(self, hook: str, ifindex: int, program: Program, expected: Program) -> None:
+        """Exchange the program of our link in one step.
+
+        Raises:
+            NoSuchPin: no link of ours is there.
+            Conflict: it runs something else than ``expected``.
+        """
+        ...
+
+    def detach(self, hook: str, ifindex: int) -> None:
+        """Detach our link, if its interface is still there, and remove its pin.
+
+        Raises:
+            NoSuchPin: no link of ours is there.
+        """
+        ...
+
+
+class State(Protocol):
+    """The committed state; every method is one transaction."""
+
+    def installed(self) -> tuple[Installed, ...]:
+        """Committed deployments, ascending by hook target, order and name."""
+        ...
+
+    def begin(self, command: str, steps: Sequence[str], at: str) -> int:
+        """Write a journal entry before anything is done; returns its number."""
+        ...
+
+    def commit(self, entry: int, installed: Sequence[Installed], at: str) -> None:
+        """Make ``installed`` the committed state and end the entry, both or neither."""
+        ...
+
+    def end(self, entry: int, outcome: str, at: str) -> None:
+        """End an entry without a change of state: ``undone`` or ``repaired``."""
+        ...
+
+    def unfinished(self) -> tuple[JournalEntry, ...]:
+        """Entries that were begun and not ended, oldest first."""
+        ...
+
+    def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:
+        """The latest entries, newest first."""
+        ...

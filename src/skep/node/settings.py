@@ -1,0 +1,44 @@
+"""Where a node keeps what is its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """Places and patience.
+
+    Attributes:
+        root: directory of the node: ``node.db``, ``content/``, ``trust/``, ``lock``, ``demo/``.
+        bpffs: directory of pins; a bpf file system is mounted there if it is none.
+        lock_seconds: how long a command waits for another one to finish.
+    """
+
+    root: Path
+    bpffs: Path
+    lock_seconds: float = 10.0
+
+    @property
+    def database(self) -> Path:
+        """The database."""
+        return self.root / "node.db"
+
+    @property
+    def content(self) -> Path:
+        """The content store: an OCI image layout."""
+        return self.root / "content"
+
+    @property
+    def trust(self) -> Path:
+        """Trusted keys, one directory for each publisher."""
+        return self.root / "trust"
+
+    @property
+    def lock(self) -> Path:
+        """The file that commands lock."""
+        return self.root / "lock"
+
+    @property
+    def demo(self) -> Path:
+        """Markers of playgrounds that are open, or were when they were killed."""
+        return self.root / "demo"

@@ -1,0 +1,196 @@
+"""The committed state of a node in SQLite: deployments and the journal."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from skep.chains.deployment import Deployment, TrustDecision
+from skep.hooks.table import HookTarget
+from skep.node.records import Installed, JournalEntry, Measured
+from skep.node.store.database import NodeDatabaseDamaged, open_database, translating_errors
+
+_COLUMNS = (
+    "name, reference, digest, program, hook, target, place, run_on, settings, policy, signer, "
+    "maps, installed_at, verified_instructions, stack_bytes"
+)
+_JOURNAL = "number, started_at, command, steps, ended_at, outcome"
+_KEEP_ENTRIES = 10_000  # of the journal; some megabytes
+
+
+class SqliteState:
+    """Implements the ``State`` port."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = open_database(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def installed(self) -> tuple[Installed, ...]:
+        """Committed deployments, ascending by hook target, order and name.
+
+        Raises:
+            NodeDatabaseDamaged: a row is not what was written.
+        """
+        query = f"SELECT {_COLUMNS} FROM deployments ORDER BY hook, target, place, name"  # noqa: S608 - constants
+        with translating_errors(self._path):
+            rows = self._connection.execute(query).fetchall()
+        return tuple(self._installed(row) for row in rows)
+
+    def begin(self, command: str, steps: Sequence[str], at: str) -> int:
+        """Write a journal entry before anything is done; returns its number."""
+        with self._transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO journal (started_at, command, steps) VALUES (?, ?, ?)",
+                (at, command, json.dumps(list(steps))),
+            )
+            number = cursor.lastrowid or 0
+            connection.execute(
+                "DELETE FROM journal WHERE ended_at IS NOT NULL AND number <= ?",
+                (number - _KEEP_ENTRIES,),
+            )
+            return number
+
+    def commit(self, entry: int, installed: Sequence[Installed], at: str) -> None:
+        """Make ``installed`` the committed state and end the entry, both or neither."""
+        marks = ", ".join("?" * len(_COLUMNS.split(",")))
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM deployments")
+            connection.executemany(
+                f"INSERT INTO deployments ({_COLUMNS}) VALUES ({marks})",  # noqa: S608 - constants
+                [_row(one) for one in installed],
+            )
+            self._end(connection, entry, "done", at)
+
+    def end(self, entry: int, outcome: str, at: str) -> None:
+        """End an entry without a change of state: ``undone`` or ``repaired``."""
+        with self._transaction() as connection:
+            self._end(connection, entry, outcome, at)
+
+    def unfinished(self) -> tuple[JournalEntry, ...]:
+        """Entries that were begun and not ended, oldest first."""
+        return self._entries(
+            f"SELECT {_JOURNAL} FROM journal WHERE ended_at IS NULL ORDER BY number",  # noqa: S608 - constants
+            (),
+        )
+
+    def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:
+        """The latest entries, newest first."""
+        return self._entries(
+            f"SELECT {_JOURNAL} FROM journal ORDER BY number DESC LIMIT ?",  # noqa: S608 - constants
+            (limit,),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with translating_errors(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @staticmethod
+    def _end(connection: sqlite3.Connection, entry: int, outcome: str, at: str) -> None:
+        connection.execute(
+            "UPDATE journal SET ended_at = ?, outcome = ? WHERE number = ?", (at, outcome, entry)
+        )
+
+    def _entries(self, query: str, arguments: tuple[int, ...]) -> tuple[JournalEntry, ...]:
+        with translating_errors(self._path):
+            rows = self._connection.execute(query, arguments).fetchall()
+        try:
+            return tuple(
+                JournalEntry(row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], row[5])
+                for row in rows
+            )
+        except (ValueError, TypeError) as error:
+            raise self._damaged(error) from error
+
+    def _installed(self, row: tuple[object, ...]) -> Installed:
+        name, reference, digest, program, hook, target, place, run_on = row[:8]
+        settings, policy, signer, maps, installed_at, instructions, stack = row[8:]
+        try:
+            return Installed(
+                Deployment(
+                    name=str(name),
+                    reference=str(reference),
+                    digest=str(digest),
+                    program=str(program),
+                    on=HookTarget(str(hook), str(target)),
+                    order=int(str(place)),
+                    run_on=tuple(_texts(run_on)),
+                    settings=tuple((_text(k), _text(v)) for k, v in json.loads(str(settings))),
+                    policy=_policy(policy),
+                    signer=str(signer),
+                    maps=tuple(_texts(maps)),
+                ),
+                str(installed_at),
+                Measured(_number(instructions), _number(stack)),
+            )
+        except (ValueError, TypeError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> NodeDatabaseDamaged:
+        return NodeDatabaseDamaged(
+            f"{self._path} has a row that Skep did not write: {error}",
+            hint="restore it from a backup, or move it away and install again",
+        )
+
+
+def _row(one: Installed) -> tuple[object, ...]:
+    deployment = one.deployment
+    return (
+        deployment.name,
+        deployment.reference,
+        deployment.digest,
+        deployment.program,
+        deployment.on.hook,
+        deployment.on.target,
+        deployment.order,
+        json.dumps(deployment.run_on),
+        json.dumps(deployment.settings),
+        deployment.policy,
+        deployment.signer,
+        json.dumps(deployment.maps),
+        one.installed_at,
+        one.measured.verified_instructions,
+        one.measured.stack_bytes,
+    )
+
+
+def _policy(value: object) -> TrustDecision:
+    match value:
+        case "require-key":
+            return "require-key"
+        case "insecure-accept-all":
+            return "insecure-accept-all"
+    raise ValueError(f"unknown policy {value!r}")  # never guess what the owner allowed
+
+
+def _texts(document: object) -> list[str]:
+    return [_text(value) for value in json.loads(str(document))]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {value!r}")
+    return value
+
+
+def _number(value: object) -> int | None:
+    return None if value is None else int(str(value))

@@ -1,0 +1,1 @@
+"""The package format: ``skep.toml``, object files and a report as OCI content."""

@@ -1,0 +1,335 @@
+"""The content store: an OCI image layout, a directory other tools read too.
+
+Blobs are named by their digest and never change; ``index.json`` lists manifests, with a tag or
+without, and is the only thing that changes. It is replaced as a whole, under a lock, after
+everything it names is there: who reads sees the old list or the new one, and a crash at any point
+leaves blobs nobody lists, never a list of missing blobs.
+
+Source: https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from skep.digests import Digest, DigestMismatch
+from skep.errors import UsageError
+from skep.packages.client.errors import NoSuchContent, NotAContentStore
+from skep.packages.client.files import INCOMING, read_regular, write_atomically, writing
+from skep.packages.content import LARGEST_PACKAGE
+from skep.packages.names import one_line
+from skep.packages.oci.descriptors import Descriptor
+from skep.packages.oci.documents import LARGEST_DOCUMENT, MalformedDocument, canonical_json
+from skep.packages.oci.manifests import ImageIndex, ImageManifest, parse_index, parse_manifest
+from skep.packages.oci.media_types import MANIFEST, REFERENCE_NAME
+
+_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
+# The grammar of org.opencontainers.image.ref.name, with a length.
+_TAG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+/-]{0,254}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class NewManifest:
+    """A manifest to be listed; all it names must be in the store.
+
+    Attributes:
+        data: its bytes.
+        media_type: of them.
+        tag: name to list it under, or ``None``.
+    """
+
+    data: bytes
+    media_type: str = MANIFEST
+    tag: str | None = None
+
+
+class ContentStore:
+    """An OCI image layout directory.
+
+    Nothing is touched before the first write; a directory that does not exist reads as empty.
+
+    Args:
+        root: the directory; made, with its parents, when something is written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    # Blobs
+
+    def _blob_path(self, digest: Digest) -> Path:
+        # A Digest is lower-case hexadecimal of known length: it cannot leave the directory.
+        return self.root / "blobs" / digest.algorithm / digest.hexadecimal
+
+    def blob(self, digest: Digest) -> bytes:
+        """Content of a blob or manifest, hashed on every read.
+
+        Raises:
+            NoSuchContent: the store does not have it.
+            DigestMismatch: the file was damaged or changed.
+        """
+        path = self._blob_path(digest)
+        try:
+            return digest.check(read_regular(path, LARGEST_PACKAGE))
+        except NoSuchContent:
+            raise NoSuchContent(f"{self.root} has no content {digest}") from None
+        except DigestMismatch as error:
+            raise DigestMismatch(
+                f"{path} was damaged or changed: {error.message}",
+                hint="pull the package again; damaged content is replaced",
+            ) from error
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Whether the content is there and undamaged."""
+        try:
+            self.blob(digest)
+        except (NoSuchContent, DigestMismatch):
+            return False
+        return True
+
+    def put_blob(self, data: bytes) -> Digest:
+        """Keep content; what is there already is kept, unless it is damaged."""
+        digest = Digest.of(data)
+        if len(data) > LARGEST_PACKAGE:
+            raise UsageError(f"expected at most {LARGEST_PACKAGE} bytes, got {len(data)}")
+        path = self._blob_path(digest)
+        if self.has_blob(digest):
+            # It counts as new, so that remove_unlisted in another process leaves it alone.
+            with writing(self.root):
+                os.utime(path)
+            return digest
+        with writing(self.root):
+            self._initialise()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, data)
+        return digest
+
+    # The index
+
+    def _initialise(self) -> None:
+        self._check_is_layout()
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not (self.root / "oci-layout").exists():
+            write_atomically(self.root / "oci-layout", _LAYOUT)
+
+    def _check_is_layout(self) -> None:
+        if (self.root / "oci-layout").exists() or not self.root.exists():
+            return
+        ours = (".lock", INCOMING)
+        if not self.root.is_dir() or any(
+            not path.name.startswith(ours) for path in self.root.iterdir()
+        ):
+            raise NotAContentStore(
+                f"{self.root} is there, but it is no OCI image layout",
+                hint="name another directory, or a package folder (….oci)",
+            )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock on the index; released by the kernel if this process dies."""
+        with writing(self.root):
+            self._initialise()
+            with (self.root / ".lock").open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+
+    def _index(self) -> ImageIndex:
+        self._check_is_layout()
+        try:
+            data = read_regular(self.root / "index.json", LARGEST_DOCUMENT)
+        except NoSuchContent:
+            return ImageIndex(())
+        return parse_index(data, str(self.root / "index.json"))
+
+    def _write_index(self, index: ImageIndex) -> None:
+        write_atomically(self.root / "index.json", index.to_bytes())
+
+    def _blobs_of(self, manifest: ImageManifest) -> Iterator[Digest]:
+        yield manifest.config.digest
+        for layer in manifest.layers:
+            yield layer.digest
+
+    def add(self, manifests: Iterable[NewManifest]) -> tuple[Descriptor, ...]:
+        """List manifests, all at once or, if anything is wrong, none.
+
+        Raises:
+            NoSuchContent: a manifest names a blob that is not here.
+            DigestMismatch: a manifest names a blob that is damaged.
+            MalformedDocument: it is no image manifest.
+            UsageError: the tag cannot be one.
+        """
+        entries = []
+        for new in manifests:
+            if new.tag is not None and not _TAG.fullmatch(new.tag):
+                raise UsageError(f"expected a tag, got {one_line(new.tag)!r}")
+            parsed = parse_manifest(new.data)
+            for digest in self._blobs_of(parsed):
+                self.blob(digest)
+            self.put_blob(new.data)
+            entry = parsed.descriptor(new.data)
+            named = {} if new.tag is None else {REFERENCE_NAME: new.tag}
+            entries.append(replace(entry, annotations=MappingProxyType(named)))
+        with self._locked():
+            listed = list(self._index().manifests)
+            for entry in entries:
+                tag = entry.annotations.get(REFERENCE_NAME)
+                # One entry per tag; without a tag only while the manifest is listed nowhere else.
+                if tag is None and any(other.digest == entry.digest for other in listed):
+                    continue
+                listed = [
+                    other
+                    for other in listed
+                    if (tag is None or other.annotations.get(REFERENCE_NAME) != tag)
+                    and (other.digest != entry.digest or REFERENCE_NAME in other.annotations)
+                ]
+                listed.append(entry)
+            self._write_index(ImageIndex(tuple(listed)))
+        return tuple(entries)
+
+    def put_manifest(
+        self, data: bytes, media_type: str = MANIFEST, tag: str | None = None
+    ) -> Descriptor:
+        """List one manifest; see :meth:`add`."""
+        return self.add([NewManifest(data, media_type, tag)])[0]
+
+    def tags(self) -> Mapping[str, Descriptor]:
+        """Tagged manifests, by tag, in order."""
+        found = {
+            manifest.annotations[REFERENCE_NAME]: manifest
+            for manifest in self._index().manifests
+            if REFERENCE_NAME in manifest.annotations
+        }
+        return dict(sorted(found.items()))
+
+    def resolve(self, tag: str) -> Descriptor:
+        """The manifest a tag names.
+
+        Raises:
+            NoSuchContent: with the tags there are, if they are few.
+        """
+        tags = self.tags()
+        if tag not in tags:
+            known = ", ".join(tags) if len(tags) <= 10 else f"{len(tags)} others"
+            raise NoSuchContent(
+                f"{self.root} has no {one_line(tag)!r}", hint=f"it has: {known or 'nothing'}"
+            )
+        return tags[tag]
+
+    def manifest(self, digest: Digest) -> ImageManifest:
+        """A manifest, parsed.
+
+        Raises:
+            NoSuchContent, DigestMismatch, MalformedDocument: it is not there, or damaged.
+        """
+        return parse_manifest(self.blob(digest))
+
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """Listed manifests whose subject is ``digest``, with their ``artifact_type``.
+
+        The type comes from the manifest, not from the list: a list may say anything. A damaged
+        manifest is left out, as nobody can tell what it refers to; other packages' signatures
+        must not suffer from it, and a package without its signature is not trusted.
+        """
+        found = {}
+        for entry in self._index().manifests:
+            if entry.media_type != MANIFEST or entry.digest in found:
+                continue
+            try:
+                data = self.blob(entry.digest)
+                manifest = parse_manifest(data)
+            except (NoSuchContent, DigestMismatch, MalformedDocument):
+                continue
+            if manifest.subject is not None and manifest.subject.digest == digest:
+                found[entry.digest] = manifest.descriptor(data)
+        return tuple(found.values())
+
+    def remove(self, tag: str) -> None:
+        """Take a tag away, and with its last tag the manifest and what refers to it.
+
+        Blobs stay until :meth:`remove_unlisted`.
+
+        Raises:
+            NoSuchContent: there is no such tag.
+        """
+        self.resolve(tag)
+        with self._locked():
+            listed = [
+                entry
+                for entry in self._index().manifests
+                if entry.annotations.get(REFERENCE_NAME) != tag
+            ]
+            self._write_index(ImageIndex(tuple(listed)))
+            # Referrers of what is no longer listed go too, and theirs; each turn removes one.
+            while dangling := self._dangling(listed):
+                listed = [entry for entry in listed if entry.digest not in dangling]
+            self._write_index(ImageIndex(tuple(listed)))
+
+    def _dangling(self, listed: list[Descriptor]) -> set[Digest]:
+        digests = {entry.digest for entry in listed}
+        found = set()
+        for entry in listed:
+            try:
+                subject = self.manifest(entry.digest).subject
+            except (NoSuchContent, DigestMismatch, MalformedDocument):
+                continue
+            if (
+                REFERENCE_NAME not in entry.annotations
+                and subject is not None
+                and subject.digest not in digests
+            ):
+                found.add(entry.digest)
+        return found
+
+    def remove_unlisted(self, now: datetime, minimum_age_seconds: float = 3600.0) -> int:
+        """Delete blobs no listed manifest needs and files of interrupted writes.
+
+        Args:
+            now: aware time.
+            minimum_age_seconds: younger files stay, as another process may be about to list them.
+
+        Returns:
+            Number of files deleted.
+        """
+        with self._locked():
+            needed = set()
+            for entry in self._index().manifests:
+                needed |= {entry.digest, *self._blobs_of(self.manifest(entry.digest))}
+            keep = {self._blob_path(digest) for digest in needed}
+            count = 0
+            for path in [*self.root.glob("blobs/sha*/*"), *self.root.glob(f"{INCOMING}*")]:
+                age = now.timestamp() - path.lstat().st_mtime
+                if path not in keep and age >= minimum_age_seconds and not path.is_dir():
+                    path.unlink()
+                    count += 1
+        return count
+
+    def copy_to(self, other: "ContentStore", tag: str | None = None) -> None:
+        """Copy everything, or one tagged manifest and all that refers to it.
+
+        Every byte is hashed on the way; nothing is listed in ``other`` unless all of it arrived.
+
+        Raises:
+            NoSuchContent, DigestMismatch: something is missing here, or damaged.
+        """
+        entries = list(self._index().manifests if tag is None else [self.resolve(tag)])
+        if tag is not None:
+            for entry in entries:  # grows while it is read: referrers of referrers
+                entries += [
+                    referrer
+                    for referrer in self.referrers(entry.digest)
+                    if all(referrer.digest != known.digest for known in entries)
+                ]
+        new = []
+        for entry in entries:
+            data = self.blob(entry.digest)
+            for digest in self._blobs_of(parse_manifest(data)):
+                other.put_blob(self.blob(digest))
+            name = entry.annotations.get(REFERENCE_NAME)
+            new.append(NewManifest(data, entry.media_type, name))
+        other.add(new)

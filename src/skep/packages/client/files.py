@@ -1,0 +1,87 @@
+"""Reading and writing files so that nobody ever sees half of one, and nothing strange is opened."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from skep.errors import Malformed
+from skep.packages.client.errors import NoSuchContent, StoreNotAccessible, StoreNotWritable
+
+INCOMING = ".incoming-"  # prefix of files being written; left over only after a crash
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """Content of a regular file of at most ``largest`` bytes.
+
+    A layout may come from a stranger. (1) Links are not followed, so it cannot make us read other
+    files. (2) Devices and pipes are not read, which could last for ever. (3) Size is bounded.
+
+    Raises:
+        NoSuchContent: there is no such file.
+        Malformed: it is no regular file, or too large.
+    """
+    try:
+        # (1) and, for pipes, not waiting for a writer in open itself.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NoSuchContent(f"there is no {path.name} in {path.parent}") from error
+    except PermissionError as error:
+        raise StoreNotAccessible(f"{path} may not be read by this user") from error
+    except OSError as error:
+        raise Malformed(f"{path}: expected a readable regular file: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as file:
+        # (2)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Malformed(f"{path}: expected a regular file")
+        # (3)
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise Malformed(f"{path}: expected at most {largest} bytes, got more")
+    return data
+
+
+@contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Around writes below ``root``: what the operating system refuses becomes an error of ours.
+
+    Raises:
+        StoreNotAccessible: this user may not write there.
+        StoreNotWritable: a full disk, a read-only file system, …
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise StoreNotAccessible(
+            f"{root} may not be written by this user", hint="use another directory, or be root"
+        ) from error
+    except OSError as error:
+        raise StoreNotWritable(f"{root} cannot be written: {error.strerror or error}") from error
+
+
+def sync_directory(path: Path) -> None:
+    """Make names in a directory last over a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Give ``path`` the content ``data``: at any time it has the old content or the new one."""
+    descriptor, name = tempfile.mkstemp(prefix=INCOMING, dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+            os.fchmod(descriptor, 0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)

@@ -1,0 +1,260 @@
+"""HTTP towards one marketplace, with limits on everything that comes back.
+
+1. Time: connecting, each read, and the whole answer have limits, so nobody can keep us waiting.
+2. Size: an answer is read up to a limit its caller states; the rest is never received.
+3. Place: redirects and upload locations are followed on the same origin only; elsewhere our
+   content, or a request made from inside this network, would reach somebody who was not asked.
+4. Encoding: answers come as they are; compressed ones, which could unpack to gigabytes, are refused.
+5. Words of the server reach terminals without control characters.
+
+Proxy settings in the environment are not used; nothing here reads the environment.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from skep.errors import UsageError
+from skep.packages.client.errors import MalformedAnswer, MarketplaceUnavailable, RedirectRefused
+from skep.packages.names import one_line
+
+_CHUNK = 64 * 1024  # bytes
+_MOST_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_LARGEST_ERROR = 64 * 1024  # bytes of an error document
+_PORTS = {"http": 80, "https": 443}
+
+Advance = Callable[[int], None]
+"""Called with the number of bytes received since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait, in seconds.
+
+    Attributes:
+        connect: for a connection.
+        read: for the next bytes.
+        total: for a whole answer.
+    """
+
+    connect: float = 5.0
+    read: float = 30.0
+    total: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer.
+
+    Attributes:
+        url: that was asked, after redirects.
+        status: HTTP status.
+        headers: by lower-case name.
+        body: empty for HEAD.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def marketplace_url(text: str) -> str:
+    """The base URL of a marketplace, without a trailing slash.
+
+    >>> marketplace_url("http://localhost:8080/")
+    'http://localhost:8080'
+
+    Raises:
+        UsageError: it is no http or https URL, or carries a password, a query or a fragment.
+    """
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in parts.netloc or parts.query or parts.fragment or not text.isprintable():
+        raise UsageError(
+            f"expected the URL of a marketplace, got {one_line(text)!r}",
+            hint="for example https://marketplace.example, or http://localhost:8080",
+        )
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+
+
+class Transport:
+    """Requests to one marketplace.
+
+    Args:
+        url: its base URL.
+        timeouts: see :class:`Timeouts`.
+        monotonic: a clock in seconds that never goes back.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeouts: Timeouts | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.url = marketplace_url(url)
+        self._timeouts = timeouts or Timeouts()
+        self._monotonic = monotonic
+        self._pool = urllib3.PoolManager(
+            num_pools=1,
+            retries=False,
+            timeout=urllib3.Timeout(connect=self._timeouts.connect, read=self._timeouts.read),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.clear()
+
+    def locate(self, base: str, location: str) -> str:
+        """Absolute URL of a ``Location`` header of the answer to ``base``.
+
+        Raises:
+            RedirectRefused: it is on another host, port or scheme.
+        """
+        try:
+            url = urljoin(base, location)
+            same = _origin(url) == _origin(self.url) and "@" not in urlsplit(url).netloc
+        except ValueError:
+            same = False
+        # (3)
+        if not same or not location.isprintable():
+            raise RedirectRefused(
+                f"{base} sends us to {one_line(location)!r}, which is another place",
+                hint="if that is where the marketplace is now, use its new URL",
+            )
+        return url
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        largest: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        advance: Advance | None = None,
+    ) -> Answer:
+        """Ask, and read the whole answer.
+
+        Args:
+            method: HTTP method.
+            path: below the base URL, with a leading slash, or a URL from :meth:`locate`.
+            largest: bytes of the answer; error answers are cut at 64 kB instead.
+            headers: besides those every request has.
+            body: sent as it is.
+            advance: told about received bytes of a successful answer.
+
+        Raises:
+            MarketplaceUnavailable: no connection, or no answer in time.
+            MalformedAnswer: larger than ``largest``, truncated, or not HTTP.
+            RedirectRefused: sent to another host.
+        """
+        url = self.url + path if path.startswith("/") else path
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._ask(method, url, largest, headers or {}, body, advance)
+            if answer.status not in _REDIRECTS or method not in {"GET", "HEAD"}:
+                return answer
+            url = self.locate(answer.url, answer.headers.get("location", ""))
+        raise MalformedAnswer(f"{self.url}{path}: more than {_MOST_REDIRECTS} redirects")
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        largest: int,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        advance: Advance | None,
+    ) -> Answer:
+        deadline = self._monotonic() + self._timeouts.total
+        with self._failures(url):
+            response = self._pool.request(
+                method,
+                url,
+                headers={"Accept-Encoding": "identity", **headers},
+                body=body,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+            try:
+                if response.headers.get("Content-Encoding", "identity") != "identity":
+                    raise MalformedAnswer(f"{url} answered with compressed content")  # (4)
+                good = response.status < 300
+                content = self._read(response, url, largest, deadline, advance, good=good)
+            except BaseException:
+                response.close()  # what is left of the answer must not reach the next request
+                raise
+            response.release_conn()
+        found = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(url, response.status, found, content)
+
+    def _read(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        url: str,
+        largest: int,
+        deadline: float,
+        advance: Advance | None,
+        *,
+        good: bool,
+    ) -> bytes:
+        limit = largest if good else _LARGEST_ERROR
+        received = bytearray()
+        # read1 gives what is there, so that slow bytes meet the deadline one by one.
+        while chunk := response.read1(_CHUNK, decode_content=False):
+            received += chunk
+            # (2)
+            if len(received) > limit:
+                if not good:
+                    response.close()
+                    return bytes(received[:limit])
+                raise MalformedAnswer(f"{url}: expected at most {limit} bytes, got more")
+            # (1)
+            if self._monotonic() > deadline:
+                raise MarketplaceUnavailable(
+                    f"{url} did not finish its answer in {self._timeouts.total:g} seconds",
+                    hint="try again later",
+                )
+            if advance is not None and good:
+                advance(len(chunk))
+        return bytes(received)
+
+    @contextlib.contextmanager
+    def _failures(self, url: str) -> Iterator[None]:
+        try:
+            yield
+        except urllib3.exceptions.NewConnectionError as error:
+            raise self._unavailable(url, "cannot be reached", error) from error
+        except urllib3.exceptions.TimeoutError as error:
+            raise self._unavailable(url, "did not answer in time", error) from error
+        except urllib3.exceptions.SSLError as error:
+            raise self._unavailable(url, "shows no certificate we trust", error) from error
+        except urllib3.exceptions.IncompleteRead as error:
+            raise MalformedAnswer(f"{url}: the answer is truncated", hint="try again") from error
+        except (urllib3.exceptions.ProtocolError, OSError) as error:
+            raise self._unavailable(url, "broke the connection", error) from error
+        except (HTTPError, ValueError) as error:
+            raise MalformedAnswer(f"{url}: {one_line(str(error))}") from error
+
+    def _unavailable(self, url: str, problem: str, error: Exception) -> MarketplaceUnavailable:
+        return MarketplaceUnavailable(
+            f"the marketplace at {self.url} {problem}",
+            hint=f"check the URL and that the marketplace runs: {self.url}/healthz",
+            detail=f"{url}: {one_line(str(error), 500)}",
+        )

@@ -1,0 +1,1 @@
+"""OCI images and artifacts as values: descriptors, manifests, indexes, referrers. Pure."""

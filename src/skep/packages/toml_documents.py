@@ -1,0 +1,85 @@
+"""TOML documents of strangers, read with the standard library behind three checks.
+
+1. Size, before anything is parsed.
+2. Parts of a dotted key: ``a.a.a = 1`` costs :mod:`tomllib` memory in the square of the parts,
+   4 GB for a document of 64 kB.
+3. Nesting, as the parser is recursive and values we keep may be walked later.
+"""
+
+import re
+import tomllib
+
+from skep.packages.errors import MalformedMetadata
+from skep.packages.names import one_line
+
+LARGEST_METADATA = 64 * 1024  # bytes; real ones have one or two kB
+MOST_KEY_PARTS = 16
+DEEPEST = 16
+
+# TOML's tokens can be told apart without knowing where they stand, so this reads them as the
+# parser does: strings and comments as wholes, of which ``part`` can also be part of a key.
+_TOKENS = re.compile(
+    r'(?P<skipped>"""(?:[^"\\]|\\.|"(?!""))*+"{3,5}'
+    r"|'''(?:[^']|'(?!''))*+'{3,5}"
+    r"|#[^\n]*+|[ \t]++)"
+    r'|(?P<part>"(?:[^"\\\n]|\\[^\n])*+"|' + r"'[^'\n]*+'|[A-Za-z0-9_-]++)"
+    r"|(?P<dot>\.)"
+    r"""|(?P<unterminated>["'])"""
+    r"|(?P<other>[^A-Za-z0-9_.\"'# \t-]++)",
+    re.DOTALL,
+)
+
+
+def _check_keys(text: str) -> None:
+    dots = 0
+    for match in _TOKENS.finditer(text):
+        match match.lastgroup:
+            case "dot":
+                dots += 1
+                if dots >= MOST_KEY_PARTS:
+                    line = text.count("\n", 0, match.start()) + 1
+                    raise MalformedMetadata(
+                        f"skep.toml, line {line}: expected at most {MOST_KEY_PARTS} parts in a key"
+                    )
+            case "other":
+                dots = 0
+            case "unterminated":
+                return  # the parser stops here too, and says why
+
+
+def _check_depth(document: object) -> None:
+    level: list[object] = [document]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    if level:
+        raise MalformedMetadata(f"skep.toml: expected at most {DEEPEST} levels of nesting")
+
+
+def parse_toml(data: bytes) -> dict[str, object]:
+    """Parse a ``skep.toml`` as far as TOML goes.
+
+    Raises:
+        MalformedMetadata: see the checks of this module.
+    """
+    # (1)
+    if len(data) > LARGEST_METADATA:
+        raise MalformedMetadata(
+            f"expected a skep.toml of at most {LARGEST_METADATA} bytes, got {len(data)}"
+        )
+    try:
+        text = data.decode("utf-8")
+        # (2)
+        _check_keys(text)
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedMetadata(
+            f"skep.toml is not TOML: {one_line(str(error))}", hint="the format is at toml.io"
+        ) from error
+    # (3)
+    _check_depth(document)
+    return document

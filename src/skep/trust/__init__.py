@@ -1,0 +1,1 @@
+"""Who says so? Keys, signatures over digests, and policies; knows no packages and no sockets."""

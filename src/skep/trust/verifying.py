@@ -1,0 +1,190 @@
+"""Verification: is this subject signed by somebody the policy accepts?
+
+Pure: no network, no file, no clock. One good bundle suffices; bundles that are broken or signed
+by others beside it do no harm, because anybody may attach one to a package.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, assert_never
+
+from skep.errors import Untrusted
+from skep.trust.bundles import Bundle, Subject, parse_bundle
+from skep.trust.errors import MalformedBundle, SignatureInvalid, UnknownKey, Unsigned
+from skep.trust.keys import PublicKey
+from skep.trust.policies import InsecureAcceptAll, RequireKey, TrustPolicy
+from skep.trust.statements import SIGNATURE_PREDICATE
+
+__all__ = [
+    "BUNDLES_LIMIT",
+    "Evidence",
+    "InsecureAcceptAll",
+    "RequireKey",
+    "SignatureInvalid",
+    "Subject",
+    "TrustPolicy",
+    "UnknownKey",
+    "Unsigned",
+    "verify",
+]
+
+BUNDLES_LIMIT = 64  # bundles looked at; a marketplace that sends more wants us to be busy
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why something was accepted.
+
+    Attributes:
+        kind: ``key``: one of the policy's keys has signed it; ``insecure``: nobody looked.
+        fingerprint: of that key; empty for ``insecure``.
+        checked: one sentence per step that was taken, in order.
+        verified_at: when.
+    """
+
+    kind: Literal["key", "insecure"]
+    fingerprint: str
+    checked: tuple[str, ...]
+    verified_at: datetime
+
+
+def verify(
+    subject: Subject, bundles: Sequence[bytes], policy: TrustPolicy, now: datetime
+) -> Evidence:
+    """Demand that ``policy`` accepts ``subject`` because of one of ``bundles``.
+
+    For each bundle, in this order:
+
+    1. The bundle is at most 1 MiB of strict JSON, of Sigstore's media type v0.3, with exactly one
+       signature over a payload of the in-toto type.
+    2. It is in key mode, and its hint names an accepted key or nobody in particular.
+    3. The signature over the pre-authentication encoding (type *and* payload) holds for that key.
+    4. The signed statement is a plain signature: predicate type of ``cosign sign``. An attestation
+       ("tested on", "known to be bad") by the same key is not a consent to run.
+    5. The statement is about one subject, whose one digest is the subject's.
+
+    Not checked: names in the statement (see :class:`~skep.trust.statements.Subject`), when it was
+    signed, and whether the key was withdrawn since: a policy holds the keys that count now.
+
+    Args:
+        subject: name and manifest digest, computed by the caller from the bytes themselves.
+        bundles: as received; at most 64 are looked at.
+        policy: whom to trust.
+        now: aware; noted in the evidence.
+
+    Raises:
+        Unsigned: there are no bundles.
+        UnknownKey: there are, and none is by an accepted key.
+        SignatureInvalid: a bundle claims to be by an accepted key and is not, or is about
+            something else, or all are malformed. The nearest miss is what is told.
+    """
+    match policy:
+        case InsecureAcceptAll():
+            return Evidence(
+                "insecure", "", ("nothing: the policy accepts everything, signed or not",), now
+            )
+        case RequireKey(keys):
+            return _verify_with_keys(subject, bundles, keys, now)
+        case _:
+            assert_never(policy)
+
+
+def _verify_with_keys(
+    subject: Subject,
+    bundles: Sequence[bytes],
+    keys: tuple[PublicKey, ...],
+    now: datetime,
+) -> Evidence:
+    if not bundles:
+        raise Unsigned(
+            f"expected {subject.name} to be signed, and there is no signature",
+            hint="ask its publisher for a signed version: skep sign",
+        )
+    misses: list[Untrusted] = []
+    for data in bundles[:BUNDLES_LIMIT]:
+        try:
+            return _verify_one(subject, data, keys, now)
+        except (SignatureInvalid, UnknownKey) as miss:
+            misses.append(miss)
+    # A signature that claims an accepted key and fails says more than one by a stranger.
+    raise next((miss for miss in misses if isinstance(miss, SignatureInvalid)), misses[0])
+
+
+def _verify_one(
+    subject: Subject, data: bytes, keys: tuple[PublicKey, ...], now: datetime
+) -> Evidence:
+    # (1) One strict bundle. What cannot be read is not evidence, whatever it claims.
+    try:
+        bundle = parse_bundle(data)
+    except MalformedBundle as error:
+        raise SignatureInvalid(
+            f"the signature of {subject.name} cannot be read: {error.message}",
+            hint="it was damaged or is of another kind; ask the publisher to sign again",
+        ) from error
+
+    # (2) Key mode, and the hint. A hint is not proof of anything; it only chooses.
+    candidates = _candidates(subject, bundle, keys)
+
+    # (3) The signature itself, over type and payload.
+    key = _signing_key(subject, bundle, candidates)
+
+    # (4) It means consent. Without this, any attestation by the publisher would do.
+    if bundle.statement.predicate_type != SIGNATURE_PREDICATE:
+        raise SignatureInvalid(
+            f"expected a signature of {subject.name}, got a statement of type "
+            f"{bundle.statement.predicate_type[:160]!r}"
+        )
+
+    # (5) It is about this very digest. Without this, an old signature would fit new content.
+    if bundle.statement.digest != subject.digest:
+        raise SignatureInvalid(
+            f"expected a signature over {subject.digest}, got one over {bundle.statement.digest}",
+            hint="the signature belongs to other content; fetch the package again",
+        )
+    return Evidence(
+        "key",
+        key.fingerprint,
+        (
+            "the bundle is well-formed, with one signature over one statement",
+            f"the key {key.fingerprint} is accepted",
+            "the signature over the statement holds",
+            "the statement is a signature, not another attestation",
+            f"the statement is about {subject.digest}",
+        ),
+        now,
+    )
+
+
+def _candidates(
+    subject: Subject, bundle: Bundle, keys: tuple[PublicKey, ...]
+) -> tuple[PublicKey, ...]:
+    if bundle.hint is None:
+        raise UnknownKey(
+            f"{subject.name} is signed with a certificate, and only keys are accepted here"
+        )
+    if not bundle.hint:
+        return keys
+    named = tuple(key for key in keys if key.hint == bundle.hint)
+    if not named:
+        raise UnknownKey(
+            f"{subject.name} is signed by a key that is not accepted: {bundle.hint[:64]!r}",
+            hint="if you know this publisher, accept the key: skep keys trust",
+        )
+    return named
+
+
+def _signing_key(subject: Subject, bundle: Bundle, candidates: tuple[PublicKey, ...]) -> PublicKey:
+    signed = bundle.signed_bytes
+    for key in candidates:
+        if key.has_signed(signed, bundle.signature):
+            return key
+    if not bundle.hint:
+        raise UnknownKey(
+            f"{subject.name} is signed by a key that is not accepted; the signature names none"
+        )
+    raise SignatureInvalid(
+        f"the signature of {subject.name} does not hold for the key it names, "
+        f"{candidates[0].fingerprint}",
+        hint="the statement or the signature was changed on its way; fetch it again",
+    )

@@ -1,0 +1,72 @@
+"""Each import contract holds, and each bites on a planted offender."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.tree import ROOT
+
+pytestmark = pytest.mark.slow
+
+_OFFENDERS = {
+    "1 Rooms import downwards": ("chains/planted.py", "import skep.packages.metadata"),
+    "2 Inside bytecode": ("bytecode/isa/planted.py", "import skep.bytecode.objectfile.model"),
+    "2 Inside packages": ("packages/oci/planted.py", "import skep.packages.metadata"),
+    "3 Inside the marketplace": (
+        "marketplace/vetting/planted.py",
+        "import skep.marketplace.registry.ports",
+    ),
+    "3 Inside the registry": (
+        "marketplace/registry/ports.py",
+        "import skep.marketplace.registry.wiring",
+    ),
+    "4 Only the kernel room": ("node/planted.py", "import ctypes"),
+    "5 Only the node's wiring": ("node/planted.py", "import skep.kernel.loading"),
+    "6 Web frameworks": ("node/planted.py", "import starlette.routing"),
+    "7 The pure rooms": ("trust/planted.py", "def reach():\n    import socket\n"),
+}
+
+
+def _lint(folder: Path) -> tuple[int, str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder / "src")}
+    finished = subprocess.run(
+        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return finished.returncode, finished.stdout + finished.stderr
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".importlinter", tmp_path)
+    return tmp_path
+
+
+def test_all_contracts_are_kept_and_none_is_forgotten_here(copy: Path) -> None:
+    code, text = _lint(copy)
+    assert code == 0, text
+    names = [line for line in text.splitlines() if line.rstrip().endswith("KEPT")]
+    assert len(names) == len(_OFFENDERS), text
+    for contract in _OFFENDERS:
+        assert any(contract in name for name in names), contract
+
+
+@pytest.mark.parametrize("contract", _OFFENDERS)
+def test_a_planted_import_breaks(contract: str, copy: Path) -> None:
+    name, text = _OFFENDERS[contract]
+    path = copy / "src" / "skep" / name
+    before = path.read_text(encoding="utf-8") if path.exists() else '"""Planted."""\n'
+    path.write_text(f"{before}\n{text}\n", encoding="utf-8")
+    code, report = _lint(copy)
+    assert code != 0
+    broken = [line for line in report.splitlines() if line.rstrip().endswith("BROKEN")]
+    assert any(contract in line for line in broken), report

@@ -1,0 +1,85 @@
+"""Rules about the project as a whole: licences, pins, documentation, names that must not leak."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.house.tree import ROOT, SOURCES, python_files
+
+_DOCUMENT = ROOT / "docs" / "architecture.md"
+
+
+def _committed_texts() -> list[Path]:
+    suffixes = {".py", ".md", ".toml", ".c", ".h", ".txt", ".json", ".cfg", ""}
+    return [
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and path.suffix in suffixes
+        and not {".git", ".venv", ".hypothesis", "__pycache__"}.intersection(path.parts)
+        and not any(part.endswith("_cache") or part == "dist" for part in path.parts)
+    ]
+
+
+def test_every_ebpf_source_carries_its_licence() -> None:
+    sources = [*ROOT.glob("bpf/**/*.c"), *ROOT.glob("bpf/**/*.h")]
+    assert sources
+    for path in sources:
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        assert "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause" in first, path
+
+
+def test_dependencies_are_pinned_with_hashes_and_without_addresses() -> None:
+    text = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    pins = re.findall(r"^[a-z0-9.-]+==", text, re.MULTILINE | re.IGNORECASE)
+    assert len(pins) > 20
+    for block in re.split(r"\n(?=\S)", text.strip()):
+        assert "--hash=sha256:" in block, block[:80]
+
+
+def test_the_folder_list_of_the_architecture_is_what_is_there() -> None:
+    """Every room under ``src/skep`` has a line in the picture, and the other way round."""
+    listed = set(re.findall(r"^│? *(?:├──|└──) ([a-z_./]+)", _DOCUMENT.read_text("utf-8"), re.M))
+    rooms = {
+        f"{path.relative_to(SOURCES)}/"
+        for path in SOURCES.rglob("*")
+        if path.is_dir() and path.name != "__pycache__" and (path / "__init__.py").exists()
+    }
+    ground = {path.name for path in SOURCES.glob("*.py") if path.name != "__init__.py"}
+    assert listed == rooms | ground
+
+
+def test_every_front_door_named_in_the_flow_exists() -> None:
+    text = _DOCUMENT.read_text(encoding="utf-8")
+    doors = re.findall(r"`(skep(?:\.[a-z_]+)+)\.([a-z_]+)`", text)
+    assert len(doors) >= 10
+    for module, name in doors:
+        path = SOURCES.parent / (module.replace(".", "/") + ".py")
+        assert path.exists(), module
+        assert re.search(rf"^\s*(?:def|class) {name}\b", path.read_text("utf-8"), re.M), name
+
+
+@pytest.mark.parametrize(
+    "word", ["/wo" + "rk/", "/tmp/bash" + "_jobs", ".lib" + "rary/", "pypi." + "org"]
+)
+def test_nothing_of_a_developer_machine_is_mentioned(word: str) -> None:
+    hits = [path for path in _committed_texts() if word in path.read_text("utf-8", "replace")]
+    assert hits == []
+
+
+def test_every_bundled_program_has_its_parts() -> None:
+    folders = [path for path in (ROOT / "bpf" / "programs").iterdir() if path.is_dir()]
+    assert len(folders) >= 2
+    for folder in folders:
+        name = folder.name.replace("-", "_")
+        for part in (f"{folder.name}.bpf.c", "skep.toml", "README.md", f"test_{name}.py"):
+            assert (folder / part).exists(), folder / part
+
+
+def test_every_unit_test_mirrors_a_source() -> None:
+    for path in python_files(ROOT / "tests" / "unit"):
+        if path.name.startswith("test_"):
+            folder = SOURCES / path.parent.relative_to(ROOT / "tests" / "unit")
+            assert folder.is_dir(), f"{path} mirrors no folder of src/skep"

@@ -1,0 +1,230 @@
+import base64
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.builders.trust import NOW, OTHER_SUBJECT, SUBJECT, make_bundle, signer
+
+from skep.digests import Digest
+from skep.errors import Untrusted
+from skep.trust.bundles import sign
+from skep.trust.policies import InsecureAcceptAll, RequireKey
+from skep.trust.verifying import (
+    BUNDLES_LIMIT,
+    SignatureInvalid,
+    Subject,
+    UnknownKey,
+    Unsigned,
+    verify,
+)
+
+POLICY = RequireKey((signer().public_key,))
+_BUNDLE = sign(SUBJECT, signer())  # once: a signature has other bytes each time
+
+
+def test_a_signature_by_an_accepted_key_is_evidence() -> None:
+    evidence = verify(SUBJECT, [sign(SUBJECT, signer())], POLICY, NOW)
+    assert evidence.kind == "key"
+    assert evidence.fingerprint == signer().public_key.fingerprint
+    assert evidence.verified_at == NOW
+    assert len(evidence.checked) == 5
+    assert str(SUBJECT.digest) in evidence.checked[-1]
+
+
+def test_any_of_several_keys_will_do() -> None:
+    policy = RequireKey((signer("another").public_key, signer().public_key))
+    assert verify(SUBJECT, [sign(SUBJECT, signer())], policy, NOW).fingerprint == (
+        signer().public_key.fingerprint
+    )
+
+
+def test_a_bundle_without_a_hint_is_tried_with_every_key() -> None:
+    policy = RequireKey((signer("another").public_key, signer().public_key))
+    assert verify(SUBJECT, [make_bundle(hint="")], policy, NOW).kind == "key"
+
+
+def test_one_good_bundle_among_bad_ones_suffices() -> None:
+    bundles = [b"garbage", make_bundle(by=signer("stranger")), make_bundle(OTHER_SUBJECT)]
+    assert verify(SUBJECT, [*bundles, sign(SUBJECT, signer())], POLICY, NOW).kind == "key"
+
+
+def test_sha512_subjects_work() -> None:
+    subject = Subject("a/b", Digest.of(b"x", "sha512"))
+    assert verify(subject, [sign(subject, signer())], POLICY, NOW).kind == "key"
+
+
+def test_no_bundle_is_unsigned() -> None:
+    with pytest.raises(Unsigned):
+        verify(SUBJECT, [], POLICY, NOW)
+
+
+def test_a_policy_without_keys_accepts_nothing() -> None:
+    with pytest.raises(UnknownKey):
+        verify(SUBJECT, [sign(SUBJECT, signer())], RequireKey(()), NOW)
+    with pytest.raises(UnknownKey):
+        verify(SUBJECT, [make_bundle(hint="")], RequireKey(()), NOW)
+
+
+def test_accepting_everything_says_so_and_names_no_key() -> None:
+    evidence = verify(SUBJECT, [], InsecureAcceptAll(), NOW)
+    assert evidence.kind == "insecure"
+    assert evidence.fingerprint == ""
+
+
+def test_a_stranger_is_unknown() -> None:
+    with pytest.raises(UnknownKey):
+        verify(SUBJECT, [sign(SUBJECT, signer("stranger"))], POLICY, NOW)
+    with pytest.raises(UnknownKey):
+        verify(SUBJECT, [make_bundle(by=signer("stranger"), hint="")], POLICY, NOW)
+
+
+def test_a_certificate_is_unknown() -> None:
+    bundle = make_bundle(
+        change=lambda d: d.update(verificationMaterial={"certificate": {"rawBytes": "AAAA"}})
+    )
+    with pytest.raises(UnknownKey, match="certificate"):
+        verify(SUBJECT, [bundle], POLICY, NOW)
+
+
+def _flip(text: str) -> str:
+    data = bytearray(base64.b64decode(text))
+    data[-1] ^= 1
+    return base64.b64encode(data).decode()
+
+
+def _tamper_payload(document: dict[str, Any]) -> None:
+    envelope = document["dsseEnvelope"]
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    statement["subject"][0]["digest"] = {"sha256": OTHER_SUBJECT.digest.hexadecimal}
+    envelope["payload"] = base64.b64encode(json.dumps(statement).encode()).decode()
+
+
+def _tamper_signature(document: dict[str, Any]) -> None:
+    signature = document["dsseEnvelope"]["signatures"][0]
+    signature["sig"] = _flip(signature["sig"])
+
+
+def _swap_type(document: dict[str, Any]) -> None:
+    document["dsseEnvelope"]["payloadType"] = "application/vnd.in-toto+json"
+
+
+@pytest.mark.parametrize(
+    ("subject", "bundle"),
+    [
+        pytest.param(OTHER_SUBJECT, make_bundle(change=_tamper_payload), id="tampered-payload"),
+        pytest.param(SUBJECT, make_bundle(change=_tamper_signature), id="tampered-signature"),
+        pytest.param(
+            SUBJECT,
+            make_bundle(
+                change=lambda d: d["dsseEnvelope"]["signatures"][0].update(
+                    sig=base64.b64encode(b"not DER").decode()
+                )
+            ),
+            id="signature-not-der",
+        ),
+        pytest.param(
+            SUBJECT,
+            make_bundle(
+                change=lambda d: d["dsseEnvelope"]["signatures"][0].update(
+                    sig=base64.b64encode(bytes.fromhex("3006020100020100")).decode()
+                )
+            ),
+            id="zero-r-and-s",  # CVE-2022-21449, psychic signatures
+        ),
+        pytest.param(OTHER_SUBJECT, make_bundle(SUBJECT), id="other-subject-digest"),
+        pytest.param(
+            SUBJECT,
+            make_bundle(by=signer("stranger"), hint=signer().public_key.hint),
+            id="another-key-with-right-hint",
+        ),
+        pytest.param(SUBJECT, make_bundle(payload_type="text/plain"), id="wrong-payload-type"),
+        pytest.param(
+            SUBJECT,
+            make_bundle(payload_type="text/plain", change=_swap_type),
+            id="dsse-confusion",  # signed as text, presented as a statement
+        ),
+        pytest.param(
+            SUBJECT,
+            make_bundle(
+                statement=lambda s: s.update(
+                    predicateType="https://in-toto.io/attestation/svr/v0.2"
+                )
+            ),
+            id="an-attestation-is-no-consent",
+        ),
+        pytest.param(
+            SUBJECT,
+            make_bundle(
+                statement=lambda s: s["subject"].append(
+                    {"name": "y", "digest": {"sha256": OTHER_SUBJECT.digest.hexadecimal}}
+                )
+            ),
+            id="several-subjects",
+        ),
+        pytest.param(
+            SUBJECT,
+            make_bundle(statement=lambda s: s["subject"][0].update(digest={"sha1": "0" * 40})),
+            id="sha1",
+        ),
+        pytest.param(
+            SUBJECT,
+            make_bundle(
+                change=lambda d: d["dsseEnvelope"]["signatures"].insert(
+                    0, {"sig": "AAAA", "keyid": ""}
+                )
+            ),
+            id="extra-signature",
+        ),
+        pytest.param(SUBJECT, make_bundle() + b" " * (1 << 20), id="oversized"),
+        pytest.param(SUBJECT, b"{" + make_bundle()[1:-1] + b',"mediaType":1}', id="key-twice"),
+        pytest.param(SUBJECT, b"", id="empty"),
+    ],
+)
+def test_an_attack_is_refused(subject: Subject, bundle: bytes) -> None:
+    with pytest.raises(SignatureInvalid):
+        verify(subject, [bundle], POLICY, NOW)
+
+
+def test_a_failed_claim_is_told_before_a_stranger() -> None:
+    bundles = [make_bundle(by=signer("stranger")), make_bundle(change=_tamper_signature)]
+    with pytest.raises(SignatureInvalid):
+        verify(SUBJECT, bundles, POLICY, NOW)
+
+
+def test_a_flood_of_bundles_is_cut_off() -> None:
+    flood = [make_bundle(by=signer("stranger"))] * BUNDLES_LIMIT
+    with pytest.raises(UnknownKey):
+        verify(SUBJECT, [*flood, sign(SUBJECT, signer())], POLICY, NOW)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_no_changed_byte_is_accepted_for_another_subject(data: st.DataObject) -> None:
+    """Whatever single byte is changed: refused, or still the very same statement."""
+    bundle = bytearray(_BUNDLE)
+    at = data.draw(st.integers(0, len(bundle) - 1))
+    bundle[at] = data.draw(st.integers(0, 255))
+    with suppress(Untrusted):
+        verify(SUBJECT, [bytes(bundle)], POLICY, NOW)
+    with pytest.raises(Untrusted):
+        verify(OTHER_SUBJECT, [bytes(bundle)], POLICY, NOW)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: (
+    st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["mediaType", "dsseEnvelope", "verificationMaterial", "publicKey", "hint",
+             "payload", "payloadType", "signatures", "sig"]
+        ),
+        inner,
+        max_size=4,
+    )
+), max_leaves=12))  # fmt: skip
+def test_any_document_is_refused_without_a_stray_exception(value: object) -> None:
+    with pytest.raises(Untrusted):
+        verify(SUBJECT, [json.dumps(value).encode()], POLICY, NOW)
