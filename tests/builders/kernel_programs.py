@@ -3,8 +3,13 @@
 import struct
 
 from skep.bytecode.isa.instructions import Instruction as I
-from skep.bytecode.linking.plan import LDDW, PSEUDO_MAP_INDEX, PSEUDO_MAP_INDEX_VALUE
-from skep.bytecode.linking.plan import MapPlan, ProgramPlan
+from skep.bytecode.linking.plan import (
+    LDDW,
+    PSEUDO_MAP_INDEX,
+    PSEUDO_MAP_INDEX_VALUE,
+    MapPlan,
+    ProgramPlan,
+)
 
 XDP = 6
 ATTACH_XDP = 37

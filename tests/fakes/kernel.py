@@ -227,7 +227,8 @@ class FakeKernel:
         return handle
 
     def attach(self, hook: str, ifindex: int, program: Program) -> None:
-        if (hook, ifindex) in self.strangers or (hook, ifindex) in self.link_table:
+        link = self.link_table.get((hook, ifindex))
+        if (hook, ifindex) in self.strangers or (link is not None and link.is_attached):
             raise Conflict(f"something is on {hook} of {ifindex} already")
         self.link_table[hook, ifindex] = FakeLink(_usable(program))
         self.exchanges.append(program.name)

@@ -21,7 +21,7 @@ _FORMAT = "skep-chain/1"  # change it when the splicer's seams change: chains ar
 _KERNEL_NAME = re.compile(KERNEL_NAME_PREFIX + r"([0-9a-f]{10})")
 # C identifiers, and data sections such as .rodata.str; anything else comes from a hostile object.
 _MAP_NAME = re.compile(r"\.?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
-_MAP_NAME_LENGTH = 200  # characters; a file name has 255 and ours adds eleven
+_MAP_NAME_LENGTH = 180  # characters; a pin has room for 200 and ours adds eleven
 
 
 class BadMapName(Refused):
@@ -136,7 +136,7 @@ def map_pin_name(map_plan: MapPlan) -> str:
     'rl_config'
 
     Raises:
-        BadMapName: the name is no C identifier or section name, or longer than 200 characters.
+        BadMapName: the name is no C identifier or section name, or longer than 180 characters.
     """
     name = map_plan.name
     if len(name) > _MAP_NAME_LENGTH or not _MAP_NAME.fullmatch(name):

@@ -13,18 +13,14 @@ def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, 
     """Sign every tagged package of an OCI layout; returns reference, digest and fingerprint."""
     from skep.cli.keyring import KeyRing
     from skep.cli.locating import open_layout
-    from skep.packages.oci.media_types import MANIFEST
-    from skep.packages.oci.referrers import bundle_referrer
+    from skep.packages.client.bundles import store_bundle
     from skep.trust.bundles import sign
     from skep.trust.statements import Subject
 
     signer = KeyRing(environment.keys).signer(key)
     found = open_layout(layout)
     bundle = sign(Subject(found.name, found.descriptor.digest), signer)
-    manifest, blobs = bundle_referrer(found.descriptor, bundle)
-    for blob in blobs.values():
-        found.store.put_blob(blob)
-    found.store.put_manifest(manifest, MANIFEST)
+    store_bundle(found.store, found.descriptor, bundle)
     return found.reference, str(found.descriptor.digest), signer.public_key.fingerprint
 
 

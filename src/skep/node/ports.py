@@ -87,7 +87,7 @@ class Program(Protocol):
 
     @property
     def stack_bytes(self) -> int | None:
-        """Deepest stack over all call paths, as the kernel's verifier says."""
+        """Stack of its entry function, as the kernel's verifier says."""
         ...
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ class Measured:
     Attributes:
         verified_instructions: instructions it walked through; ``None`` if the kernel is too old
             to say (before 5.16).
-        stack_bytes: deepest stack over all call paths; ``None`` if its log did not say.
+        stack_bytes: stack of the entry function; ``None`` if its log did not say.
     """
 
     verified_instructions: int | None = None

@@ -15,7 +15,6 @@ Rules against hostile documents:
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 
@@ -92,14 +91,19 @@ def _read_part(
 _Reader = Callable[[object, str, int, list[int]], object]
 
 
-@cache
+_KNOWN: dict[type[Part], Mapping[str, tuple[_Reader, Field[Any]]]] = {}
+
+
 def _readers(cls: type[Part]) -> Mapping[str, tuple[_Reader, Field[Any]]]:
-    hints = get_type_hints(cls)
-    return {
-        entry.name: (_reader(hints[entry.name]), entry)
-        for entry in fields(cls)
-        if entry.name != "unknown"
-    }
+    known = _KNOWN.get(cls)
+    if known is None:
+        hints = get_type_hints(cls)
+        known = _KNOWN[cls] = {
+            entry.name: (_reader(hints[entry.name]), entry)
+            for entry in fields(cls)
+            if entry.name != "unknown"
+        }
+    return known
 
 
 def _reader(hint: Any) -> _Reader:

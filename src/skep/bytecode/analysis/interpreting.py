@@ -353,15 +353,18 @@ class Interpreter:
         kinds = base.kinds
         if kinds & FRAME:
             if base.offset is None or kinds != FRAME:
-                stack.clear()
+                if isinstance(value, Pointer) and value.kinds:
+                    self._open(stack)
+                else:
+                    self._forget_numbers(stack, _DEEPEST)
             else:
                 place = base.offset + offset
                 self.lowest = min(self.lowest, place)
                 stack.pop(place & ~7, None)
                 stack.pop((place + size - 1) & ~7, None)
-                if size == 8 and not place & 7 and _DEEPEST <= place < 0:
-                    if value != UNKNOWN or self.is_open:
-                        stack[place] = value
+                is_slot = size == 8 and not place & 7 and _DEEPEST <= place < 0
+                if is_slot and (value != UNKNOWN or self.is_open):
+                    stack[place] = value
             if kinds == FRAME:
                 return
         if kinds & PACKET:
@@ -431,24 +434,25 @@ class Interpreter:
 
     def _share_frame(self, arguments: Arguments, stack: dict[int, Value]) -> None:
         """A function of ours got a pointer into our frame and may have written anything."""
-        if not any(isinstance(value, Pointer) and value.kinds & FRAME for value in arguments):
-            return
-        self.is_open = True
-        for offset, value in list(stack.items()):
-            if not isinstance(value, Pointer) or value.kinds == 0:
-                del stack[offset]
-            else:
-                stack[offset] = ANYTHING
+        if any(isinstance(value, Pointer) and value.kinds & FRAME for value in arguments):
+            self._open(stack)
 
-    @staticmethod
-    def _scribble(arguments: Arguments, stack: dict[int, Value]) -> None:
+    def _open(self, stack: dict[int, Value]) -> None:
+        """Pointers may have been written anywhere into the frame."""
+        self.is_open = True
+        stack.clear()
+
+    def _scribble(self, arguments: Arguments, stack: dict[int, Value]) -> None:
         """The kernel may have written numbers behind pointers into our frame.
 
         Spilled pointers stay: if they were overwritten, the verifier lets nobody follow them.
         """
         for value in arguments:
             if isinstance(value, Pointer) and value.kinds & FRAME:
-                start = -(1 << 31) if value.offset is None else value.offset & ~7
-                for offset, held in list(stack.items()):
-                    if offset >= start and not (isinstance(held, Pointer) and held.kinds):
-                        del stack[offset]
+                self._forget_numbers(stack, _DEEPEST if value.offset is None else value.offset & ~7)
+
+    @staticmethod
+    def _forget_numbers(stack: dict[int, Value], start: int) -> None:
+        for offset, held in list(stack.items()):
+            if offset >= start and not (isinstance(held, Pointer) and held.kinds):
+                del stack[offset]

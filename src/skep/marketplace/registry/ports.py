@@ -95,6 +95,7 @@ class PublishingCatalogue(Protocol):
 
         Raises:
             VersionTaken: the version is there with another digest; nothing is changed.
+            ManifestUnknown: a manifest is not there any more; nothing is changed.
         """
 
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from skep.clock import rfc3339
 from skep.digests import Digest
-from skep.marketplace.registry.errors import VersionTaken
+from skep.marketplace.registry.errors import ManifestUnknown, VersionTaken
 from skep.marketplace.registry.records import (
     ManifestRecord,
     Publication,
@@ -27,8 +27,6 @@ from skep.marketplace.registry.records import (
 from skep.marketplace.registry.store.schema import prepare
 from skep.packages.oci.descriptors import Descriptor
 from skep.versions import Version
-
-_Parameters = tuple[str | int | bytes | None, ...]
 
 _MANIFEST = """
     SELECT manifest_id, repository, digest, media_type, artifact_type, annotations, subject, data
@@ -110,7 +108,8 @@ class SqliteCatalogue:
         """Bytes of blobs that no published manifest names."""
         return (
             self._number(
-                f"SELECT sum(size) FROM blobs WHERE NOT {_IS_PUBLISHED}"  # noqa: S608 (a constant)
+                "SELECT sum(size) FROM blobs WHERE (repository, digest) NOT IN"
+                " (SELECT repository, digest FROM published_blobs)"
             )
             or 0
         )
@@ -201,8 +200,7 @@ class SqliteCatalogue:
     def published_blob(self, repository: str, digest: Digest) -> int | None:
         """Size of a blob that a published manifest of this repository names."""
         return self._number(
-            "SELECT size FROM blobs WHERE repository = ? AND digest = ?"
-            f" AND {_IS_PUBLISHED}",  # (a constant of this module)
+            "SELECT size FROM published_blobs WHERE repository = ? AND digest = ?",
             repository,
             str(digest),
         )
@@ -235,6 +233,7 @@ class SqliteCatalogue:
 
         Raises:
             VersionTaken: the version is there with another digest; nothing is changed.
+            ManifestUnknown: a manifest is not there any more; nothing is changed.
         """
         version = publication.version
         with self._transaction() as write:
@@ -263,13 +262,16 @@ class SqliteCatalogue:
                         json.dumps(version.verdict),
                     ),
                 )
-            write.executemany(
-                "UPDATE manifests SET is_published = 1 WHERE repository = ? AND digest = ?",
-                [
-                    (version.package, str(digest))
-                    for digest in (version.digest, *publication.referrers)
-                ],
-            )
+            for digest in (version.digest, *publication.referrers):
+                found = write.execute(
+                    "UPDATE manifests SET is_published = 1 WHERE repository = ? AND digest = ?",
+                    (version.package, str(digest)),
+                )
+                if found.rowcount != 1:  # it was staged too long, and expired meanwhile
+                    raise ManifestUnknown(
+                        f"{digest} was not pushed to {version.package}",
+                        hint="push the package again, then publish it",
+                    )
             if publication.search is not None:
                 _index(write, publication.search)
 
@@ -334,13 +336,6 @@ class SqliteCatalogue:
             tuple(Digest.parse(digest) for (digest,) in blobs),
             bytes(data) if isinstance(data, bytes) else b"",
         )
-
-
-_IS_PUBLISHED = (
-    "EXISTS (SELECT 1 FROM manifest_blobs AS named JOIN manifests USING (manifest_id)"
-    " WHERE named.repository = blobs.repository AND named.digest = blobs.digest"
-    " AND is_published = 1)"
-)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -47,6 +47,11 @@ CREATE TABLE manifest_blobs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX manifest_blobs_by_digest ON manifest_blobs (repository, digest);
 
+CREATE VIEW published_blobs AS SELECT repository, digest, size FROM blobs WHERE EXISTS (
+    SELECT 1 FROM manifest_blobs AS named JOIN manifests USING (manifest_id)
+    WHERE named.repository = blobs.repository AND named.digest = blobs.digest AND is_published = 1
+);
+
 CREATE TABLE versions (
     package TEXT NOT NULL,
     version TEXT NOT NULL,
@@ -82,20 +87,24 @@ def prepare(connection: sqlite3.Connection) -> None:
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER) STRICT")
-        row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-        current: int = row[0] or 0
-        if current > len(MIGRATIONS):
-            raise StoreTooNew(
-                f"expected a database of version {len(MIGRATIONS)} or older, got {current}",
-                hint="start the version of Skep that wrote it, or a newer one",
-            )
-        for version, script in enumerate(MIGRATIONS[current:], start=current + 1):
-            # Not executescript: it would commit the transaction first.
-            for statement in script.split(";"):
-                connection.execute(statement)
-            connection.execute("INSERT INTO schema_version VALUES (?)", (version,))
+        _migrate(connection)
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER) STRICT")
+    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    current: int = row[0] or 0
+    if current > len(MIGRATIONS):
+        raise StoreTooNew(
+            f"expected a database of version {len(MIGRATIONS)} or older, got {current}",
+            hint="start the version of Skep that wrote it, or a newer one",
+        )
+    for version, script in enumerate(MIGRATIONS[current:], start=current + 1):
+        # Not executescript: it would commit the transaction first.
+        for statement in script.split(";"):
+            connection.execute(statement)
+        connection.execute("INSERT INTO schema_version VALUES (?)", (version,))

@@ -1,0 +1,179 @@
+"""One entry with everything the rules look at: its type, code, calls, data flow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from skep.bytecode.analysis.contexts import ContextLayout
+from skep.bytecode.analysis.control_flow import CallGraph, FunctionFlow
+from skep.bytecode.analysis.flow_facts import FunctionFacts, Key
+from skep.bytecode.analysis.values import MASK64, REDIRECTED, Value, constants, signed
+from skep.bytecode.isa.helpers import HELPERS
+from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
+from skep.bytecode.objectfile.model import Extern, MapSpec, ObjectFile, ProgramSpec, Relocation
+
+POISON = 195896080
+"""Helper number (0xbad2310) compilers and loaders put where code must never be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A reachable call of something that is not the object's own.
+
+    Attributes:
+        function: name of the function it is in.
+        slot: slot in that function.
+        helper: number of the helper, ``None`` if it is none.
+        kernel_function: name of the kfunc without flavour, ``None`` if it is none.
+    """
+
+    function: str
+    slot: int
+    helper: int | None = None
+    kernel_function: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """An entry, prepared.
+
+    Attributes:
+        spec: as the object declares it, with a stated type put in.
+        type_source: ``section`` or ``stated``.
+        layout: what r1 points to.
+        graph: functions it reaches.
+        calls: of helpers, kernel functions and what is neither (both ``None``).
+        missing: names it calls that nothing can provide.
+        facts: what data flow found, by function and arguments; ``None`` if it was not asked.
+        entry: key of the entry in ``facts``.
+        references: reachable relocations that are not calls, with their function.
+        maps: maps of the object by name.
+        externs: what the object needs from outside, by name.
+    """
+
+    spec: ProgramSpec
+    type_source: str
+    layout: ContextLayout
+    graph: CallGraph
+    calls: tuple[Call, ...]
+    missing: tuple[str, ...]
+    facts: Mapping[Key, FunctionFacts] | None
+    entry: Key | None
+    references: tuple[tuple[str, Relocation], ...]
+    maps: Mapping[str, MapSpec]
+    externs: Mapping[str, Extern]
+
+    @property
+    def is_resolved(self) -> bool:
+        """Data flow covered everything."""
+        return self.facts is not None and all(facts.is_resolved for facts in self.facts.values())
+
+    def function_facts(self) -> list[tuple[str, FunctionFacts]]:
+        """(function, facts), one for each tuple of arguments; empty without data flow."""
+        if self.facts is None:
+            return []
+        return [(name, facts) for (name, _), facts in self.facts.items()]
+
+    def exits(self) -> list[tuple[int, Value]] | None:
+        """(slot, r0) for each exit of the entry, ``None`` if they are not resolved."""
+        if self.facts is None or self.entry is None:
+            return None
+        facts = self.facts[self.entry]
+        throws = any(each.throws for each in self.facts.values())
+        if throws or not facts.is_resolved or not facts.exits:
+            return None
+        return sorted(facts.exits.items())
+
+    def arguments(self, call: Call) -> list[tuple[Value, ...]]:
+        """r1 to r5 at ``call``, one for each tuple of arguments its function is called with."""
+        return [
+            facts.calls[call.slot]
+            for name, facts in self.function_facts()
+            if name == call.function and call.slot in facts.calls
+        ]
+
+
+def exit_numbers(value: Value) -> tuple[frozenset[int], bool] | None:
+    """Signed 32-bit exit values, and whether a redirect is among them; ``None`` if unknown."""
+    numbers = constants(value)
+    if numbers is None or any(number > REDIRECTED for number in numbers):
+        return None
+    plain = frozenset(signed(number, 32) for number in numbers if number <= MASK64)
+    return plain, REDIRECTED in numbers
+
+
+def calls_of(
+    flow: FunctionFlow, externs: Mapping[str, Extern], missing: dict[str, None]
+) -> list[Call]:
+    """Calls in reachable code that leave the object; what nothing provides goes to ``missing``."""
+    name = flow.function.name
+    code = flow.function.instructions
+    found = []
+    for slot in flow.call_slots:
+        relocation = flow.relocations.get(slot)
+        if relocation is None:
+            instruction = code[slot]
+            if instruction.src == 0:
+                found.append(Call(name, slot, helper=instruction.immediate))
+            else:
+                found.append(Call(name, slot))
+        elif relocation.kind == "extern_call":
+            extern = externs.get(relocation.name)
+            plain = relocation.name.partition("___")[0]
+            if extern is not None and extern.kind != "kfunc" and plain not in KERNEL_FUNCTIONS:
+                missing[relocation.name] = None
+            else:
+                found.append(Call(name, slot, kernel_function=plain))
+    return found
+
+
+def references_of(flow: FunctionFlow) -> list[tuple[str, Relocation]]:
+    """Relocations of reachable code that are not calls."""
+    name = flow.function.name
+    slots = sorted(
+        relocation.slot
+        for relocation in flow.function.relocations
+        if relocation.kind not in {"call", "extern_call"}
+    )
+    if not slots:
+        return []
+    blocks = sorted((block.start, block.end) for block in flow.blocks.values())
+    found = []
+    position = 0
+    for slot in slots:
+        while position < len(blocks) and blocks[position][1] <= slot:
+            position += 1
+        if position < len(blocks) and blocks[position][0] <= slot:
+            found.append((name, flow.relocations[slot]))
+    return found
+
+
+def externs_of(object_file: ObjectFile) -> dict[str, Extern]:
+    """What the object needs from outside, by name."""
+    return {extern.name: extern for extern in object_file.extern_details}
+
+
+def helper_name(number: int) -> str:
+    """Kernel name of a helper.
+
+    >>> helper_name(12)
+    'bpf_tail_call'
+    """
+    facts = HELPERS.get(number)
+    return facts.name if facts is not None else "unknown"
+
+
+def kernel_variables(program: Program) -> list[tuple[str, Relocation]]:
+    """Reachable references to kernel variables (``.ksyms``), kconfig values left out."""
+    found = []
+    for function, relocation in program.references:
+        if relocation.kind != "extern_address":
+            continue
+        extern = program.externs.get(relocation.name)
+        if extern is None:
+            # libbpf allows no other names in .kconfig, and the kernel has no such symbols.
+            is_variable = not relocation.name.startswith(("CONFIG_", "LINUX_"))
+        else:
+            is_variable = extern.kind in {"kernel_variable", "kfunc"}
+        if is_variable:
+            found.append((function, relocation))
+    return found

@@ -1,0 +1,1 @@
+"""HTTP: one file per noun; each handler asks one use case and writes down its answer."""

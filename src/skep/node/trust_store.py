@@ -1,0 +1,150 @@
+"""Whose signatures count on this node: public keys in files, one directory for each publisher.
+
+``<root>/trust/<publisher>/<64 hexadecimal digits>.pem``. The node trusts nobody until its owner
+has put a key there, and a key speaks only for the publisher it was put under: a signature by
+another publisher's key is one by a stranger.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from skep.errors import NotFound, NotPermitted, SkepError, UsageError
+from skep.trust.errors import MalformedKey
+from skep.trust.keys import PublicKey
+from skep.trust.policies import RequireKey
+
+# As in package names; above all no separator and no leading dot.
+_PUBLISHER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
+_KEY_LIMIT = 16 * 1024  # bytes of a file; a public key has 178
+_WRITABLE_BY_OTHERS = 0o022
+
+
+class BadPublisherName(UsageError):
+    """The text cannot name a publisher."""
+
+
+class TrustStoreUnsafe(NotPermitted):
+    """Others may write where the trusted keys are."""
+
+
+class NoSuchKey(NotFound):
+    """The publisher has no such key here."""
+
+
+class TrustStore:
+    """Trusted public keys by publisher.
+
+    Args:
+        directory: made when the first key is added.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def add(self, publisher: str, key: PublicKey) -> Path:
+        """Trust ``key`` for ``publisher``; nothing if it is so already.
+
+        Raises:
+            BadPublisherName: the text cannot name a publisher.
+            TrustStoreUnsafe: others may write there.
+        """
+        directory = self._of(publisher)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._check(directory)
+        path = directory / _file_name(key)
+        if not path.exists():
+            partial = directory / f".{path.name}.{os.getpid()}"
+            partial.write_bytes(key.pem)
+            partial.replace(path)
+        return path
+
+    def remove(self, publisher: str, fingerprint: str) -> None:
+        """Trust a key no longer; what runs by its signature runs on until it is loaded again.
+
+        Raises:
+            BadPublisherName: the text cannot name a publisher.
+            NoSuchKey: it was not trusted.
+        """
+        for key in self.keys_of(publisher):
+            if key.fingerprint == fingerprint:
+                (self._of(publisher) / _file_name(key)).unlink()
+                return
+        raise NoSuchKey(f"expected a trusted key of {publisher}, got {fingerprint[:80]!r}")
+
+    def keys_of(self, publisher: str) -> tuple[PublicKey, ...]:
+        """Keys trusted for one publisher; none if it is unknown.
+
+        Raises:
+            BadPublisherName: the text cannot name a publisher.
+            MalformedKey: a file is no public key.
+            TrustStoreUnsafe: others may write there.
+        """
+        directory = self._of(publisher)
+        if not directory.is_dir():
+            return ()
+        self._check(directory)
+        return tuple(_read(path) for path in sorted(directory.glob("[!.]*.pem")))
+
+    def policy_for(self, publisher: str) -> RequireKey:
+        """The default policy: a signature by one of the publisher's keys, or nothing runs.
+
+        Raises:
+            BadPublisherName, MalformedKey, TrustStoreUnsafe: as :meth:`keys_of`.
+        """
+        return RequireKey(self.keys_of(publisher))
+
+    def publishers(self) -> Mapping[str, tuple[PublicKey, ...]]:
+        """All publishers with a trusted key, by name.
+
+        Raises:
+            MalformedKey, TrustStoreUnsafe: as :meth:`keys_of`.
+        """
+        if not self._directory.is_dir():
+            return {}
+        names = sorted(path.name for path in self._directory.iterdir() if path.is_dir())
+        found = {name: self.keys_of(name) for name in names if _PUBLISHER.fullmatch(name)}
+        return {name: keys for name, keys in found.items() if keys}
+
+    def trusted_since(self, publisher: str, fingerprint: str) -> datetime | None:
+        """When the key was put here; ``None`` if it is not trusted."""
+        digits = fingerprint.removeprefix("SHA256:")
+        path = self._of(publisher) / f"{digits}.pem"
+        if not re.fullmatch(r"[0-9a-f]{64}", digits) or not path.is_file():
+            return None
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+    def _of(self, publisher: str) -> Path:
+        if not _PUBLISHER.fullmatch(publisher):
+            raise BadPublisherName(
+                f"expected a publisher's name, got {publisher[:80]!r}",
+                hint="the part of a package name before the slash",
+            )
+        return self._directory / publisher
+
+    def _check(self, directory: Path) -> None:
+        # Whoever can add a key decides what runs as root.
+        for path in (self._directory, directory):
+            facts = path.lstat()
+            if facts.st_uid not in {os.geteuid(), 0} or facts.st_mode & _WRITABLE_BY_OTHERS:
+                raise TrustStoreUnsafe(
+                    f"expected {path} to be writable by its owner alone",
+                    hint=f"look at the keys in it, then chmod 700 {path}",
+                )
+
+
+def _file_name(key: PublicKey) -> str:
+    return f"{key.fingerprint.removeprefix('SHA256:')}.pem"
+
+
+def _read(path: Path) -> PublicKey:
+    try:
+        with path.open("rb") as file:
+            return PublicKey.from_pem(file.read(_KEY_LIMIT + 1))
+    except SkepError as error:
+        raise MalformedKey(
+            f"{path} is no public key of a publisher: {error.message}",
+            hint="remove it, and add the key again",
+        ) from error

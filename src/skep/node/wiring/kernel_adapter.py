@@ -1,0 +1,161 @@
+"""The node's ``Kernel`` port over ``skep.kernel``."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+
+from skep.bytecode.linking.plan import MapPlan, ProgramPlan
+from skep.kernel.attributes import Command
+from skep.kernel.errors import KernelObjectMissing, PinMissing
+from skep.kernel.information import open_by_id
+from skep.kernel.interfaces import xdp_program_id
+from skep.kernel.links import attach_xdp
+from skep.kernel.loading import LoadedProgram, load_program
+from skep.kernel.maps import LoadedMap, create_map
+from skep.kernel.pins import PinRoot
+from skep.kernel.probes import kernel_facts
+from skep.kernel.programs import describe_program
+from skep.node.observing.pins import MAPS, RETIRED, PinReader, link_parts, translating
+from skep.node.ports import KernelFacts, MapPin, NoSuchPin, PinInTheWay, Program
+
+
+class KernelAdapter(PinReader):
+    """Everything a plan needs done, done.
+
+    Args:
+        pins: the node's pin root; the adapter does not close it.
+    """
+
+    def __init__(self, pins: PinRoot) -> None:
+        super().__init__(pins)
+        self._pins = pins
+
+    def facts(self) -> KernelFacts:
+        """What kernel this is."""
+        facts = kernel_facts()
+        return KernelFacts(facts.version, facts.release)
+
+    def foreign_program(self, hook: str, ifindex: int) -> str | None:
+        """Describe a program on the hook target that none of our links holds."""
+        with translating():
+            identity = xdp_program_id(ifindex)
+        if identity is None:
+            return None
+        try:
+            with self._pins.open_link(*link_parts(hook, ifindex)) as link:
+                if link.program_id() == identity and link.ifindex() == ifindex:
+                    return None
+        except PinMissing:
+            pass
+        try:
+            name = describe_program(identity).name or "without a name"
+        except KernelObjectMissing:
+            return None
+        return f"program {identity} ({name}), which Skep did not attach"
+
+    def create_map(self, deployment: str, pin: str, plan: MapPlan) -> None:
+        """Create a map with its contents and pin it."""
+        with translating(), create_map(plan) as loaded:
+            self._pins.pin(loaded, MAPS, deployment, pin)
+
+    def delete_map(self, deployment: str, pin: str) -> None:
+        """Remove the pin of a map."""
+        self._remove(MAPS, deployment, pin)
+
+    def retire_map(self, deployment: str, pin: str) -> None:
+        """Move a pin to the retired ones."""
+        self._move(MAPS, RETIRED, deployment, pin)
+
+    def restore_map(self, deployment: str, pin: str) -> None:
+        """Move a pin back from the retired ones."""
+        self._move(RETIRED, MAPS, deployment, pin)
+
+    def purge_map(self, deployment: str, pin: str) -> None:
+        """Remove the pin of a retired map for good."""
+        self._remove(RETIRED, deployment, pin)
+
+    def write_entries(
+        self, deployment: str, pin: str, changed: Mapping[bytes, bytes], gone: Collection[bytes]
+    ) -> None:
+        """Write entries, then delete keys."""
+        with translating(), self._pins.open_map(MAPS, deployment, pin) as loaded:
+            for key, value in changed.items():
+                loaded.update(key, value)
+            for key in gone:
+                loaded.delete(key)
+
+    def load(self, program: ProgramPlan, maps: Sequence[MapPin], name: str) -> LoadedProgram:
+        """Load a program with pinned maps, in the order of its map indexes."""
+        with ExitStack() as opened:
+            loaded = [opened.enter_context(self._open(pin)) for pin in maps]
+            return load_program(program, loaded, kernel_name=name)
+
+    def running(self, hook: str, ifindex: int) -> LoadedProgram:
+        """The program our link runs."""
+        with translating(), self._pins.open_link(*link_parts(hook, ifindex)) as link:
+            identity = link.program_id()
+            return LoadedProgram(open_by_id(Command.PROG_GET_FD_BY_ID, identity, "program"))
+
+    def attach(self, hook: str, ifindex: int, program: Program) -> None:
+        """Create a link and pin it; a crash in between detaches, as nothing holds the link."""
+        parts = link_parts(hook, ifindex)
+        with translating(), attach_xdp(_ours(program), ifindex) as link:
+            stale = [one for one in self.links() if (one.hook, one.ifindex) == (hook, ifindex)]
+            if any(not one.is_attached for one in stale):
+                self._pins.remove(*parts)  # of an earlier interface that had this index
+            self._pins.pin(link, *parts)
+
+    def replace(self, hook: str, ifindex: int, program: Program, expected: Program) -> None:
+        """Exchange the program of our link in one step."""
+        with translating(), self._pins.open_link(*link_parts(hook, ifindex)) as link:
+            link.replace(_ours(program), _ours(expected))
+
+    def detach(self, hook: str, ifindex: int) -> None:
+        """Detach our link and remove its pin.
+
+        Removing the pin is what detaches: one step, so no crash leaves a detached link pinned.
+        Somebody else may hold the link, so it is detached by hand as well.
+        """
+        parts = link_parts(hook, ifindex)
+        with translating(), self._pins.open_link(*parts) as link:
+            self._pins.remove(*parts)
+            link.detach()
+
+    def _open(self, pin: MapPin) -> LoadedMap:
+        with translating():
+            loaded = self._pins.open_map(MAPS, pin.deployment, pin.pin)
+        # (1) A name is not the thing: whoever could pin here could have pinned another map.
+        if _shape(loaded) != _shape(pin.plan):
+            loaded.close()
+            raise PinInTheWay(
+                f"expected the map {pin.pin} of {pin.deployment} to be {_shape(pin.plan)} "
+                f"(type, key, value, entries), got {_shape(loaded)}",
+                hint="remove the deployment and install it again; its maps start empty",
+            )
+        return loaded
+
+    def _remove(self, directory: str, deployment: str, pin: str) -> None:
+        if not self._pins.remove(directory, deployment, pin):
+            raise NoSuchPin(f"there is no map {pin} of {deployment} in {directory}")
+        self._tidy(directory, deployment)
+
+    def _move(self, source: str, target: str, deployment: str, pin: str) -> None:
+        # rename(2) replaces what is there; the node's lock keeps others out in between.
+        if pin in self._pins.names(target, deployment):
+            raise PinInTheWay(f"there is a map {pin} of {deployment} in {target} already")
+        with translating():
+            self._pins.rename((source, deployment, pin), (target, deployment, pin))
+        self._tidy(source, deployment)
+
+    def _tidy(self, directory: str, deployment: str) -> None:
+        if not self._pins.names(directory, deployment):
+            self._pins.remove(directory, deployment)
+
+
+def _ours(program: Program) -> LoadedProgram:
+    if not isinstance(program, LoadedProgram):
+        raise TypeError(f"expected a program of this kernel, got {program!r}")
+    return program
+
+
+def _shape(one: LoadedMap | MapPlan) -> tuple[int, int, int, int]:
+    return (one.map_type, one.key_size, one.value_size, one.max_entries)
