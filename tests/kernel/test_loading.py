@@ -25,7 +25,7 @@ from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import LoadPlan, MapPlan, ProgramPlan
 from skep.errors import Malformed, Refused
 from skep.kernel import loading
-from skep.kernel.errors import KernelRefused, MalformedPlan, VerifierRefused
+from skep.kernel.errors import BadPacket, KernelRefused, MalformedPlan, VerifierRefused
 from skep.kernel.loading import execute, load_program
 from skep.kernel.maps import create_map
 from skep.kernel.programs import describe_program, enable_statistics, program_ids
@@ -99,10 +99,15 @@ def test_runs_are_counted_while_statistics_are_on() -> None:
         assert facts.run_time.total_seconds() >= 0
 
 
-@pytest.mark.parametrize("size", [0, 13, 1 << 16])
-def test_a_packet_no_interface_could_bring_is_refused(size: int) -> None:
+@pytest.mark.parametrize("size", [0, 13])
+def test_a_packet_shorter_than_its_header_is_refused(size: int) -> None:
     with load_program(program(), []) as loaded, pytest.raises(Refused, match="EINVAL"):
         run_on(loaded, bytes(size))
+
+
+def test_a_packet_no_interface_could_bring_never_reaches_the_kernel() -> None:
+    with load_program(program(), []) as loaded, pytest.raises(BadPacket):
+        run_on(loaded, bytes((1 << 20) + 1))
 
 
 def test_values_of_maps_are_reached_by_address() -> None:

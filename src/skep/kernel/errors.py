@@ -40,6 +40,10 @@ class BadMapAccess(UsageError):
     """A key or value of the wrong size for its map, or a map without keys."""
 
 
+class BadPacket(UsageError):
+    """Bytes no interface could bring."""
+
+
 class VerifierRefused(Refused):
     """The kernel's verifier said no; ``detail`` is its whole log."""
 

@@ -1,7 +1,9 @@
 """What the kernel tells about a descriptor, and of what kind it is."""
 
 import ctypes
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from skep.kernel.attributes import Command, GetId, InfoByDescriptor
@@ -11,8 +13,10 @@ from skep.kernel.syscall import BpfError, bpf, failure
 _Info = TypeVar("_Info", bound=ctypes.Structure)
 
 Kind = Literal["map", "program", "link"]
-# Names of the anonymous inodes in kernel/bpf/syscall.c: "bpf-map", "bpf-prog", "bpf_link".
-_KINDS: dict[str, Kind] = {"bpf-map": "map", "bpf-prog": "program", "bpf_link": "link"}
+# Names of the anonymous inodes in kernel/bpf/syscall.c; a link's depends on how it was opened.
+_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {"bpf-map": "map", "bpf-prog": "program", "bpf_link": "link", "bpf-link": "link"}
+)
 
 
 def read_info(descriptor: Descriptor, info: _Info, what: str) -> _Info:

@@ -29,6 +29,7 @@ _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _IFINFO = struct.Struct("=BxHiII")  # struct ifinfomsg
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
 _NUMBER = struct.Struct("=I")
+_LARGEST_INDEX = 0x7FFFFFFF
 _ANSWER_BYTES = 1 << 17
 _TIMEOUT_SECONDS = 5.0
 
@@ -67,6 +68,8 @@ def xdp_program_id(index: int) -> int | None:
         InterfaceMissing: there is no interface of that number.
         KernelBusy: the kernel did not answer in time.
     """
+    if not 0 < index <= _LARGEST_INDEX:
+        raise InterfaceMissing(f"there is no network interface number {index}")
     return parse_xdp_program_id(_ask_about_link(index))
 
 

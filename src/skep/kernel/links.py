@@ -149,6 +149,7 @@ def attach_xdp(program: LoadedProgram, ifindex: int) -> Link:
                     "expected a kernel with links for XDP, this one has none",
                     hint="Linux 5.9 is the oldest that has",
                 ) from error
+            _require_interface(ifindex)  # a missing one is EINVAL too
             raise KernelRefused(
                 f"program {program.name!r} cannot be attached to {_interface(ifindex)}: the "
                 "kernel says EINVAL",
@@ -170,6 +171,11 @@ def _named(program_id: int) -> str:
         return f"program {program_id} ({describe_program(program_id).name or 'without a name'})"
     except NotFound:  # it went away meanwhile
         return f"program {program_id}"
+
+
+def _require_interface(index: int) -> None:
+    """Raises InterfaceMissing if there is none of that number."""
+    interface_name(index)
 
 
 def _interface(index: int) -> str:

@@ -172,6 +172,9 @@ class PinRoot:
     def names(self, *parts: str) -> tuple[str, ...]:
         """Names in a directory below the root, sorted; empty if there is no such directory.
 
+        Only names a pin of ours can have: a mount's own directory also contains ``maps.debug`` and
+        ``progs.debug``, which the kernel makes.
+
         Raises:
             OutsidePinRoot: as everywhere.
         """
@@ -182,7 +185,7 @@ class PinRoot:
                 self._directory(parts, make=False) as directory,
                 _reopened(directory) as readable,
             ):
-                return _listed(readable)
+                return tuple(name for name in _listed(readable) if _PART.fullmatch(name))
         except PinMissing:
             return ()
 

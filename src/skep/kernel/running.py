@@ -8,7 +8,7 @@ import errno
 from dataclasses import dataclass
 
 from skep.kernel.attributes import Command, ProgramTestRun
-from skep.kernel.errors import BadMapAccess, KernelRefused
+from skep.kernel.errors import BadPacket, KernelRefused
 from skep.kernel.loading import LoadedProgram
 from skep.kernel.syscall import BpfError, address, bpf, failure
 
@@ -39,12 +39,12 @@ def test_run(program: LoadedProgram, data: bytes, repeat: int = 1) -> TestRun:  
     Its maps change as if the packet had come; with ``repeat`` so many times.
 
     Raises:
-        KernelRefused: the packet is too short (14 bytes) or too long, or the program's type cannot
-            be run.
+        BadPacket: it is longer than 1 MiB.
+        KernelRefused: the kernel refuses its length (at least 14 bytes), or to run this type.
         SkepError: of the family of the error number.
     """
     if len(data) > _LARGEST_DATA:
-        raise BadMapAccess(f"expected at most {_LARGEST_DATA} bytes of packet, got {len(data)}")
+        raise BadPacket(f"expected at most {_LARGEST_DATA} bytes of packet, got {len(data)}")
     source = ctypes.create_string_buffer(data, max(len(data), 1))
     target = ctypes.create_string_buffer(len(data) + _ROOM_TO_GROW)
     attribute = ProgramTestRun(

@@ -216,7 +216,6 @@ class Interpreter:
                 regs[dst] = self._wide(slot, immediate)
                 slot += 1
             elif not group:  # LD_ABS, LD_IND: outside the packet the function returns 0
-                self.facts.packet_loads.add(slot)
                 self.facts.exits[slot] = 0
                 regs[0] = UNKNOWN32
                 regs[1:6] = [UNKNOWN] * 5

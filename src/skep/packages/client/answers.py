@@ -1,9 +1,10 @@
 """What an answer of a marketplace means: success, or an error of the right family."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from skep.errors import FAMILIES, SkepError
-from skep.packages.client.errors import FAMILY_CLASSES, MalformedAnswer, MarketplaceUnavailable
+from skep.packages.client.errors import FAMILY_CLASSES, MalformedAnswer
 from skep.packages.client.transport import Answer
 from skep.packages.fields import Fields
 from skep.packages.names import one_line
@@ -32,43 +33,61 @@ _STATUSES = {codes.http_status: family for family, codes in FAMILIES.items()} | 
 }
 
 
-def _first_error(body: bytes) -> tuple[str, str, str]:
-    """Code, message and detail of an error document; empty where there is none."""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The first error of an error document; fields are empty where it says nothing."""
+
+    code: str = ""
+    message: str = ""
+    detail: str = ""
+    hint: str = ""
+    family: str = ""
+
+
+def _read(body: bytes) -> _Told:
     try:
         document = Fields(parse_json(body, "error document"))
     except MalformedDocument:
-        return "", "", ""
+        return _Told()
     for error in document.tables("errors", most=100):
-        code = error.text("code", "a code", required=False)
-        message = error.text("message", "a message", required=False)
-        detail = error.anything("detail")
-        return code, message, detail if isinstance(detail, str) else ""
-    return "", "", ""
+        names = ("code", "message", "detail", "hint", "family")
+        # Other registries put anything into ``detail``; what is no text counts as not said.
+        return _Told(*(error.text(name, "a text", required=False) for name in names))
+    return _Told()
 
 
 def _printable(text: str, longest: int) -> str:
     return "\n".join(one_line(line) for line in text[:longest].splitlines())
 
 
+def _family(told: _Told, status: int) -> str:
+    by_code = told.code.lower().replace("_", "-")
+    for family in (told.family, by_code, _CODES.get(told.code, "")):
+        if family in FAMILY_CLASSES:
+            return family
+    return _STATUSES.get(status, "unavailable")
+
+
+_HINTS = {
+    "unavailable": "the marketplace has a problem of its own; try again later",
+    "not-found": "look for the package with skep search",
+    "not-permitted": "ask the marketplace's owner to register you as a publisher",
+}
+
+
 def failure(answer: Answer) -> SkepError:
     """The error an unsuccessful answer stands for.
 
-    The family is told by the error's code if it names one, else by the status.
+    The family is what the error document says, by name or by code, else the status'.
     """
-    code, message, detail = _first_error(answer.body)
-    by_code = code.lower().replace("_", "-")
-    if by_code in FAMILY_CLASSES:
-        family = by_code
-    else:
-        family = _CODES.get(code) or _STATUSES.get(answer.status, "unavailable")
-    said = one_line(message) or f"HTTP status {answer.status}"
-    hint = ""
-    if family == "unavailable":
-        hint = "the marketplace has a problem of its own; try again later"
-    elif family == "not-found":
-        hint = "look for the package with skep search"
-    kind = FAMILY_CLASSES.get(family, MarketplaceUnavailable)
-    return kind(f"{answer.url}: {said}", hint=hint, detail=_printable(detail, 64 * 1024))
+    told = _read(answer.body)
+    family = _family(told, answer.status)
+    said = one_line(told.message, 500) or f"HTTP status {answer.status}"
+    return FAMILY_CLASSES[family](
+        f"{answer.url}: {said}",
+        hint=one_line(told.hint, 500) or _HINTS.get(family, ""),
+        detail=_printable(told.detail, 64 * 1024),
+    )
 
 
 def expect(answer: Answer, statuses: Collection[int]) -> Answer:

@@ -4,7 +4,7 @@
 2. Size: an answer is read up to a limit its caller states; the rest is never received.
 3. Place: redirects and upload locations are followed on the same origin only; elsewhere our
    content, or a request made from inside this network, would reach somebody who was not asked.
-4. Encoding: answers come as they are; compressed ones, which could unpack to gigabytes, are refused.
+4. Encoding: answers come as they are; compressed ones, which may unpack to gigabytes, are refused.
 5. Words of the server reach terminals without control characters.
 
 Proxy settings in the environment are not used; nothing here reads the environment.
@@ -193,10 +193,7 @@ class Transport:
                 decode_content=False,
             )
             try:
-                if response.headers.get("Content-Encoding", "identity") != "identity":
-                    raise MalformedAnswer(f"{url} answered with compressed content")  # (4)
-                good = response.status < 300
-                content = self._read(response, url, largest, deadline, advance, good=good)
+                content = self._read(response, url, largest, deadline, advance)
             except BaseException:
                 response.close()  # what is left of the answer must not reach the next request
                 raise
@@ -211,9 +208,11 @@ class Transport:
         largest: int,
         deadline: float,
         advance: Advance | None,
-        *,
-        good: bool,
     ) -> bytes:
+        # (4)
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise MalformedAnswer(f"{url} answered with compressed content")
+        good = response.status < 300
         limit = largest if good else _LARGEST_ERROR
         received = bytearray()
         # read1 gives what is there, so that slow bytes meet the deadline one by one.

@@ -33,8 +33,8 @@ _MANIFEST = """
     FROM manifests WHERE repository = ?
 """
 _VERSION = """
-    SELECT versions.package, versions.version, digest, published_at, summary, licence, signed_by,
-        label, verdict
+    SELECT versions.package, versions.version, digest, published_at, versions.summary, licence,
+        signed_by, label, verdict
     FROM versions
 """
 # Weights of package, summary and words: a name that fits is what people look for.
@@ -258,8 +258,8 @@ class SqliteCatalogue:
                         version.summary,
                         version.licence,
                         version.signed_by,
-                        json.dumps(version.label),
-                        json.dumps(version.verdict),
+                        json.dumps(dict(version.label)),
+                        json.dumps(dict(version.verdict)),
                     ),
                 )
             for digest in (version.digest, *publication.referrers):
@@ -283,14 +283,14 @@ class SqliteCatalogue:
             rows = self._rows(
                 _VERSION + "JOIN newest USING (package, version)"
                 " JOIN search ON search.rowid = newest.package_id"
-                f" WHERE search MATCH ? ORDER BY {_RANK}, package LIMIT ?",
+                f" WHERE search MATCH ? ORDER BY {_RANK}, versions.package LIMIT ?",
                 " ".join(quoted),
                 limit,
             )
         else:
             rows = self._rows(
                 _VERSION + "JOIN newest USING (package, version)"
-                " ORDER BY published_at DESC, package LIMIT ?",
+                " ORDER BY published_at DESC, versions.package LIMIT ?",
                 limit,
             )
         return [SearchHit(version.package, version) for version in map(_published, rows)]

@@ -1,0 +1,61 @@
+"""A finding: one piece of evidence for (or against) one permission of one program."""
+
+from dataclasses import dataclass
+
+from skep.bytecode.analysis.exit_values import scope_of
+from skep.bytecode.analysis.programs import Call, Program
+from skep.bytecode.analysis.taxonomy import PERMISSIONS
+
+_LOW_IN_SOCKET_SCOPE = frozenset({"net.drop"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Evidence.
+
+    Attributes:
+        permission: row of the taxonomy.
+        confidence: ``declared``, ``possible`` or ``excluded``.
+        kind: ``E`` exact, ``T`` by type, ``D`` data flow.
+        what: a few words.
+        program: entry, empty for the object as a whole.
+        function: function it is in, empty if it is not in code.
+        slot: slot in that function.
+        scope: whose packets.
+        severity: in this scope and for this evidence.
+    """
+
+    permission: str
+    confidence: str
+    kind: str
+    what: str
+    program: str
+    function: str
+    slot: int | None
+    scope: str
+    severity: str
+
+
+def finding(
+    program: Program | None,
+    permission: str,
+    kind: str,
+    what: str,
+    *,
+    confidence: str = "declared",
+    call: Call | None = None,
+    function: str = "",
+    slot: int | None = None,
+    severity: str | None = None,
+) -> Finding:
+    """A finding with scope and severity filled in; ``call`` stands for function and slot."""
+    if call is not None:
+        function, slot = call.function, call.slot
+    program_type = None if program is None else program.spec.program_type
+    scope = scope_of(permission, program_type)
+    if severity is None:
+        severity = PERMISSIONS[permission].severity
+        if scope == "socket" and permission in _LOW_IN_SOCKET_SCOPE:
+            severity = "low"
+    name = "" if program is None else program.spec.name
+    return Finding(permission, confidence, kind, what, name, function, slot, scope, severity)

@@ -1,0 +1,130 @@
+"""From findings to permissions: per program, for the object, and in combination."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from skep.bytecode.analysis.findings import Finding
+from skep.bytecode.analysis.report import Combination, Evidence, Permission, ProgramPermission
+from skep.bytecode.analysis.taxonomy import COMBINATIONS, PERMISSIONS, SEVERITIES
+
+_SEVERITY_RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+_CONFIDENCE_RANK = {"excluded": 0, "possible": 1, "declared": 2}
+_ORDER = {permission: index for index, permission in enumerate(PERMISSIONS)}
+_MOST_EVIDENCE = 16  # per program and permission; the count says how many there are
+
+Locate = Callable[[Finding], Evidence]
+"""Adds section slot and source line to a finding."""
+
+
+def severity_rank(severity: str) -> int:
+    """Position among the severities; unknown ones count as the highest."""
+    return _SEVERITY_RANK.get(severity, len(_SEVERITY_RANK))
+
+
+def confidence_rank(confidence: str) -> int:
+    """0 excluded, 1 possible, 2 declared; unknown ones count as declared."""
+    return _CONFIDENCE_RANK.get(confidence, 2)
+
+
+def _grouped(findings: Iterable[Finding]) -> dict[tuple[str, str], list[Finding]]:
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for each in findings:
+        groups.setdefault((each.permission, each.scope), []).append(each)
+    return groups
+
+
+def _verdict(findings: Sequence[Finding]) -> tuple[str, str]:
+    """Highest confidence, and the highest severity among the findings that are not excluded."""
+    confidence = max((each.confidence for each in findings), key=confidence_rank)
+    counting = [each for each in findings if each.confidence != "excluded"] or findings
+    severity = max((each.severity for each in counting), key=severity_rank)
+    return confidence, severity
+
+
+def program_permissions(findings: Sequence[Finding]) -> tuple[ProgramPermission, ...]:
+    """Permissions of one program, excluded ones included, in the order of the taxonomy."""
+    found = []
+    for (permission, scope), group in _grouped(findings).items():
+        confidence, severity = _verdict(group)
+        found.append(
+            ProgramPermission(id=permission, confidence=confidence, severity=severity, scope=scope)
+        )
+    return tuple(sorted(found, key=lambda each: (_ORDER[each.id], each.scope)))
+
+
+def union(findings: Sequence[Finding], locate: Locate) -> tuple[Permission, ...]:
+    """Permissions of the object: the union over its programs, most severe first."""
+    found = []
+    for (permission, scope), group in _grouped(findings).items():
+        confidence, severity = _verdict(group)
+        if confidence == "excluded":
+            continue
+        kept = _strongest_evidence(group)
+        found.append(
+            Permission(
+                id=permission,
+                text=PERMISSIONS[permission].text,
+                severity=severity,
+                confidence=confidence,
+                scope=scope,
+                programs=tuple({each.program: None for each in kept if each.program}),
+                evidence=tuple(map(locate, _limited(kept))),
+                evidence_count=len(kept),
+            )
+        )
+    return tuple(
+        sorted(
+            found,
+            key=lambda each: (-severity_rank(each.severity), _ORDER[each.id], each.scope),
+        )
+    )
+
+
+def _strongest_evidence(group: Sequence[Finding]) -> list[Finding]:
+    """What counts, once each, certain evidence first."""
+    counting = {each: None for each in group if each.confidence != "excluded"}
+    return sorted(counting, key=lambda each: -confidence_rank(each.confidence))
+
+
+def _limited(findings: Iterable[Finding]) -> list[Finding]:
+    taken: dict[str, int] = {}
+    kept = []
+    for each in findings:
+        taken[each.program] = taken.get(each.program, 0) + 1
+        if taken[each.program] <= _MOST_EVIDENCE:
+            kept.append(each)
+    return kept
+
+
+def combinations(permissions: Sequence[Permission]) -> tuple[Combination, ...]:
+    """Flags of permissions that mean more together. They raise attention; they never decide."""
+    present = {permission.id for permission in permissions}
+    found = []
+    for row in COMBINATIONS:
+        first = [name for name in row.any_of if name in present]
+        second = [name for name in row.with_any_of if name in present]
+        if first and second:
+            found.append(
+                Combination(
+                    id=row.combination_id,
+                    text=row.text,
+                    severity=row.severity,
+                    because=tuple(dict.fromkeys([*first, *second])),
+                )
+            )
+    return tuple(found)
+
+
+def permission_text(permission: str, confidence: str = "declared", scope: str = "") -> str:
+    """A permission as people read it.
+
+    >>> permission_text("net.drop", "possible", "cgroup")
+    'Cannot be excluded: can drop network packets (of one control group)'
+    """
+    row = PERMISSIONS.get(permission)
+    text = permission if row is None else row.text
+    text += {"cgroup": " (of one control group)", "socket": " (of one socket)"}.get(scope, "")
+    if confidence == "possible":
+        return f"Cannot be excluded: {text[:1].lower()}{text[1:]}"
+    if confidence == "excluded":
+        return f"Excluded: {text[:1].lower()}{text[1:]}"
+    return text

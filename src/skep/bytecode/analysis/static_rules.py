@@ -1,0 +1,196 @@
+"""Permissions shown by calls and types: evidence E and T of the taxonomy, and its caveats."""
+
+import re
+from collections.abc import Iterator
+from fnmatch import translate
+from functools import cache
+
+from skep.bytecode.analysis.findings import Finding, finding
+from skep.bytecode.analysis.programs import POISON, Call, Program, helper_name, kernel_variables
+from skep.bytecode.analysis.taxonomy import (
+    NEUTRAL_HELPERS,
+    NEUTRAL_KERNEL_FUNCTIONS,
+    PERMISSIONS,
+)
+from skep.bytecode.isa.first_kernels import ATTACH_TYPES, MAP_TYPE_NAMES, PROGRAM_TYPES
+from skep.bytecode.isa.helpers import HELPERS
+from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
+from skep.bytecode.objectfile.model import MapSpec
+
+_BY_HELPER: dict[int, tuple[str, ...]] = {}
+for _row in PERMISSIONS.values():
+    for _number in _row.helpers:
+        _BY_HELPER[_number] = (*_BY_HELPER.get(_number, ()), _row.permission_id)
+
+# Severity of a helper where it is not the row's (the caveats of the taxonomy).
+_IDENTIFIES_LITTLE = (15, 17, 33, 37, 46, 47, 79, 80, 83, 122, 123, 128, 129, 151)
+_SEVERITIES: dict[tuple[str, int], str] = {
+    ("net.send", 116): "low",  # a TCP ACK out of congestion control
+    ("net.lookup", 57): "info",  # getsockopt
+    ("cgroup.sysctl", 101): "medium",  # these two only read
+    ("cgroup.sysctl", 102): "medium",
+    **{("proc.identify", number): "low" for number in _IDENTIFIES_LITTLE},
+}
+_CONNTRACK_READS = re.compile(r"bpf_ct_release|bpf_\w+_lookup")
+
+_SYSTEM_CALL = re.compile(
+    r"(?:__(?:x64|ia32|arm64|s390x?|riscv|powerpc|se|do|loongarch)_sys_|__sys_|sys_|ksys_)\w*"
+)
+
+
+@cache
+def _patterns(permission: str) -> re.Pattern[str] | None:
+    names = PERMISSIONS[permission].kernel_functions
+    return re.compile("|".join(map(translate, names))) if names else None
+
+
+_NEUTRAL = re.compile("|".join(map(translate, NEUTRAL_KERNEL_FUNCTIONS)))
+
+
+@cache
+def permissions_of_kernel_function(name: str) -> tuple[str, ...]:
+    """Rows a kernel function shows, ``bpf.kfunc`` left out; the pattern ``*`` is that row's."""
+    found = []
+    for permission in PERMISSIONS:
+        pattern = _patterns(permission)
+        if permission != "bpf.kfunc" and pattern is not None and pattern.match(name):
+            found.append(permission)
+    return tuple(found)
+
+
+def permissions_of_helper(number: int) -> tuple[str, ...]:
+    """Rows a helper shows."""
+    return _BY_HELPER.get(number, ())
+
+
+def is_neutral_kernel_function(name: str) -> bool:
+    """Whether calling it is no permission of its own."""
+    return _NEUTRAL.match(name) is not None
+
+
+def static_findings(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]:
+    """Evidence E and T of one program.
+
+    Args:
+        struct_ops: ``struct_ops`` types the object has instances of.
+    """
+    for call in program.calls:
+        yield from _of_call(program, call)
+    yield from _of_type(program, struct_ops)
+    yield from _of_section(program)
+    for function, relocation in kernel_variables(program):
+        yield finding(
+            program,
+            "kernel.kallsyms",
+            "D",
+            f"kernel variable {relocation.name}",
+            function=function,
+            slot=relocation.slot,
+        )
+
+
+def _of_call(program: Program, call: Call) -> Iterator[Finding]:
+    if call.helper is not None:
+        number = call.helper
+        what = f"helper {helper_name(number)} ({number})"
+        if number not in HELPERS:
+            if number != POISON:
+                yield finding(program, "unknown", "E", f"helper {number}", call=call)
+            return
+        for permission in _BY_HELPER.get(number, ()):
+            severity = _SEVERITIES.get((permission, number))
+            yield finding(program, permission, "E", what, severity=severity, call=call)
+        if not _BY_HELPER.get(number) and number not in NEUTRAL_HELPERS and number != 187:
+            yield finding(program, "unknown", "E", what, call=call)
+    elif call.kernel_function is not None:
+        yield from _of_kernel_function(program, call, call.kernel_function)
+    else:
+        yield finding(program, "unknown", "E", "call of a kernel function by number", call=call)
+
+
+def _of_kernel_function(program: Program, call: Call, name: str) -> Iterator[Finding]:
+    what = f"kernel function {name}"
+    rows = permissions_of_kernel_function(name)
+    for permission in rows:
+        reads_only = permission == "net.conntrack" and _CONNTRACK_READS.fullmatch(name)
+        severity = "medium" if reads_only else None
+        yield finding(program, permission, "E", what, severity=severity, call=call)
+    is_classified = bool(rows) or is_neutral_kernel_function(name)
+    severity = "low" if is_classified else "high"
+    yield finding(program, "bpf.kfunc", "E", what, severity=severity, call=call)
+    if name not in KERNEL_FUNCTIONS or not is_classified:
+        yield finding(program, "unknown", "E", what, call=call)
+
+
+def _of_type(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]:
+    spec = program.spec
+    stated = ", stated by the publisher" if program.type_source == "stated" else ""
+    program_type = spec.program_type
+    if program_type is None:
+        yield finding(program, "unknown", "T", f"section {spec.section!r} does not tell the type")
+    elif program_type not in PROGRAM_TYPES:
+        yield finding(program, "unknown", "T", f"program type {program_type}{stated}")
+    if spec.attach_type is not None and spec.attach_type not in ATTACH_TYPES:
+        yield finding(program, "unknown", "T", f"attach type {spec.attach_type}")
+    for row in PERMISSIONS.values():
+        if program_type in row.program_types:
+            what = f"program type {program_type}{stated}"
+            yield finding(program, row.permission_id, "T", what)
+        if spec.attach_type in row.attach_types:
+            what = f"attach type {spec.attach_type}"
+            yield finding(program, row.permission_id, "T", what)
+    if program_type == "STRUCT_OPS":
+        yield from _of_struct_ops(program, struct_ops)
+    if spec.is_sleepable:
+        yield finding(program, "exec.sleepable", "D", f"section {spec.section}")
+
+
+def _of_struct_ops(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]:
+    if not struct_ops:
+        yield finding(program, "unknown", "T", "struct_ops type not found in the object")
+    for name in struct_ops:
+        plain = name.partition("___")[0]
+        rows = [row for row in PERMISSIONS.values() if plain in row.struct_ops]
+        for row in rows:
+            yield finding(program, row.permission_id, "T", f"struct_ops type {plain}")
+        if not rows:
+            yield finding(program, "unknown", "T", f"struct_ops type {plain}")
+
+
+def _of_section(program: Program) -> Iterator[Finding]:
+    """What the section says about the target; nothing else is believed of a name."""
+    spec = program.spec
+    section = spec.section.removeprefix("?")
+    kind = section.partition("/")[0].partition(".")[0]
+    target = section.partition("/")[2]
+    attach = spec.attach_type or ""
+    if spec.program_type == "KPROBE" and (
+        kind in {"uprobe", "uretprobe", "usdt"} or attach.startswith("TRACE_UPROBE_")
+    ):
+        where = target or "an application chosen when it is attached"
+        yield finding(program, "trace.application", "D", f"{kind} on {where}")
+    traced = (
+        kind in {"ksyscall", "kretsyscall"}
+        or (kind in {"tracepoint", "tp"} and target.startswith("syscalls/"))
+        or (kind in _RAW and target in {"sys_enter", "sys_exit"})
+        or (kind in _PROBES and _SYSTEM_CALL.match(target) is not None)
+    )
+    if traced:
+        yield finding(program, "trace.syscalls", "D", f"section {section}")
+
+
+_RAW = frozenset({"raw_tp", "raw_tracepoint", "tp_btf"})
+_PROBES = frozenset({"kprobe", "kretprobe", "fentry", "fexit", "fmod_ret", "fsession"})
+
+
+def object_findings(maps: tuple[MapSpec, ...]) -> Iterator[Finding]:
+    """Evidence that belongs to the object, not to one program."""
+    for spec in maps:
+        if spec.pinning:
+            yield finding(None, "data.shared_pinned", "D", f"map {spec.name} is pinned by its name")
+        name = MAP_TYPE_NAMES.get(spec.map_type)
+        if name is None:
+            yield finding(None, "unknown", "T", f"map {spec.name} of type {spec.map_type}")
+        for row in PERMISSIONS.values():
+            if name in row.map_types:
+                yield finding(None, row.permission_id, "T", f"map {spec.name} of type {name}")

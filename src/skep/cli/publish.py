@@ -1,0 +1,41 @@
+"""``skep publish``: push a signed package to a marketplace and have it published."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skep.cli.context import JsonOption, MarketplaceOption, QuietOption, invocation
+
+
+def publish_layout(layout: Path, url: str) -> dict[str, object]:
+    """Push the package in ``layout`` with its signatures and publish it; gives the receipt."""
+    from skep.cli.locating import open_layout
+    from skep.packages.client.marketplace import MarketplaceClient
+    from skep.packages.client.pushing import push
+
+    found = open_layout(layout)
+    with MarketplaceClient(url) as client:
+        push(found.store, found.descriptor.digest, client)
+        publisher, _, name = found.name.partition("/")
+        receipt = client.publish(publisher, name, found.descriptor.digest)
+    return receipt.to_document()
+
+
+def command(
+    layout: Annotated[Path, typer.Argument(help="Package folder (….oci) or its project folder.")],
+    marketplace: MarketplaceOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Publish a signed package."""
+    run = invocation(json=json, quiet=quiet)
+    url = marketplace or run.environment.marketplace
+    receipt = publish_layout(layout, url)
+    run.output.emit(
+        receipt,
+        lambda: [
+            f"published {receipt['package']}:{receipt['version']}  {receipt['digest']}",
+            f"at {url}",
+        ],
+    )

@@ -1,0 +1,75 @@
+"""``skep show``: what a marketplace says about a package."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+import typer
+
+from skep.cli.context import JsonOption, MarketplaceOption, QuietOption, invocation
+from skep.cli.output import Output, human_bytes
+
+
+def _entries(value: object) -> list[Mapping[str, object]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+def _lines(
+    package: str, version: Mapping[str, object], others: list[str], output: Output
+) -> Iterator[str]:
+    from skep.cli.label import field_lines
+
+    label = version["label"] if isinstance(version["label"], dict) else {}
+    verdict = version["verdict"] if isinstance(version["verdict"], dict) else {}
+    name = output.style(f"{package} {version['version']}", "bold")
+    yield f"{name}  {version['summary']}"
+    yield from field_lines("digest", [str(version["digest"])])
+    yield from field_lines("published", [str(version["published_at"])])
+    yield from field_lines("signed by", [str(version["signed_by"])])
+    yield from field_lines("reviewed", [f"{verdict.get('outcome', 'not')}, automatically"])
+    kernel = ", ".join(str(text) for text in label.get("kernel_licences", ()))
+    yield from field_lines("licence", [f"{version['licence']} (kernel: {kernel})"])
+    sentences = []
+    for entry in _entries(label.get("permissions")):
+        if entry.get("confidence") == "excluded":
+            continue
+        doubt = "cannot be excluded: " if entry.get("confidence") == "possible" else ""
+        sentences.append(f"{str(entry.get('severity')):<8} {doubt}{entry.get('text')}")
+    yield from field_lines("may", sentences or ["nothing that has a name"])
+    yield from field_lines("needs", [f"Linux {label.get('oldest_kernel')} or newer"])
+    size = label.get("map_bytes", 0)
+    memory = human_bytes(size if isinstance(size, int) else 0)
+    yield from field_lines("costs", [f"{memory} of memory, {label.get('instructions')} instructions"])
+    if others:
+        yield from field_lines("versions", [", ".join(others)])
+
+
+def command(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="publisher/name[:version].")],
+    marketplace: MarketplaceOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show what a package in a marketplace may do, needs, costs, and who signed it."""
+    from skep.errors import NotFound
+    from skep.packages.client.marketplace import MarketplaceClient
+    from skep.packages.references import parse_reference
+
+    run = invocation(json=json, quiet=quiet)
+    wanted = parse_reference(reference)
+    url = marketplace or run.environment.marketplace
+    with MarketplaceClient(url) as client:
+        listed = client.show(wanted.publisher, wanted.name)
+    versions = [version.to_document() for version in listed.versions]
+    chosen = [
+        version
+        for version in versions
+        if (wanted.version is None or version["version"] == str(wanted.version))
+        and (wanted.digest is None or version["digest"] == str(wanted.digest))
+    ]
+    known = [str(version["version"]) for version in versions]
+    if not chosen:
+        raise NotFound(f"{url} has no {reference}", hint=f"versions there: {', '.join(known)}")
+    run.output.emit(
+        {"marketplace": url, "package": wanted.package, **chosen[0], "versions": known},
+        lambda: _lines(wanted.package, chosen[0], known if len(known) > 1 else [], run.output),
+    )

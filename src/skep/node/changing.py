@@ -1,0 +1,96 @@
+"""From one committed state to the next: what install, remove, move and set have in common."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from skep.chains.deployment import Deployment
+from skep.chains.planning import plan
+from skep.errors import NotFound
+from skep.hooks.table import HookTarget
+from skep.node.inspecting import observe
+from skep.node.records import Installed, Measured
+from skep.node.services import Services
+
+
+class NoSuchDeployment(NotFound):
+    """The node has no deployment of this name."""
+
+
+def find_installed(installed: Sequence[Installed], name: str) -> Installed:
+    """The committed deployment called ``name``.
+
+    Raises:
+        NoSuchDeployment: with the names there are.
+    """
+    for one in installed:
+        if one.deployment.name == name:
+            return one
+    names = ", ".join(one.deployment.name for one in installed) or "none"
+    raise NoSuchDeployment(
+        f"expected the name of a deployment, got {name[:80]!r}", hint=f"deployments: {names}"
+    )
+
+
+def change(
+    services: Services,
+    command: str,
+    after: Sequence[Deployment],
+    *,
+    must_run: Collection[HookTarget] = (),
+) -> tuple[Installed, ...]:
+    """Make ``after`` the declared deployments, and what runs on the hook targets that differ.
+
+    Args:
+        command: for the journal.
+        after: every deployment there is to be.
+        must_run: hook targets on which the chain has to run afterwards. On others it may be
+            impossible (interface gone, taken by somebody else); then they are left alone.
+
+    Returns:
+        The committed state.
+
+    Raises:
+        HookTargetMissing, HookOccupied: a chain cannot run where it must.
+        SkepError: anything that opening, linking or loading a member raises; nothing is changed.
+    """
+    installed = services.state.installed()
+    before = [one.deployment for one in installed]
+    targets = _changed_targets(before, after)
+    names = {d.name for d in (*before, *after) if d.on in targets}
+    looked = observe(services.kernel, before, (), targets, ())
+    blocked = {on for on in (looked.absent | looked.foreign.keys()) if on not in must_run}
+    # What stays declared where it cannot run keeps its maps; what is removed loses them.
+    names -= {d.name for d in after if d.on in blocked}
+    linked = tuple(
+        services.packages.linked(d) for d in after if d.on in targets and d.on not in blocked
+    )
+    observed = observe(services.kernel, before, linked, targets, names)
+    steps = plan(linked, observed)
+    relinked = {one.deployment.name: one.deployment for one in linked}
+    history = {one.deployment.name: one for one in installed}
+
+    def committed(measured: Mapping[str, Measured]) -> tuple[Installed, ...]:
+        return tuple(
+            _installed(relinked.get(d.name, d), history.get(d.name), measured, services.now)
+            for d in after
+        )
+
+    services.interpreter.run(command, steps, linked, committed)
+    return services.state.installed()
+
+
+def _changed_targets(
+    before: Collection[Deployment], after: Collection[Deployment]
+) -> set[HookTarget]:
+    return {deployment.on for deployment in set(before) ^ set(after)}
+
+
+def _installed(
+    deployment: Deployment,
+    before: Installed | None,
+    measured: Mapping[str, Measured],
+    now: str,
+) -> Installed:
+    fresh = Installed(deployment, before.installed_at if before else now)
+    known = measured.get(deployment.name) or (before.measured if before else None)
+    return replace(fresh, measured=known) if known is not None else fresh

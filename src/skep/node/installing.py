@@ -1,0 +1,148 @@
+"""Installing: a package's program goes on a hook target, with its place and settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from skep.chains.deployment import Deployment, TrustDecision, parse_deployment_name
+from skep.chains.ordering import Last, Placement, in_order, place
+from skep.digests import Digest
+from skep.errors import Conflict, UsageError
+from skep.hooks.table import HookTarget
+from skep.node.changing import change, find_installed
+from skep.node.packages import VerifiedPackage
+from skep.node.records import Installed
+from skep.node.services import Services
+from skep.packages.metadata import ProgramMetadata
+from skep.packages.references import Reference
+
+
+class DeploymentExists(Conflict):
+    """There is a deployment of this name already."""
+
+
+class ProgramAmbiguous(UsageError):
+    """The package has several programs for this hook."""
+
+
+class NoProgramForHook(UsageError):
+    """The package has no program for this hook."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRequest:
+    """What was asked for.
+
+    Attributes:
+        reference: of a package that was pulled.
+        on: where it is to run.
+        name: of the deployment; ``None`` for the package's own name.
+        program: function name; ``None`` if the package has one program for the hook.
+        digest: of the package's manifest if it is known, for example from a preview; then
+            nothing else is installed, wherever a tag points by now.
+        placement: where in the chain.
+        settings: names and texts; what is not here has the package's default.
+        policy: the owner's choice. ``insecure-accept-all`` takes a package nobody signed.
+    """
+
+    reference: Reference
+    on: HookTarget
+    name: str | None = None
+    program: str | None = None
+    digest: Digest | None = None
+    placement: Placement = Last()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    policy: TrustDecision = "require-key"
+
+
+@dataclass(frozen=True, slots=True)
+class InstallReport:
+    """What came of it.
+
+    Attributes:
+        installed: the new deployment.
+        package: what was opened and verified for it.
+        chain: names of the deployments on the hook target, in order.
+    """
+
+    installed: Installed
+    package: VerifiedPackage
+    chain: tuple[str, ...]
+
+
+def install(services: Services, request: InstallRequest) -> InstallReport:
+    """Verify, compose and attach.
+
+    Raises:
+        DeploymentExists: the name is taken.
+        HookTargetMissing, HookOccupied: it cannot run there.
+        SkepError: opening, linking or loading failed; nothing is changed.
+    """
+    package = services.packages.open(request.reference, request.digest, request.policy)
+    current = [one.deployment for one in services.state.installed()]
+    newcomer = declare(package, request, current)
+    after = place(current, newcomer, request.placement)
+    command = f"install {request.reference} on {request.on} as {newcomer.name}"
+    installed = change(services, command, after, must_run={request.on})
+    return InstallReport(
+        installed=find_installed(installed, newcomer.name),
+        package=package,
+        chain=tuple(
+            deployment.name
+            for deployment in in_order((one.deployment for one in installed), request.on)
+        ),
+    )
+
+
+def declare(
+    package: VerifiedPackage, request: InstallRequest, current: list[Deployment]
+) -> Deployment:
+    """The deployment a request asks for; not yet placed.
+
+    Raises:
+        DeploymentExists: the name is taken.
+        BadDeploymentName: the name cannot be one.
+        NoProgramForHook, ProgramAmbiguous, UnknownProgram: which program is meant is not clear.
+    """
+    name = parse_deployment_name(request.name or _default_name(request.reference))
+    for deployment in current:
+        if deployment.name == name:
+            raise DeploymentExists(
+                f"there is a deployment {name!r} already, on {deployment.on}",
+                hint="choose another name with --name, or remove that one first",
+            )
+    program = _choose(package, request)
+    return Deployment(
+        name=name,
+        reference=str(request.reference),
+        digest=str(package.digest),
+        program=program.name,
+        on=request.on,
+        order=0,
+        run_on=program.run_on,
+        settings=tuple(sorted(request.settings.items())),
+        policy=request.policy,
+        signer=package.evidence.fingerprint,
+    )
+
+
+def _default_name(reference: Reference) -> str:
+    # Package names may have dots, directories in bpffs may not.
+    return reference.name.replace(".", "-")
+
+
+def _choose(package: VerifiedPackage, request: InstallRequest) -> ProgramMetadata:
+    metadata = package.content.metadata
+    if request.program is not None:
+        return metadata.program(request.program)
+    fitting = [program for program in metadata.programs if program.hook == request.on.hook]
+    if not fitting:
+        hooks = ", ".join(sorted({program.hook for program in metadata.programs}))
+        raise NoProgramForHook(
+            f"{metadata.name} has no program for {request.on.hook}", hint=f"it is for: {hooks}"
+        )
+    if len(fitting) > 1:
+        raise ProgramAmbiguous(
+            f"{metadata.name} has {len(fitting)} programs for {request.on.hook}",
+            hint=f"choose one with --program: {', '.join(program.name for program in fitting)}",
+        )
+    return fitting[0]

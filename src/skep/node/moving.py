@@ -1,0 +1,23 @@
+"""Moving: another place in the chain."""
+
+from skep.chains.ordering import Placement, in_order, place
+from skep.node.changing import change, find_installed
+from skep.node.services import Services
+
+
+def move(services: Services, name: str, placement: Placement) -> tuple[str, ...]:
+    """Give a deployment another place on its hook target, in one exchange; maps stay.
+
+    Returns:
+        Names of the deployments there, in their new order.
+
+    Raises:
+        NoSuchDeployment: there is none of that name.
+        NoSuchNeighbour, BadOrder: there is no such place.
+        SkepError: the chain could not be composed; nothing is changed.
+    """
+    current = [one.deployment for one in services.state.installed()]
+    deployment = find_installed(services.state.installed(), name).deployment
+    after = place(current, deployment, placement)
+    installed = change(services, f"move {name}", after, must_run={deployment.on})
+    return tuple(one.name for one in in_order((i.deployment for i in installed), deployment.on))

@@ -1,0 +1,192 @@
+"""Previewing: what is shown before anything is loaded.
+
+Everything a person needs to decide is derived here, from bytes that were hashed and a signature
+that was checked. The report inside the package is only compared with what is derived: where they
+differ, what is shown is still what the bytecode says.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.analysis.report import AnalysisReport, Permission
+from skep.bytecode.objectfile.reading import read_object
+from skep.chains.ordering import in_order, place
+from skep.chains.planning import HookOccupied, HookTargetMissing
+from skep.errors import Malformed
+from skep.hooks.table import HookTarget, find_hook
+from skep.node.installing import InstallRequest, declare
+from skep.node.packages import VerifiedPackage
+from skep.node.ports import KernelFacts, NoSuchInterface
+from skep.node.services import Services
+from skep.packages.content import PackageContent
+from skep.versions import KernelVersion
+
+
+class TrustedSince(Protocol):
+    """Tells since when a key has been trusted."""
+
+    def trusted_since(self, publisher: str, fingerprint: str) -> datetime | None:
+        """When it was put here; ``None`` if it is not trusted."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPlace:
+    """A member of the chain as it would be."""
+
+    name: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewSetting:
+    """A setting and the value it would have.
+
+    Attributes:
+        text: as it would be; empty if nothing is written.
+        is_default: nobody chose it.
+    """
+
+    name: str
+    text: str
+    is_default: bool
+    help: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an install prompt shows.
+
+    Attributes:
+        package: verified, or accepted without a signature: see ``package.evidence``.
+        name: of the deployment.
+        program: function name.
+        on: hook target.
+        trusted_since: since when the signing key has been trusted; ``None`` if nothing was
+            checked.
+        reports: derived now, by object file name.
+        report_matches: the report in the package says the same.
+        oldest_kernel: what the objects need.
+        kernel: this node's.
+        permissions: of all objects, most severe first as derived.
+        settings: each of the package's.
+        chain: members after installing, in order.
+    """
+
+    package: VerifiedPackage
+    name: str
+    program: str
+    on: HookTarget
+    trusted_since: datetime | None
+    reports: dict[str, AnalysisReport]
+    report_matches: bool
+    oldest_kernel: KernelVersion
+    kernel: KernelFacts
+    permissions: tuple[Permission, ...]
+    settings: tuple[PreviewSetting, ...]
+    chain: tuple[ChainPlace, ...]
+
+    @property
+    def accepts_unsigned(self) -> bool:
+        """Nobody's signature was checked, because the owner said so."""
+        return self.package.evidence.kind == "insecure"
+
+    @property
+    def kernel_suffices(self) -> bool:
+        """This node's kernel is not too old, as far as can be derived."""
+        return self.kernel.version >= self.oldest_kernel
+
+    @property
+    def instructions(self) -> int:
+        """Slots of all programs."""
+        return sum(report.cost.instructions for report in self.reports.values())
+
+    @property
+    def map_bytes(self) -> int:
+        """Memory of all maps that does not depend on the number of CPUs."""
+        return sum(report.cost.map_bytes for report in self.reports.values())
+
+    @property
+    def map_bytes_per_cpu(self) -> int:
+        """Memory of all maps for each possible CPU."""
+        return sum(report.cost.map_bytes_per_cpu for report in self.reports.values())
+
+
+def preview(services: Services, trust: TrustedSince, request: InstallRequest) -> Preview:
+    """Derive what would be shown and what would happen; nothing is loaded, nothing changes.
+
+    Raises:
+        HookTargetMissing, HookOccupied: it could not run there.
+        SkepError: as :func:`skep.node.installing.install`, save for what only loading can tell.
+    """
+    package = services.packages.open(request.reference, request.digest, request.policy)
+    current = [one.deployment for one in services.state.installed()]
+    newcomer = declare(package, request, current)
+    services.packages.linked(newcomer)  # settings and objects that do not fit are told now
+    after = in_order(place(current, newcomer, request.placement), request.on)
+    _check_target(services, request.on)
+    content = package.content
+    reports = {name: analyse(read_object(data)) for name, data in sorted(content.objects.items())}
+    hook = find_hook(request.on.hook)
+    needs = [KernelVersion.parse(r.requirements.oldest_kernel) for r in reports.values()]
+    return Preview(
+        package=package,
+        name=newcomer.name,
+        program=newcomer.program,
+        on=request.on,
+        trusted_since=trust.trusted_since(
+            request.reference.publisher, package.evidence.fingerprint
+        ),
+        reports=reports,
+        report_matches=_matches(content, reports),
+        oldest_kernel=max([hook.first_kernel, *needs]),
+        kernel=services.kernel.facts(),
+        permissions=_permissions(reports),
+        settings=_settings(content, request),
+        chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
+    )
+
+
+def _check_target(services: Services, on: HookTarget) -> None:
+    try:
+        ifindex = services.kernel.interface_index(on.target)
+    except NoSuchInterface as error:
+        raise HookTargetMissing(error.message, hint=error.hint) from error
+    stranger = services.kernel.foreign_program(on.hook, ifindex)
+    if stranger:
+        raise HookOccupied(
+            f"{on} is taken by {stranger}",
+            hint="remove that program first; Skep does not replace what it did not attach",
+        )
+
+
+def _matches(content: PackageContent, reports: dict[str, AnalysisReport]) -> bool:
+    derived = {name: json.loads(report.to_bytes()) for name, report in reports.items()}
+    try:
+        packaged = json.loads(content.report)
+    except (ValueError, RecursionError) as error:
+        raise Malformed("expected the packaged report to be JSON") from error
+    return bool(packaged == derived)
+
+
+def _permissions(reports: dict[str, AnalysisReport]) -> tuple[Permission, ...]:
+    found: dict[tuple[str, str], Permission] = {}
+    for report in reports.values():
+        for permission in report.permissions:
+            found.setdefault((permission.id, permission.scope), permission)
+    return tuple(found.values())
+
+
+def _settings(content: PackageContent, request: InstallRequest) -> tuple[PreviewSetting, ...]:
+    return tuple(
+        PreviewSetting(
+            name=spec.name,
+            text=request.settings.get(spec.name, spec.default or ""),
+            is_default=spec.name not in request.settings,
+            help=spec.help,
+        )
+        for spec in content.metadata.settings
+    )

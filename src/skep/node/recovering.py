@@ -1,0 +1,39 @@
+"""Recovering: what a crash left is repaired by the next command, before it does its own work.
+
+An entry of the journal that was begun and not ended means that a command died between two steps,
+or could not undo. Where exactly does not matter: the committed state is what counts, the kernel is
+looked at, and the difference is planned and done like any other.
+"""
+
+import logging
+
+from skep.node.reconciling import Reconciled, reconcile, remove_undeclared_maps
+from skep.node.services import Services
+
+log = logging.getLogger(__name__)
+
+
+def recover(services: Services) -> Reconciled:
+    """Repair what an unfinished command left; cheap if there is none.
+
+    A hook target that cannot be helped now (its interface is gone, a key is no longer trusted)
+    keeps the journal open, so every later command tries again; it stops none of them.
+
+    Returns:
+        What was done; nothing in most cases.
+    """
+    unfinished = services.state.unfinished()
+    if not unfinished:
+        result = Reconciled()
+        if services.kernel.retired_maps():  # a crash between commit and purge
+            names = set(services.kernel.pinned_maps())  # those are not our business here
+            result.done += remove_undeclared_maps(services, names)
+        return result
+    result = reconcile(services)
+    for on, error in result.problems:
+        log.warning("recovery is not complete", extra={"on": str(on), "error": error.message})
+    if not result.problems:
+        for entry in unfinished:
+            services.state.end(entry.number, "repaired", services.now)
+    log.info("interrupted change was repaired", extra={"steps": len(result.done)})
+    return result

@@ -1,0 +1,252 @@
+"""Packages on this node, opened anew each time: hashed, verified, linked.
+
+Nothing is believed because it was believed before. Whenever a program is about to be loaded, its
+package goes through these steps again (product promises 1 and 2):
+
+1. the manifest is read from the content store and hashed; its digest is the one that was wanted;
+2. a signature over that digest is demanded of a key that is trusted *for the publisher in the
+   reference that was asked for*; only the owner's explicit choice waives this;
+3. every blob the manifest names is read and hashed, size and digest;
+4. the metadata's name and version are the reference's, so nobody's signature over one package
+   makes another one run.
+"""
+
+from dataclasses import dataclass, replace
+
+from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.plan import LoadPlan
+from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.objectfile.model import ObjectFile
+from skep.bytecode.objectfile.reading import read_object
+from skep.chains.deployment import Deployment, TrustDecision
+from skep.chains.fingerprints import map_pin_name
+from skep.chains.planning import LinkedDeployment, MapSetting
+from skep.clock import Clock
+from skep.digests import Digest
+from skep.errors import UsageError
+from skep.hooks.table import find_hook
+from skep.node.packages import NoSuchVersion, VerifiedPackage
+from skep.node.trust_store import TrustStore
+from skep.packages.client.bundles import stored_bundles
+from skep.packages.client.content_store import ContentStore
+from skep.packages.content import PackageContent
+from skep.packages.errors import UnknownProgram, UnusableSetting, WrongContent
+from skep.packages.opening import open_package
+from skep.packages.references import Reference, parse_reference
+from skep.packages.settings import SettingValue, map_entries, parse_setting, variable_bytes
+from skep.trust.bundles import Subject
+from skep.trust.policies import InsecureAcceptAll, TrustPolicy
+from skep.trust.verifying import verify
+from skep.versions import MalformedVersion, Version
+
+
+class WrongHook(UsageError):
+    """The program is made for another hook."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Implements the ``Packages`` port.
+
+    Attributes:
+        content: packages and their signatures.
+        trust: whose signatures count.
+        clock: for evidence.
+    """
+
+    content: ContentStore
+    trust: TrustStore
+    clock: Clock
+
+    def resolve(self, reference: Reference) -> Digest:
+        """The manifest a reference means here: its digest, its version, or the latest there is.
+
+        Raises:
+            NoSuchContent, NoSuchVersion: it was not pulled.
+        """
+        if reference.digest is not None:
+            return reference.digest
+        if reference.version is not None:
+            return self.content.resolve(f"{reference.package}:{reference.version}").digest
+        found: dict[Version, Digest] = {}
+        for tag, descriptor in self.content.tags().items():
+            package, _, version = tag.rpartition(":")
+            if package == reference.package:
+                try:
+                    found[Version.parse(version)] = descriptor.digest
+                except MalformedVersion:
+                    continue
+        if not found:
+            raise NoSuchVersion(
+                f"expected a package {reference.package} on this node, there is none",
+                hint=f"skep pull {reference.package}",
+            )
+        releases = [version for version in found if not version.prerelease]
+        return found[max(releases or found)]
+
+    def open(
+        self, reference: Reference, digest: Digest | None, policy: TrustDecision
+    ) -> VerifiedPackage:
+        """Open a package and verify it; see the module for the steps.
+
+        Args:
+            reference: what was asked for.
+            digest: what it was found to be before; ``None`` to look it up.
+            policy: the owner's choice.
+
+        Raises:
+            NoSuchContent, NoSuchVersion: it is not on this node.
+            DigestMismatch, WrongContent, Unsigned, UnknownKey, SignatureInvalid: not shown to be
+                genuine.
+            MalformedPackage, MalformedMetadata, UnsupportedPackage: no valid package.
+        """
+        wanted = digest or self.resolve(reference)
+        # (1) The content store hashes what it reads; the digest is the caller's, not a tag's.
+        manifest = self.content.blob(wanted)
+        # (2) Before a byte of the package is parsed.
+        evidence = verify(
+            Subject(reference.package, wanted),
+            stored_bundles(self.content, wanted),
+            self._policy(reference, policy),
+            self.clock(),
+        )
+        # (3)
+        content = open_package(manifest, self.content.blob)
+        # (4)
+        _check_identity(content, reference)
+        return VerifiedPackage(reference, wanted, content, evidence)
+
+    def linked(self, deployment: Deployment) -> LinkedDeployment:
+        """Open a deployment's package again and link its program with its settings.
+
+        Raises:
+            SkepError: as :meth:`open`; also for settings and objects that do not fit.
+        """
+        package = self.open(
+            parse_reference(deployment.reference),
+            Digest.parse(deployment.digest),
+            deployment.policy,
+        )
+        return link_deployment(package.content, deployment)
+
+    def _policy(self, reference: Reference, decision: TrustDecision) -> TrustPolicy:
+        match decision:
+            case "insecure-accept-all":
+                return InsecureAcceptAll()
+            case "require-key":
+                return self.trust.policy_for(reference.publisher)
+
+
+def link_deployment(content: PackageContent, deployment: Deployment) -> LinkedDeployment:
+    """Link a deployment's program with its settings; pure.
+
+    Raises:
+        UnknownProgram, UnknownSetting, WrongSetting, WrongHook: the deployment asks for what the
+            package has not.
+        UnusableSetting, MalformedObject, CannotLink: the package is wrong, or needs what is not
+            there.
+    """
+    metadata = content.metadata
+    program = metadata.program(deployment.program)
+    if program.hook != deployment.on.hook:
+        raise WrongHook(
+            f"{metadata.name} is for {program.hook}, not for {deployment.on.hook}",
+            hint=f"install it on {program.hook}:{deployment.on.target}",
+        )
+    object_file = _object_with(content, deployment.program)
+    values = setting_values(content, deployment)
+    plan = link(
+        object_file,
+        None,
+        LinkSettings(
+            program_types={deployment.program: find_hook(program.hook).program_type},
+            programs=frozenset({deployment.program}),
+            variables=_variables(object_file, values),
+        ),
+    )
+    pins = tuple(map_pin_name(map_plan) for map_plan in plan.maps)
+    return LinkedDeployment(
+        deployment=replace(deployment, maps=pins),
+        program=plan.program(deployment.program),
+        maps=plan.maps,
+        settings=_map_settings(content, plan, values),
+    )
+
+
+def setting_values(content: PackageContent, deployment: Deployment) -> tuple[SettingValue, ...]:
+    """What the deployment's settings are, those left at the package's default included.
+
+    Raises:
+        UnknownSetting: the package has no setting of that name.
+        WrongSetting: a text is no value of its setting's type.
+    """
+    chosen = dict(deployment.settings)
+    for name in chosen:
+        content.metadata.setting(name)
+    texts = ((spec, chosen.get(spec.name, spec.default)) for spec in content.metadata.settings)
+    return tuple(parse_setting(spec, text) for spec, text in texts if text is not None)
+
+
+def _check_identity(content: PackageContent, reference: Reference) -> None:
+    metadata = content.metadata
+    wanted_version = reference.version or metadata.version
+    if metadata.name != reference.package or metadata.version != wanted_version:
+        raise WrongContent(
+            f"expected {reference.package} {wanted_version}, "
+            f"the content says it is {metadata.name} {metadata.version}",
+            hint="whoever served it mixed packages up, or wants you to run another one",
+        )
+
+
+def _object_with(content: PackageContent, program: str) -> ObjectFile:
+    for _, data in sorted(content.objects.items()):
+        object_file = read_object(data)
+        if any(spec.name == program for spec in object_file.programs):
+            return object_file
+    raise UnknownProgram(
+        f"{content.metadata.name} declares the program {program!r}, no object of it has it",
+        hint="tell its publisher; the package cannot be used",
+    )
+
+
+def _variables(object_file: ObjectFile, values: tuple[SettingValue, ...]) -> dict[str, bytes]:
+    sizes = {variable.name: variable.size for variable in object_file.variables}
+    return {
+        value.spec.variable: variable_bytes(value, sizes[value.spec.variable])
+        for value in values
+        # A variable of another object of the package is nothing to this program.
+        if value.spec.variable is not None and value.spec.variable in sizes
+    }
+
+
+def _map_settings(
+    content: PackageContent, plan: LoadPlan, values: tuple[SettingValue, ...]
+) -> tuple[MapSetting, ...]:
+    maps = {map_plan.name: map_plan for map_plan in plan.maps}
+    entries: dict[str, dict[bytes, bytes]] = {}
+    whole: set[str] = set()
+    for value in values:
+        name = value.spec.map
+        if name is None or (name not in maps and len(content.objects) > 1):
+            continue
+        if name not in maps:
+            raise UnusableSetting(
+                f"{content.metadata.name}: setting {value.spec.name} is for a map {name!r} "
+                "that is not there",
+                hint="tell its publisher; the package cannot be used",
+            )
+        if value.spec.is_set:
+            whole.add(name)
+        written = entries.setdefault(name, {})
+        new = map_entries(value, maps[name])
+        if written.keys() & new.keys():
+            raise UnusableSetting(
+                f"{content.metadata.name}: setting {value.spec.name} and another one are for the "
+                f"same entry of map {name}",
+                hint="tell its publisher; the package cannot be used",
+            )
+        written |= new
+    return tuple(
+        MapSetting(map_pin_name(maps[name]), tuple(sorted(found.items())), name in whole)
+        for name, found in sorted(entries.items())
+    )

@@ -1,0 +1,180 @@
+"""Pulling: a package and its signatures into the content store, all of it or nothing.
+
+1. The manifest is hashed here; if a digest was asked for, it must be that one.
+2. Its form and declared sizes are checked before anything it names is fetched.
+3. Every blob is hashed and has the declared size; not a byte more than that is received.
+4. The package is what was asked for: name and version inside its metadata, not in a header, a
+   path or an annotation. Otherwise an old or foreign package could be served under a new name.
+5. A version that is in the store already keeps its content, unless the caller says otherwise.
+6. Each signature's manifest is about this very package, whatever list it was in.
+7. Only then are package and signatures listed in the store, in one step.
+
+Who signed is not this module's question: see :mod:`skep.trust`.
+"""
+
+from dataclasses import dataclass
+
+from skep.digests import Digest
+from skep.packages.client.content_store import ContentStore, NewManifest
+from skep.packages.client.errors import MarketplaceNotFound, VersionChanged
+from skep.packages.client.progress import Meter, Progress
+from skep.packages.client.registry import Registry
+from skep.packages.content import PackageContent
+from skep.packages.errors import WrongContent
+from skep.packages.oci.descriptors import Descriptor
+from skep.packages.oci.manifests import parse_manifest
+from skep.packages.oci.media_types import BUNDLE
+from skep.packages.oci.referrers import LARGEST_BUNDLE, bundle_layer
+from skep.packages.opening import open_package, parse_package_manifest
+from skep.packages.references import Reference
+from skep.versions import MalformedVersion, Version
+
+MOST_SIGNATURES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A package that is in the store now.
+
+    Attributes:
+        reference: what was asked for, with the version and digest it has.
+        digest: of the manifest.
+        tag: name in the store, ``publisher/name:version``.
+        content: the opened package.
+        bundles: signatures as they came; not verified.
+    """
+
+    reference: Reference
+    digest: Digest
+    tag: str
+    content: PackageContent
+    bundles: tuple[bytes, ...]
+
+
+def newest_version(registry: Registry, package: str) -> Version:
+    """The highest version of a package; one before a release only if there is no release.
+
+    Raises:
+        MarketplaceNotFound: there is none.
+    """
+    versions = []
+    for tag in registry.tags(package):
+        try:
+            versions.append(Version.parse(tag))
+        except MalformedVersion:
+            continue
+    if not versions:
+        raise MarketplaceNotFound(
+            f"{registry.url} has no version of {package}",
+            hint="look for the package with skep search",
+        )
+    return max(versions, key=lambda version: (not version.prerelease, version))
+
+
+def pull(
+    reference: Reference,
+    client: Registry,
+    store: ContentStore,
+    progress: Progress | None = None,
+    *,
+    replace: bool = False,
+) -> Pulled:
+    """Fetch a package.
+
+    Args:
+        reference: its host is not looked at; ``client`` is where it is asked for.
+        client: the marketplace.
+        store: where it goes; what is there already and undamaged is not fetched again.
+        progress: told about bytes of blobs.
+        replace: a version in the store may get other content.
+
+    Raises:
+        MarketplaceNotFound, MarketplaceUnavailable, MalformedAnswer: it did not come.
+        DigestMismatch: something else came.
+        MalformedDocument, MalformedPackage, MalformedMetadata, UnsupportedPackage: it is no
+            package we can use.
+        WrongContent: it is another package than the one asked for.
+        VersionChanged: the store has other content for this version.
+    """
+    package = reference.package
+    wanted: str | Digest
+    if reference.digest is not None:
+        wanted = reference.digest
+    else:
+        wanted = str(reference.version or newest_version(client, package))
+    # (1)
+    fetched = client.manifest(package, wanted)
+    # (2)
+    manifest = parse_package_manifest(fetched.data)
+    layers = {layer.digest: layer for layer in (manifest.config, *manifest.layers)}
+    meter = Meter(sum(layer.size for layer in layers.values()), progress)
+    # (3)
+    for layer in layers.values():
+        _fetch(client, package, layer, store, meter)
+    content = open_package(fetched.data, store.blob)
+    # (4)
+    found = content.metadata
+    expected = reference.version or (Version.parse(wanted) if isinstance(wanted, str) else None)
+    if found.name != package or expected not in (None, found.version):
+        version = f":{expected}" if expected is not None else ""
+        raise WrongContent(
+            f"asked {client.url} for {package}{version}, got {found.name}:{found.version}",
+            hint="the marketplace serves one package under the name of another",
+        )
+    tag = f"{found.name}:{found.version}"
+    # (5)
+    known = store.tags().get(tag)
+    if known is not None and known.digest != fetched.digest and not replace:
+        raise VersionChanged(
+            f"{tag} is here with {known.digest}, {client.url} offers {fetched.digest}",
+            hint="a version never changes; ask the publisher, or name the digest you want",
+        )
+    # (6)
+    subject = content.manifest
+    signatures = _fetch_signatures(client, package, subject, store)
+    # (7)
+    store.add([NewManifest(data) for data, _ in signatures] + [NewManifest(fetched.data, tag=tag)])
+    return Pulled(
+        Reference(
+            reference.publisher, reference.name, found.version, fetched.digest, reference.host
+        ),
+        fetched.digest,
+        tag,
+        content,
+        tuple(bundle for _, bundle in signatures),
+    )
+
+
+def _fetch(
+    client: Registry, package: str, layer: Descriptor, store: ContentStore, meter: Meter
+) -> bytes:
+    if store.has_blob(layer.digest):
+        meter.advance(layer.size)
+        return layer.check(store.blob(layer.digest))
+    data = layer.check(client.blob(package, layer.digest, layer.size, meter.advance))
+    store.put_blob(data)
+    return data
+
+
+def _fetch_signatures(
+    client: Registry, package: str, subject: Descriptor, store: ContentStore
+) -> list[tuple[bytes, bytes]]:
+    """Manifests and bundles of the signatures; their blobs are in the store afterwards."""
+    listed = client.referrers(package, subject.digest, BUNDLE)
+    found = []
+    for entry in listed[:MOST_SIGNATURES]:
+        data = client.manifest(package, entry.digest).data
+        manifest = parse_manifest(data, "signature manifest")
+        if manifest.subject is None or manifest.subject.digest != subject.digest:
+            raise WrongContent(
+                f"{client.url} lists {entry.digest} as a signature of {package}, but it is about"
+                " something else",
+            )
+        layer = bundle_layer(manifest)
+        config = manifest.config
+        nobody = Meter(0, None)
+        if config.size > LARGEST_BUNDLE:
+            raise WrongContent(f"{entry.digest}: a signature's config has {config.size} bytes")
+        _fetch(client, package, config, store, nobody)
+        found.append((data, _fetch(client, package, layer, store, nobody)))
+    return found

@@ -1,0 +1,171 @@
+import json
+from typing import Any
+
+import pytest
+from tests.builders.published import make_package, make_signature, object_bytes, report_of, toml
+from tests.builders.trust import NOW, signer
+
+from skep.marketplace.vetting.reviewing import review
+from skep.marketplace.vetting.rules import STANDARD_RULES
+from skep.marketplace.vetting.submissions import Submission, submit
+from skep.marketplace.vetting.verdicts import Verdict
+from skep.packages.content import Package
+from skep.packages.opening import open_package
+from skep.trust.policies import InsecureAcceptAll, RequireKey
+from skep.trust.verifying import Evidence, Subject, verify
+
+
+def evidence_for(package: Package) -> Evidence:
+    _, blobs = make_signature(package.manifest)
+    bundles = [data for data in blobs.values() if data != b"{}"]
+    subject = Subject(package.metadata.name, package.manifest.digest)
+    return verify(subject, bundles, RequireKey((signer().public_key,)), NOW)
+
+
+def submission(package: Package, *, signed: bool = True) -> Submission:
+    content = open_package(package.manifest_data, package.blobs.__getitem__)
+    return submit(content, evidence_for(package) if signed else None)
+
+
+def verdict_on(package: Package, *, signed: bool = True) -> Verdict:
+    return review(submission(package, signed=signed), STANDARD_RULES)
+
+
+def broken(verdict: Verdict) -> set[str]:
+    return {finding.rule_id for finding in verdict.findings}
+
+
+def test_a_good_package_breaks_no_rule() -> None:
+    verdict = verdict_on(make_package())
+    assert verdict.outcome == "accepted"
+    assert not verdict.findings
+    assert verdict.rule_ids == tuple(rule.rule_id for rule in STANDARD_RULES)
+
+
+def test_the_same_submission_gives_the_same_verdict() -> None:
+    one = submission(make_package())
+    assert review(one, STANDARD_RULES) == review(one, STANDARD_RULES)
+
+
+def test_identifiers_are_there_once_and_every_rule_says_what_to_do() -> None:
+    assert len({rule.rule_id for rule in STANDARD_RULES}) == len(STANDARD_RULES)
+    assert all(rule.text.endswith(".") for rule in STANDARD_RULES)
+    assert all(rule.remediation.endswith(".") for rule in STANDARD_RULES)
+
+
+def test_an_unsigned_package_is_refused() -> None:
+    verdict = verdict_on(make_package(), signed=False)
+    assert broken(verdict) == {"signature"}
+    assert verdict.outcome == "refused"
+
+
+def test_a_signature_nobody_verified_is_none() -> None:
+    package = make_package()
+    content = open_package(package.manifest_data, package.blobs.__getitem__)
+    unchecked = verify(Subject("x", package.manifest.digest), [], InsecureAcceptAll(), NOW)
+    assert broken(review(submit(content, unchecked), STANDARD_RULES)) == {"signature"}
+
+
+def test_an_object_that_cannot_be_read_is_refused() -> None:
+    verdict = verdict_on(make_package(objects={"a.o": b"not ELF"}, report=b"{}"))
+    assert "object-readable" in broken(verdict)
+    assert "programs-present" not in broken(verdict)
+
+
+def _changed(change: Any) -> bytes:
+    report: dict[str, Any] = report_of({"counting.o": object_bytes()})
+    report = json.loads(json.dumps(report))
+    change(report)
+    return json.dumps(report).encode()
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        pytest.param(b"{}", id="empty"),
+        pytest.param(_changed(lambda r: r["counting.o"].pop("permissions")), id="no-permissions"),
+        pytest.param(
+            _changed(lambda r: r["counting.o"]["permissions"].append({"id": "x"})), id="one-more"
+        ),
+        pytest.param(
+            _changed(lambda r: r["counting.o"]["requirements"].update(oldest_kernel="3.0")),
+            id="older-kernel",
+        ),
+        pytest.param(_changed(lambda r: r.update(other=r["counting.o"])), id="one-object-more"),
+        pytest.param(_changed(lambda r: r["counting.o"].update(extra=1)), id="one-field-more"),
+    ],
+)
+def test_a_label_that_is_not_what_the_bytecode_says_is_refused(report: bytes) -> None:
+    verdict = verdict_on(make_package(report=report))
+    assert broken(verdict) == {"label-matches"}
+    assert verdict.outcome == "refused"
+
+
+def test_a_report_of_other_bytecode_is_refused() -> None:
+    """The label of a harmless object, packaged with another one."""
+    harmless = report_of({"counting.o": object_bytes()})
+    package = make_package(
+        objects={"counting.o": object_bytes(helper=6)}, report=json.dumps(harmless).encode()
+    )
+    assert "label-matches" in broken(verdict_on(package))
+
+
+def test_a_licence_spdx_does_not_list_is_refused() -> None:
+    one = submission(make_package())
+    # Building and opening may refuse it themselves; the rule is asked directly.
+    metadata = type(one.content.metadata)
+    fields = {name: getattr(one.content.metadata, name) for name in metadata.__slots__}
+    changed = metadata(**{**fields, "licence": "My-Own-Licence"})
+    content = type(one.content)(
+        **{
+            **{name: getattr(one.content, name) for name in type(one.content).__slots__},
+            "metadata": changed,
+        }
+    )
+    verdict = review(Submission(content, one.evidence, one.reports, one.unreadable), STANDARD_RULES)
+    assert broken(verdict) == {"licence-valid"}
+
+
+def test_a_helper_for_gpl_programs_needs_a_gpl_compatible_licence() -> None:
+    trace_printk = 6
+    proprietary = make_package(
+        objects={"counting.o": object_bytes(helper=trace_printk, licence=b"Proprietary\0")}
+    )
+    verdict = verdict_on(proprietary)
+    assert broken(verdict) == {"kernel-licence"}
+    assert "trace_printk" in str(verdict.findings[0])
+    free = make_package(objects={"counting.o": object_bytes(helper=trace_printk)})
+    assert verdict_on(free).outcome == "accepted"
+
+
+def test_what_has_no_name_in_the_permissions_table_is_refused() -> None:
+    package = make_package(objects={"counting.o": object_bytes(helper=5000)})
+    assert "permissions-known" in broken(verdict_on(package))
+
+
+def test_a_program_that_is_in_no_object_is_refused() -> None:
+    verdict = verdict_on(make_package(toml(program="nowhere")))
+    assert broken(verdict) == {"programs-present"}
+
+
+def test_a_program_that_is_in_two_objects_is_refused() -> None:
+    objects = {"a.o": object_bytes(), "b.o": object_bytes()}
+    assert broken(verdict_on(make_package(objects=objects))) == {"programs-present"}
+
+
+def test_missing_words_and_sources_are_told_but_do_not_refuse() -> None:
+    verdict = verdict_on(make_package(readme=b"", sources={}))
+    assert broken(verdict) == {"metadata-complete", "sources-present"}
+    assert verdict.outcome == "accepted"
+
+
+def test_a_verdict_as_a_document_names_every_rule_and_what_to_do() -> None:
+    document: dict[str, Any] = verdict_on(make_package(), signed=False).to_document()
+    assert document["schema"] == "skep.verdict/v1"
+    assert document["outcome"] == "refused"
+    assert document["rules"][0] == "signature"
+    (finding,) = document["findings"]
+    assert finding["rule"] == "signature"
+    assert finding["remediation"]
+    assert finding["problems"] == ["it is not signed"]
+    json.dumps(document)
