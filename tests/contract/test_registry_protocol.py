@@ -33,6 +33,7 @@ from skep.versions import Version
 
 try:
     from skep.bytecode.analysis.analysing import analyse
+
     from skep.marketplace.registry.settings import ServeSettings
     from skep.marketplace.registry.wiring import running_server
 except ImportError:

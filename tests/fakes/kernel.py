@@ -142,15 +142,17 @@ class FakeKernel:
             return dict(contents)
         return {key: contents[key] for key in keys if key in contents}
 
-    def read_per_cpu(self, deployment: str, pin: str) -> dict[bytes, list[bytes]]:
+    def read_per_cpu(self, deployment: str, pin: str, number: int) -> list[bytes]:
         one = self._map(deployment, pin)
         size = _rounded(one.plan.value_size)
+        if number >> 8 * one.plan.key_size:
+            return []
+        value = one.contents.get(number.to_bytes(one.plan.key_size, "little"))
+        if value is None:
+            return []
         if one.plan.map_type not in PER_CPU:
-            return {key: [value] for key, value in one.contents.items()}
-        return {
-            key: [value[i * size : i * size + one.plan.value_size] for i in range(CPUS)]
-            for key, value in one.contents.items()
-        }
+            return [value]
+        return [value[i * size : i * size + one.plan.value_size] for i in range(CPUS)]
 
     # Maps ------------------------------------------------------------------------------------
 

@@ -277,6 +277,11 @@ def test_a_root_elsewhere_is_refused_and_not_made(tmp_path: Path) -> None:
         PinRoot(tmp_path / "pins")
 
 
+def test_a_root_of_a_name_the_file_system_reserves_is_refused(bpffs: Path) -> None:
+    with pytest.raises(SkepError, match="skep.d"):
+        PinRoot(bpffs / "skep.d")
+
+
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o1777])
 def test_a_root_others_may_write_in_is_refused(bpffs: Path, mode: int) -> None:
     (bpffs / "skep").mkdir()

@@ -6,7 +6,7 @@
  * The older one counts for as much of it as still lies within the last second:
  *
  *     weight = percent of the current second that is still to come
- *     weight * previous + 100 * current > 100 * rate      then drop
+ *     weight * previous / 100 + current >= rate      then drop
  *
  * The rate is one for all listed ports together. It may be exceeded by as many connections as
  * there are CPUs, because looking at a counter and adding to it are two steps.
@@ -47,6 +47,7 @@ static __always_inline int let_in(__u64 rate, __u64 now)
 {
 	__u64 second = now - now % SECOND;
 	__u64 second_before = second - SECOND;
+	__u64 still_counting = 0;
 	__u64 nothing = 0;
 	__u64 *current, *previous;
 
@@ -62,11 +63,10 @@ static __always_inline int let_in(__u64 rate, __u64 now)
 	if (previous) {
 		__u64 weight = 100 - (now - second) * 100 / SECOND;
 
-		if (*current >= rate || weight * *previous + 100 * *current > 100 * rate)
-			return 0;
-	} else if (*current >= rate) {
-		return 0;
+		still_counting = weight * *previous / 100;
 	}
+	if (still_counting + *current >= rate)
+		return 0;
 	__sync_fetch_and_add(current, 1);
 	return 1;
 }

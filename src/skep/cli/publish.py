@@ -19,7 +19,13 @@ def publish_layout(layout: Path, url: str) -> dict[str, object]:
         push(found.store, found.descriptor.digest, client)
         publisher, _, name = found.name.partition("/")
         receipt = client.publish(publisher, name, found.descriptor.digest)
-    return receipt.to_document()
+    return {
+        "package": receipt.package,
+        "version": str(receipt.version),
+        "digest": str(receipt.digest),
+        "published_at": receipt.published_at,
+        "verdict": dict(receipt.verdict),
+    }
 
 
 def command(

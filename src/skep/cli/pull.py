@@ -17,7 +17,8 @@ def pull_package(reference: str, url: str, environment: Environment) -> tuple[st
 
     with MarketplaceClient(url) as client:
         pulled = pull(parse_reference(reference), client, ContentStore(environment.content))
-    return f"{pulled.metadata.name}:{pulled.metadata.version}", str(pulled.digest)
+    metadata = pulled.content.metadata
+    return f"{metadata.name}:{metadata.version}", str(pulled.digest)
 
 
 def command(

@@ -26,7 +26,8 @@ def _lines(
     yield from field_lines("published", [str(version["published_at"])])
     yield from field_lines("signed by", [str(version["signed_by"])])
     yield from field_lines("reviewed", [f"{verdict.get('outcome', 'not')}, automatically"])
-    kernel = ", ".join(str(text) for text in label.get("kernel_licences", ()))
+    strings = label.get("kernel_licences", [])
+    kernel = ", ".join(map(str, strings)) if isinstance(strings, list) else ""
     yield from field_lines("licence", [f"{version['licence']} (kernel: {kernel})"])
     sentences = []
     for entry in _entries(label.get("permissions")):
@@ -59,7 +60,19 @@ def command(
     url = marketplace or run.environment.marketplace
     with MarketplaceClient(url) as client:
         listed = client.show(wanted.publisher, wanted.name)
-    versions = [version.to_document() for version in listed.versions]
+    versions: list[Mapping[str, object]] = [
+        {
+            "version": str(version.version),
+            "digest": str(version.digest),
+            "published_at": version.published_at,
+            "summary": version.summary,
+            "licence": version.licence,
+            "signed_by": version.signed_by,
+            "label": dict(version.label),
+            "verdict": dict(version.verdict),
+        }
+        for version in listed.versions
+    ]
     chosen = [
         version
         for version in versions

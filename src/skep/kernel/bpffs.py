@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from skep.errors import NotFound, SkepError
-from skep.kernel.errors import NotBpffs
+from skep.kernel.errors import LacksPrivilege, NotBpffs
 from skep.kernel.syscall import (
     BpfError,
     failure,
@@ -34,10 +34,12 @@ def mount_bpffs(path: Path) -> bool:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise NotBpffs(
-            f"could not make a directory to mount on, {path}: {error.strerror}"
+    except PermissionError as error:
+        raise LacksPrivilege(
+            f"could not make a directory to mount on, {path}: not permitted", hint="run as root"
         ) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise NotBpffs(f"could not make a directory to mount on, {path}: {error}") from error
     if is_bpffs(path):
         return False
     try:

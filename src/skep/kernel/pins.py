@@ -33,6 +33,7 @@ from skep.kernel.attributes import Command, ObjectPin
 from skep.kernel.bpffs import is_bpffs, is_on_bpffs, mount_bpffs, unmount
 from skep.kernel.descriptors import Descriptor
 from skep.kernel.errors import (
+    LacksPrivilege,
     NotBpffs,
     OutsidePinRoot,
     PinExists,
@@ -84,10 +85,14 @@ class PinRoot:
     def __init__(self, path: Path) -> None:
         self.path = path
         if is_bpffs(path.parent):  # never make directories elsewhere
-            with suppress(FileExistsError):
+            with suppress(OSError):  # opening it says what is wrong
                 path.mkdir(mode=0o700)
         try:
             root = Descriptor(os.open(path, _DIRECTORY))
+        except PermissionError as error:
+            raise LacksPrivilege(
+                f"could not open the pins in {path}: not permitted", hint="run as root"
+            ) from error
         except (OSError, ValueError) as error:
             raise NotBpffs(
                 f"expected a directory on a BPF file system, {path} cannot be opened as one",
@@ -238,14 +243,22 @@ class PinRoot:
         try:
             for part in parts:
                 if make:
-                    with suppress(FileExistsError):
-                        os.mkdir(part, 0o700, dir_fd=current)
+                    self._make(current, part)
                 following = self._enter(current, part, parts)
                 os.close(current)
                 current = following
             yield current
         finally:
             os.close(current)
+
+    def _make(self, current: int, part: str) -> None:
+        try:
+            os.mkdir(part, 0o700, dir_fd=current)
+        except FileExistsError:
+            return
+        except OSError as error:
+            doing = f"make directory {part} for pins in {self.path}"
+            raise failure(BpfError(error.errno or 0), doing) from error
 
     def _enter(self, current: int, part: str, parts: Sequence[str]) -> int:
         # (4) O_NOFOLLOW: a symbolic link is ENOTDIR (O_DIRECTORY) or ELOOP, never entered.

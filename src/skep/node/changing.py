@@ -5,30 +5,10 @@ from dataclasses import replace
 
 from skep.chains.deployment import Deployment
 from skep.chains.planning import plan
-from skep.errors import NotFound
 from skep.hooks.table import HookTarget
 from skep.node.inspecting import observe
 from skep.node.records import Installed, Measured
 from skep.node.services import Services
-
-
-class NoSuchDeployment(NotFound):
-    """The node has no deployment of this name."""
-
-
-def find_installed(installed: Sequence[Installed], name: str) -> Installed:
-    """The committed deployment called ``name``.
-
-    Raises:
-        NoSuchDeployment: with the names there are.
-    """
-    for one in installed:
-        if one.deployment.name == name:
-            return one
-    names = ", ".join(one.deployment.name for one in installed) or "none"
-    raise NoSuchDeployment(
-        f"expected the name of a deployment, got {name[:80]!r}", hint=f"deployments: {names}"
-    )
 
 
 def change(

@@ -8,12 +8,15 @@ from skep.chains.ordering import Last, Placement, in_order, place
 from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.hooks.table import HookTarget
-from skep.node.changing import change, find_installed
+from skep.node.changing import change
+from skep.node.listing import find_installed
 from skep.node.packages import VerifiedPackage
 from skep.node.records import Installed
 from skep.node.services import Services
 from skep.packages.metadata import ProgramMetadata
 from skep.packages.references import Reference
+
+_LAST = Last()
 
 
 class DeploymentExists(Conflict):
@@ -49,7 +52,7 @@ class InstallRequest:
     name: str | None = None
     program: str | None = None
     digest: Digest | None = None
-    placement: Placement = Last()
+    placement: Placement = _LAST
     settings: Mapping[str, str] = field(default_factory=dict)
     policy: TrustDecision = "require-key"
 

@@ -6,9 +6,10 @@ from typing import Literal
 
 from skep.chains.deployment import Deployment
 from skep.chains.ordering import in_order
+from skep.errors import NotFound
 from skep.hooks.table import HookTarget
 from skep.node.inspecting import declared_chain, running_fingerprint
-from skep.node.ports import Links, NoSuchInterface, State
+from skep.node.ports import Links, NoSuchInterface, StateReader
 from skep.node.records import Installed
 
 Condition = Literal["running", "not running", "differs", "no interface"]
@@ -54,7 +55,26 @@ class ChainView:
     running: str
 
 
-def list_installed(state: State, links: Links) -> tuple[Listed, ...]:
+class NoSuchDeployment(NotFound):
+    """The node has no deployment of this name."""
+
+
+def find_installed(installed: Sequence[Installed], name: str) -> Installed:
+    """The committed deployment called ``name``.
+
+    Raises:
+        NoSuchDeployment: with the names there are.
+    """
+    for one in installed:
+        if one.deployment.name == name:
+            return one
+    names = ", ".join(one.deployment.name for one in installed) or "none"
+    raise NoSuchDeployment(
+        f"expected the name of a deployment, got {name[:80]!r}", hint=f"deployments: {names}"
+    )
+
+
+def list_installed(state: StateReader, links: Links) -> tuple[Listed, ...]:
     """All deployments, ascending by hook target and order."""
     installed = state.installed()
     pinned = links.pinned_maps()
@@ -65,14 +85,14 @@ def list_installed(state: State, links: Links) -> tuple[Listed, ...]:
     )
 
 
-def list_chains(state: State, links: Links) -> tuple[ChainView, ...]:
+def list_chains(state: StateReader, links: Links) -> tuple[ChainView, ...]:
     """All chains that are declared, ascending by hook target."""
     installed = state.installed()
     targets = sorted({one.deployment.on for one in installed})
     return tuple(_view(installed, links, on) for on in targets)
 
 
-def view_chain(state: State, links: Links, on: HookTarget) -> ChainView:
+def view_chain(state: StateReader, links: Links, on: HookTarget) -> ChainView:
     """The chain on a hook target; without members if none is declared there."""
     return _view(state.installed(), links, on)
 

@@ -1,7 +1,8 @@
 """Moving: another place in the chain."""
 
 from skep.chains.ordering import Placement, in_order, place
-from skep.node.changing import change, find_installed
+from skep.node.changing import change
+from skep.node.listing import find_installed
 from skep.node.services import Services
 
 

@@ -108,8 +108,14 @@ class MapReader(Protocol):
         """
         ...
 
-    def read_per_cpu(self, deployment: str, pin: str) -> dict[bytes, list[bytes]]:
-        """All entries; one value for each possible CPU, or one alone if the map is not per CPU.
+    def read_per_cpu(self, deployment: str, pin: str, number: int) -> list[bytes]:
+        """Values under a key: one for each possible CPU, or one alone if the map is not per CPU.
+
+        Args:
+            number: the key, little-endian in as many bytes as the map's keys have.
+
+        Returns:
+            Nothing if the map has no such entry, or cannot have one.
 
         Raises:
             NoSuchPin: no such map.
@@ -248,12 +254,24 @@ class Kernel(Links, MapReader, Protocol):
         ...
 
 
-class State(Protocol):
-    """The committed state; every method is one transaction."""
+class StateReader(Protocol):
+    """The committed state, to be read."""
 
     def installed(self) -> tuple[Installed, ...]:
         """Committed deployments, ascending by hook target, order and name."""
         ...
+
+    def unfinished(self) -> tuple[JournalEntry, ...]:
+        """Entries that were begun and not ended, oldest first."""
+        ...
+
+    def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:
+        """The latest entries, newest first."""
+        ...
+
+
+class State(StateReader, Protocol):
+    """The committed state; every method is one transaction."""
 
     def begin(self, command: str, steps: Sequence[str], at: str) -> int:
         """Write a journal entry before anything is done; returns its number."""
@@ -265,12 +283,4 @@ class State(Protocol):
 
     def end(self, entry: int, outcome: str, at: str) -> None:
         """End an entry without a change of state: ``undone`` or ``repaired``."""
-        ...
-
-    def unfinished(self) -> tuple[JournalEntry, ...]:
-        """Entries that were begun and not ended, oldest first."""
-        ...
-
-    def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:
-        """The latest entries, newest first."""
         ...

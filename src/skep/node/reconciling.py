@@ -8,7 +8,7 @@ from skep.chains.planning import plan
 from skep.errors import SkepError
 from skep.hooks.table import HOOKS, HookTarget
 from skep.node.inspecting import observe
-from skep.node.ports import NoSuchInterface, NoSuchPin
+from skep.node.ports import NoSuchInterface
 from skep.node.services import Services
 
 
@@ -39,7 +39,8 @@ def reconcile(services: Services) -> Reconciled:
         except SkepError as error:
             result.problems.append((on, error))
     result.done += remove_undeclared_links(services, deployments)
-    result.done += remove_undeclared_maps(services, {d.name for d in deployments})
+    result.done += remove_undeclared_maps(services, deployments)
+    result.done += purge_retired(services, deployments)
     return result
 
 
@@ -92,19 +93,45 @@ def remove_undeclared_links(
     return tuple(done)
 
 
-def remove_undeclared_maps(services: Services, names: Collection[str]) -> tuple[str, ...]:
-    """Remove maps of deployments that are not declared, and all retired maps; a line for each."""
+def undeclared_maps(
+    services: Services, deployments: Collection[Deployment]
+) -> dict[str, tuple[str, ...]]:
+    """Pinned maps of deployments that are not declared, by name."""
+    names = {deployment.name for deployment in deployments}
+    pinned = services.kernel.pinned_maps()
+    return {name: tuple(sorted(pins)) for name, pins in pinned.items() if name not in names}
+
+
+def remove_undeclared_maps(
+    services: Services, deployments: Collection[Deployment]
+) -> tuple[str, ...]:
+    """Remove them; a line for each."""
     done = []
-    for name, pins in services.kernel.pinned_maps().items():
-        if name not in names:
-            for pin in sorted(pins):
-                services.kernel.delete_map(name, pin)
-                done.append(f"removed the map {pin} of {name}, which is not declared")
-    for name, pins in services.kernel.retired_maps().items():
-        for pin in sorted(pins):
-            try:
-                services.kernel.purge_map(name, pin)
-            except NoSuchPin:
-                continue
-            done.append(f"removed the retired map {pin} of {name}")
+    for name, pins in undeclared_maps(services, deployments).items():
+        for pin in pins:
+            services.kernel.delete_map(name, pin)
+            done.append(f"removed the map {pin} of {name}, which is not declared")
+    return tuple(done)
+
+
+def purgeable(
+    services: Services, deployments: Collection[Deployment]
+) -> tuple[tuple[str, str], ...]:
+    """Retired maps that no declared deployment misses; those that one does may yet go back."""
+    pinned = services.kernel.pinned_maps()
+    wanted = {(d.name, pin) for d in deployments for pin in d.maps}
+    return tuple(
+        (name, pin)
+        for name, pins in services.kernel.retired_maps().items()
+        for pin in sorted(pins)
+        if (name, pin) not in wanted or pin in pinned.get(name, frozenset())
+    )
+
+
+def purge_retired(services: Services, deployments: Collection[Deployment]) -> tuple[str, ...]:
+    """Remove them for good; a line for each."""
+    done = []
+    for name, pin in purgeable(services, deployments):
+        services.kernel.purge_map(name, pin)
+        done.append(f"removed the retired map {pin} of {name}")
     return tuple(done)

@@ -7,7 +7,7 @@ looked at, and the difference is planned and done like any other.
 
 import logging
 
-from skep.node.reconciling import Reconciled, reconcile, remove_undeclared_maps
+from skep.node.reconciling import Reconciled, purge_retired, reconcile
 from skep.node.services import Services
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ def recover(services: Services) -> Reconciled:
     if not unfinished:
         result = Reconciled()
         if services.kernel.retired_maps():  # a crash between commit and purge
-            names = set(services.kernel.pinned_maps())  # those are not our business here
-            result.done += remove_undeclared_maps(services, names)
+            deployments = [one.deployment for one in services.state.installed()]
+            result.done += purge_retired(services, deployments)
         return result
     result = reconcile(services)
     for on, error in result.problems:

@@ -1,7 +1,8 @@
 """Removing: a deployment leaves its chain, and its maps go."""
 
 from skep.chains.deployment import Deployment
-from skep.node.changing import change, find_installed
+from skep.node.changing import change
+from skep.node.listing import find_installed
 from skep.node.services import Services
 
 

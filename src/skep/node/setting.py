@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from skep.errors import UsageError
-from skep.node.changing import change, find_installed
+from skep.node.changing import change
+from skep.node.listing import find_installed
 from skep.node.records import Installed
 from skep.node.services import Services
 

@@ -150,7 +150,7 @@ def _longest_inside(flow: FunctionFlow, callees: Mapping[str, int]) -> int:
         if relocation.kind in {"call", "function_address"}
     }
     longest: dict[int, int] = {}
-    for start in reversed(flow.blocks):  # reverse post-order, so successors come first
+    for start in reversed(tuple(flow.blocks)):  # reverse post-order, so successors come first
         block = flow.blocks[start]
         wide = sum(instruction[0] == 0x18 for instruction in code[start : block.end])
         own = block.end - start - wide

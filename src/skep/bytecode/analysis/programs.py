@@ -24,12 +24,14 @@ class Call:
         slot: slot in that function.
         helper: number of the helper, ``None`` if it is none.
         kernel_function: name of the kfunc without flavour, ``None`` if it is none.
+        is_weak: the kfunc may be missing.
     """
 
     function: str
     slot: int
     helper: int | None = None
     kernel_function: str | None = None
+    is_weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def calls_of(
             if extern is not None and extern.kind != "kfunc" and plain not in KERNEL_FUNCTIONS:
                 missing[relocation.name] = None
             else:
-                found.append(Call(name, slot, kernel_function=plain))
+                is_weak = extern is not None and extern.is_weak
+                found.append(Call(name, slot, kernel_function=plain, is_weak=is_weak))
     return found
 
 

@@ -23,6 +23,7 @@ MOST_INSTRUCTIONS = 1_000_000
 _PSEUDO_CALL = 1
 _HIGHEST_OFFSET = 1 << 29  # BPF_MAX_VAR_OFF: the verifier refuses addresses beyond
 
+_CALL_INSTRUCTION = 0x85
 _JUMP = 0x05
 _JUMP32 = 0x06
 _CALL = 0x8
@@ -63,13 +64,13 @@ def lay_out(functions: tuple[Function, ...]) -> Layout:
     """Put ``functions`` one behind the other.
 
     Raises:
-        CannotLink: if they are more than a million instructions together, or a jump leaves its
-            function.
+        CannotLink: if they are more than a million instructions together, a jump leaves its
+            function, or an instruction names by number what only one process or kernel has.
     """
     starts: dict[str, int] = {}
     length = 0
     for function in functions:
-        _check_jumps(function)
+        _check(function)
         starts[function.name] = length
         length += len(function.instructions)
     if length > MOST_INSTRUCTIONS:
@@ -122,15 +123,30 @@ def _checked_offset(function: Function, relocation: Relocation) -> int:
     return relocation.addend
 
 
-def _check_jumps(function: Function) -> None:
+def _check(function: Function) -> None:
+    """Refuse what would mean something else in the plan than it does in the object.
+
+    (1) Jumps stay inside their function.
+    (2) Nothing names a descriptor, a map index or a BTF id by number: a descriptor of the process
+        that loads the program could be any map on the machine, and no report would show it.
+    """
     length = len(function.instructions)
-    for slot, (opcode, _dst, _src, offset, immediate) in enumerate(function.instructions):
+    resolved = {relocation.slot for relocation in function.relocations}
+    for slot, (opcode, _dst, source, offset, immediate) in enumerate(function.instructions):
+        if opcode in (LDDW, _CALL_INSTRUCTION):
+            if source and slot not in resolved:  # (2)
+                raise CannotLink(
+                    f"{function.name}: instruction {slot} names something of one kernel or one "
+                    f"process by its number ({immediate})",
+                    hint="the object was linked before; use the one that the compiler wrote",
+                )
+            continue
         if opcode & 7 not in (_JUMP, _JUMP32) or opcode >> 4 in (_CALL, _EXIT):
             continue
         if opcode == _INDIRECT_JUMP:
             raise CannotLink(f"{function.name}: indirect jumps cannot be linked yet")
         target = slot + 1 + (immediate if opcode == _FAR_JUMP else offset)
-        if not 0 <= target < length:
+        if not 0 <= target < length:  # (1)
             raise CannotLink(
                 f"{function.name}: instruction {slot} jumps out of its function, to {target}",
                 hint="the object was made by hand or damaged; compile it again",

@@ -35,16 +35,18 @@ def read_legacy_maps(elf: ElfFile, section: Section, remarks: list[str]) -> dict
     """
     data = elf.content(section)
     symbols = _symbols(elf, section)
+    if not symbols:
+        return {}
     word = "<" if elf.byteorder == "little" else ">"
     ends = [symbol.value for symbol in symbols[1:]] + [len(data)]
     records: dict[int, tuple[str, tuple[int, ...]]] = {}
     for symbol, end in zip(symbols, ends, strict=True):
         name = elf.symbol_name(symbol)
         stride = end - symbol.value
-        if not _SHORTEST <= stride <= _LONGEST:
+        if not _SHORTEST <= stride <= _LONGEST or end > len(data):
             raise MalformedObject(
-                f"expected a map definition of {_SHORTEST} to {_LONGEST} bytes for {name!r}, "
-                f"got {stride}",
+                f"expected a map definition of {_SHORTEST} to {_LONGEST} bytes for {name!r} "
+                f"inside its section, got bytes {symbol.value} to {end} of {len(data)}",
                 offset=section.offset + symbol.value,
             )
         records[symbol.value] = (

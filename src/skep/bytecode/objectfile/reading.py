@@ -125,4 +125,11 @@ def _read_licence(elf: ElfFile) -> str | None:
     section = elf.section("license")
     if section is None:
         return None
-    return elf.content(section)[:_LICENCE_BYTES].split(b"\0")[0].decode("ascii", "backslashreplace")
+    licence = elf.content(section)[:_LICENCE_BYTES].split(b"\0")[0].decode("ascii", "replace")
+    # The kernel compares it literally and people are shown it: it must be what it looks like.
+    if not licence.isascii() or not licence.isprintable():
+        raise MalformedObject(
+            f"expected a licence of printable characters, got {licence[:80]!r}",
+            offset=section.offset,
+        )
+    return licence

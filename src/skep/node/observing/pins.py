@@ -17,6 +17,7 @@ from skep.kernel.pins import PinRoot
 from skep.kernel.programs import describe_program
 from skep.node.ports import NoSuchInterface, NoSuchPin, PinInTheWay, PinnedLink
 
+_WIDEST_KEY = 8  # bytes a number can have
 LINKS, MAPS, RETIRED = "links", "maps", "retired"
 
 _LINK = re.compile(r"([a-z0-9]+)-([1-9][0-9]{0,9})")
@@ -95,11 +96,12 @@ class PinReader:
             pairs = ((key, loaded.lookup(key)) for key in keys)
             return {key: value for key, value in pairs if value is not None}
 
-    def read_per_cpu(self, deployment: str, pin: str) -> dict[bytes, list[bytes]]:
-        """All entries, with one value for each possible CPU."""
+    def read_per_cpu(self, deployment: str, pin: str, number: int) -> list[bytes]:
+        """Values under a key: one for each possible CPU, or one alone."""
         with self._map(deployment, pin) as loaded:
-            pairs = ((key, loaded.lookup_per_cpu(key)) for key in loaded.keys())  # noqa: SIM118 - a map, not a mapping
-            return {key: values for key, values in pairs if values}
+            if not 0 < loaded.key_size <= _WIDEST_KEY or number >> 8 * loaded.key_size:
+                return []
+            return loaded.lookup_per_cpu(number.to_bytes(loaded.key_size, "little"))
 
     @contextmanager
     def _map(self, deployment: str, pin: str) -> Iterator[LoadedMap]:

@@ -71,7 +71,7 @@ def test_numbers_may_be_enumerators() -> None:
     ("members", "reason"),
     [
         pytest.param(lambda _: [], "'type'", id="no-type"),
-        pytest.param(lambda t: [("type", 0, 0)], "a number", id="no-number"),
+        pytest.param(lambda _: [("type", 0, 0)], "a number", id="no-number"),
         pytest.param(lambda t: [("type", t.pointer(0), 0)], "a number", id="pointer-to-void"),
         pytest.param(
             lambda t: [("type", t.enum("", [("a", -1)], signed=True), 0)], "a number", id="negative"
@@ -131,8 +131,10 @@ def _nested(deeper: bool) -> bytes:  # noqa: FBT001 - two shapes of one object
     ]
     types.datasec(
         ".maps",
-        [(types.variable("outer", types.struct("", 16, members)), 0, 0)]
-        + [(types.variable("one", inner), 0, 0)],
+        [
+            (types.variable("outer", types.struct("", 16, members)), 0, 0),
+            (types.variable("one", inner), 0, 0),
+        ],
     )
     builder = minimal()
     builder.section(".BTF", types.build())

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -112,17 +113,10 @@ def test_a_report_of_other_bytecode_is_refused() -> None:
 
 def test_a_licence_spdx_does_not_list_is_refused() -> None:
     one = submission(make_package())
-    # Building and opening may refuse it themselves; the rule is asked directly.
-    metadata = type(one.content.metadata)
-    fields = {name: getattr(one.content.metadata, name) for name in metadata.__slots__}
-    changed = metadata(**{**fields, "licence": "My-Own-Licence"})
-    content = type(one.content)(
-        **{
-            **{name: getattr(one.content, name) for name in type(one.content).__slots__},
-            "metadata": changed,
-        }
-    )
-    verdict = review(Submission(content, one.evidence, one.reports, one.unreadable), STANDARD_RULES)
+    # Building and opening may refuse it themselves; so the rule is asked directly.
+    metadata = replace(one.content.metadata, licence="My-Own-Licence")
+    changed = replace(one, content=replace(one.content, metadata=metadata))
+    verdict = review(changed, STANDARD_RULES)
     assert broken(verdict) == {"licence-valid"}
 
 

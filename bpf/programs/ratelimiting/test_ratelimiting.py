@@ -1,0 +1,161 @@
+"""What ratelimiting lets through, in the running kernel and its own time."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from tests.builders.compiled import bundled_plan
+from tests.builders.packets import (
+    ACK,
+    FIN,
+    RST,
+    SYN,
+    UDP,
+    ethernet,
+    ipv4,
+    ipv6,
+    tcp,
+    tcp_frame,
+    udp,
+)
+
+from skep.kernel.loading import LoadedObject, execute
+from skep.kernel.maps import LoadedMap
+from skep.kernel.running import test_run as run
+
+pytestmark = pytest.mark.kernel
+
+DROP, PASS = 1, 2
+LIMITED, FREE = 80, 81
+IPV4, IPV6, VLAN, QINQ = 0x0800, 0x86DD, 0x8100, 0x88A8
+SECOND = 10**9
+
+
+@pytest.fixture
+def loaded() -> Iterator[LoadedObject]:
+    with execute(bundled_plan("ratelimiting")) as made:
+        map_of(made, "rl_ports").update(LIMITED.to_bytes(2, "little"), b"\1")
+        yield made
+
+
+def map_of(made: LoadedObject, name: str) -> LoadedMap:
+    return next(each for each in made.maps if each.name == name)
+
+
+def set_rate(made: LoadedObject, rate: int) -> None:
+    map_of(made, "rl_config").update(bytes(4), rate.to_bytes(8, "little"))
+
+
+def counters(made: LoadedObject) -> tuple[int, int]:
+    received, dropped = (
+        sum(int.from_bytes(v, "little") for v in map_of(made, name).lookup_per_cpu(bytes(4)))
+        for name in ("rl_received", "rl_dropped")
+    )
+    return received, dropped
+
+
+def set_window(made: LoadedObject, start: int, connections: int) -> None:
+    map_of(made, "rl_windows").update(
+        start.to_bytes(8, "little"), connections.to_bytes(8, "little")
+    )
+
+
+def a_second_with_time_left(seconds: float) -> int:
+    """The start of the current second, waiting for the next one if little of it is left."""
+    now = time.monotonic_ns()
+    if SECOND - now % SECOND < seconds * SECOND:
+        time.sleep((SECOND - now % SECOND) / SECOND + 0.001)
+        now = time.monotonic_ns()
+    return now - now % SECOND
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(tcp_frame(LIMITED), id="plain"),
+        pytest.param(tcp_frame(LIMITED, SYN | 0xC0), id="with-ecn-flags"),
+        pytest.param(ethernet(IPV4, ipv4(tcp(LIMITED)), [VLAN]), id="vlan"),
+        pytest.param(ethernet(IPV4, ipv4(tcp(LIMITED)), [QINQ, VLAN]), id="two-vlans"),
+        pytest.param(ethernet(IPV4, ipv4(tcp(LIMITED), options=b"\1" * 8)), id="ip-options"),
+        pytest.param(ethernet(IPV6, ipv6(tcp(LIMITED))), id="ipv6"),
+        pytest.param(
+            ethernet(IPV6, ipv6(tcp(LIMITED), extensions=[(60, b"\0" + bytes(6))])),
+            id="ipv6-extension",
+        ),
+        pytest.param(
+            ethernet(IPV4, ipv4(tcp(LIMITED)[:8], more=True))[:42], id="fragment-before-its-flags"
+        ),
+    ],
+)
+def test_a_new_connection_counts_in_every_shape_of_packet(
+    loaded: LoadedObject, frame: bytes
+) -> None:
+    set_rate(loaded, 0)
+    assert run(loaded.programs[0], frame).return_value == DROP
+    assert counters(loaded) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(tcp_frame(FREE), id="other-port"),
+        pytest.param(tcp_frame(LIMITED, SYN | ACK), id="answer"),
+        pytest.param(tcp_frame(LIMITED, ACK), id="established"),
+        pytest.param(tcp_frame(LIMITED, FIN | ACK), id="end"),
+        pytest.param(tcp_frame(LIMITED, RST), id="reset"),
+        pytest.param(tcp_frame(LIMITED, 0), id="no-flags"),
+        pytest.param(ethernet(IPV4, ipv4(udp(LIMITED), protocol=UDP)), id="udp"),
+        pytest.param(ethernet(IPV4, ipv4(tcp(LIMITED), fragment=3)), id="later-fragment"),
+        pytest.param(ethernet(0x0806, tcp(LIMITED)), id="arp"),
+        pytest.param(tcp_frame(LIMITED)[:37], id="cut-before-the-ports"),
+        pytest.param(tcp_frame(LIMITED)[:47], id="cut-before-the-flags"),
+    ],
+)
+def test_everything_else_passes_uncounted(loaded: LoadedObject, frame: bytes) -> None:
+    set_rate(loaded, 0)
+    answer = run(loaded.programs[0], frame)
+    assert (answer.return_value, answer.data) == (PASS, frame)
+    assert counters(loaded) == (0, 0)
+
+
+def test_no_more_than_the_rate_gets_through_in_a_second(loaded: LoadedObject) -> None:
+    set_rate(loaded, 5)
+    a_second_with_time_left(0.5)
+    verdicts = [run(loaded.programs[0], tcp_frame(LIMITED)).return_value for _ in range(20)]
+    assert verdicts == [PASS] * 5 + [DROP] * 15
+    assert counters(loaded) == (20, 15)
+
+
+def test_the_second_before_counts_for_what_is_left_of_it(loaded: LoadedObject) -> None:
+    set_rate(loaded, 100)
+    second = a_second_with_time_left(0.5)
+    set_window(loaded, second - SECOND, 100)
+    for _ in range(100):
+        run(loaded.programs[0], tcp_frame(LIMITED))
+    elapsed = (time.monotonic_ns() - second) / SECOND
+    received, dropped = counters(loaded)
+    # Of the 100 before, at least (1 - elapsed) still count, so no more than 100 * elapsed pass.
+    assert received == 100
+    assert received - dropped <= 100 * elapsed + 2
+
+
+def test_an_older_second_does_not_count(loaded: LoadedObject) -> None:
+    set_rate(loaded, 5)
+    second = a_second_with_time_left(0.5)
+    set_window(loaded, second - 2 * SECOND, 100)
+    assert run(loaded.programs[0], tcp_frame(LIMITED)).return_value == PASS
+
+
+def test_the_rate_can_change_while_it_runs(loaded: LoadedObject) -> None:
+    set_rate(loaded, 0)
+    assert run(loaded.programs[0], tcp_frame(LIMITED)).return_value == DROP
+    set_rate(loaded, 1000)
+    assert run(loaded.programs[0], tcp_frame(LIMITED)).return_value == PASS
+
+
+@pytest.mark.parametrize("rate", [2**64 - 1, 2**64 // 100 + 1])
+def test_a_huge_rate_limits_nothing(loaded: LoadedObject, rate: int) -> None:
+    set_rate(loaded, rate)
+    set_window(loaded, a_second_with_time_left(0.5) - SECOND, 1000)
+    assert run(loaded.programs[0], tcp_frame(LIMITED), repeat=1000).return_value == PASS
+    assert counters(loaded) == (1000, 0)

@@ -1,0 +1,98 @@
+"""Which instructions a program uses: conformance groups, level, first kernel."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from skep.bytecode.analysis.control_flow import FunctionFlow
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.isa.opcodes import GROUPS, OPCODES, OpcodeFacts
+
+_LEVELS = ("v1", "v2", "v3", "v4", "linux", "none")
+
+# With one meaning, or meanings that differ in nothing we report, the opcode alone says it all.
+_SIMPLE = {
+    opcode: rows[0]
+    for opcode, rows in OPCODES.items()
+    if len({(row.group, row.level, row.first_kernel) for row in rows}) == 1
+}
+_LDDW = 0x18
+
+
+@dataclass(frozen=True, slots=True)
+class InstructionUse:
+    """The first place of a meaning of an opcode; ``facts`` is ``None`` for unknown ones."""
+
+    facts: OpcodeFacts | None
+    opcode: int
+    function: str
+    slot: int
+
+
+def uses_of(flow: FunctionFlow) -> list[InstructionUse]:
+    """Every meaning of an opcode in reachable code, once.
+
+    Loads of map addresses and calls are left out: what they need is decided by what they refer
+    to (relocations), not by how the compiler wrote it.
+    """
+    code = flow.function.instructions
+    name = flow.function.name
+    found: dict[object, InstructionUse] = {}
+    for start, block in flow.blocks.items():
+        part = code[start : block.end]
+        opcodes = {instruction[0] for instruction in part}
+        fresh = {op for op in opcodes if op not in found or op not in _SIMPLE}
+        if not fresh:
+            continue
+        behind_wide = False
+        for slot, instruction in enumerate(part, start):
+            opcode = instruction[0]
+            if behind_wide:
+                behind_wide = False
+                continue
+            behind_wide = opcode == _LDDW
+            if opcode not in fresh:
+                continue
+            simple = _SIMPLE.get(opcode)
+            if simple is not None:
+                if opcode not in found:
+                    found[opcode] = InstructionUse(simple, opcode, name, slot)
+                continue
+            facts = _meaning(instruction)
+            key = facts if facts is not None else ("unknown", opcode)
+            if key not in found:
+                found[key] = InstructionUse(facts, opcode, name, slot)
+    return list(found.values())
+
+
+def _meaning(instruction: Instruction) -> OpcodeFacts | None:
+    """The row that fits; for reserved operands in use, the first one that fits best."""
+    rows = OPCODES.get(instruction.opcode)
+    if rows is None:
+        return None
+    if instruction.opcode in {_LDDW, 0x85}:
+        return rows[0]
+    return max(rows, key=lambda row: _fit(row, instruction))
+
+
+def _fit(row: OpcodeFacts, instruction: Instruction) -> int:
+    return sum(
+        wanted is None or wanted == found
+        for wanted, found in (
+            (row.src, instruction.src),
+            (row.offset, instruction.offset),
+            (row.immediate, instruction.immediate),
+        )
+    )
+
+
+def groups_of(uses: Iterable[InstructionUse]) -> tuple[str, ...]:
+    """Conformance groups of RFC 9669, without those that another one includes."""
+    found = {use.facts.group for use in uses if use.facts is not None and use.facts.group}
+    included = {name for group in found for name in GROUPS[group]}
+    return tuple(sorted(found - included))
+
+
+def level_of(uses: Iterable[InstructionUse]) -> str:
+    """The highest level of the instruction set."""
+    ranks = [_LEVELS.index("none" if use.facts is None else use.facts.level) for use in uses]
+    return _LEVELS[max(ranks, default=0)]

@@ -1,0 +1,52 @@
+"""``skep chain``: the ordered programs on a hook, and what each counted."""
+
+from typing import Annotated
+
+import typer
+
+from skep.cli.context import JsonOption, QuietOption, invocation
+
+
+def command(
+    hook: Annotated[
+        str | None, typer.Argument(metavar="[HOOK:TARGET]", help="For example xdp:eth0; all if left out.")
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show chains: members in order, where each goes on, and their counters."""
+    from skep.cli.nodes import this_node
+    from skep.hooks.table import parse_hook_target
+
+    run = invocation(json=json, quiet=quiet)
+    target = parse_hook_target(hook) if hook else None
+    documents: list[dict[str, object]] = []
+    lines: list[str] = []
+    with this_node(run.environment) as node:
+        views = [node.chain(target)] if target else list(node.chains())
+        for view in views:
+            members: list[dict[str, object]] = []
+            lines.append(f"{run.output.style(str(view.on), 'bold')}  {view.condition}")
+            for number, member in enumerate(view.members, 1):
+                deployment = member.deployment
+                counters = {metric.name: metric.value for metric in node.metrics(deployment.name)}
+                members.append(
+                    {
+                        "name": deployment.name,
+                        "package": deployment.reference,
+                        "order": deployment.order,
+                        "run_on": [*deployment.run_on],
+                        "metrics": counters,
+                        "stack_bytes": member.measured.stack_bytes,
+                        "verified_instructions": member.measured.verified_instructions,
+                    }
+                )
+                counted = "  ".join(f"{name} {value}" for name, value in counters.items())
+                goes_on = ", ".join(deployment.run_on)
+                lines.append(f"  {number} {deployment.name}  goes on after {goes_on}  {counted}")
+            if not view.members:
+                lines.append("  nothing of Skep's")
+            documents.append(
+                {"on": str(view.on), "condition": view.condition, "members": members}
+            )
+    run.output.emit({"chains": documents}, lambda: lines or ["no chains here"])

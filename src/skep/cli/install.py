@@ -1,0 +1,143 @@
+"""``skep install``: what an app store shows, then one atomic change of a chain."""
+
+import sys
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from skep.cli.context import (
+    Invocation,
+    JsonOption,
+    MarketplaceOption,
+    QuietOption,
+    VerboseOption,
+    invocation,
+)
+from skep.node.previewing import Preview
+
+
+def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
+    """What is shown before anything is loaded."""
+    from skep.cli.label import cost_line, field_lines, licence_line, may_lines
+
+    metadata = preview.package.content.metadata
+    style = run.output.style
+    heading = style(f"{metadata.name} {metadata.version}", "bold")
+    yield f"{heading}  {metadata.summary}   {preview.program} → {preview.on}"
+    reports = preview.reports.values()
+    if preview.accepts_unsigned:
+        yield from field_lines("publisher", [style("nobody's signature was checked", "red")])
+    else:
+        since = f" (trusted since {preview.trusted_since:%Y-%m-%d})" if preview.trusted_since else ""
+        key = preview.package.evidence.fingerprint[:23]
+        signed = style("signed ✓", "green")
+        yield from field_lines("publisher", [f"{metadata.publisher}, key {key}…{since}  {signed}"])
+    if not preview.report_matches:
+        yield from field_lines(
+            "attention", [style("the package's own report differs from what is shown", "red")]
+        )
+    yield from field_lines("licence", [f"{metadata.licence} ({licence_line(reports)})"])
+    yield from field_lines("may", may_lines(reports, run.output))
+    fits = style("✓", "green") if preview.kernel_suffices else style("too old", "red")
+    yield from field_lines(
+        "needs", [f"Linux {preview.oldest_kernel} or newer; this node: {preview.kernel.version} {fits}"]
+    )
+    yield from field_lines("costs", [cost_line(reports)])
+    yield from field_lines(
+        "settings",
+        [
+            f"{setting.name} = {setting.text or '(nothing)'}{'  default' if setting.is_default else ''}"
+            for setting in preview.settings
+        ],
+    )
+    places = [
+        f"{number} {place.name}{' ← new' if place.is_new else ''}"
+        for number, place in enumerate(preview.chain, 1)
+    ]
+    yield from field_lines("chain", [f"{preview.on}: {', '.join(places)}"])
+
+
+def _consent(preview: Preview, run: Invocation, *, is_given: bool) -> None:
+    """Ask, if there is somebody to ask; otherwise the command itself was the answer."""
+    if run.output.json or run.output.quiet:
+        return
+    for line in preview_lines(preview, run):
+        print(line, file=run.output.err)
+    if not is_given and sys.stdin.isatty():
+        typer.confirm("Install?", abort=True, err=True)
+
+
+def command(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="publisher/name[:version].")],
+    on: Annotated[str, typer.Option("--on", metavar="HOOK:TARGET", help="For example xdp:eth0.")],
+    name: Annotated[str | None, typer.Option("--name", help="Name of the deployment.")] = None,
+    program: Annotated[str | None, typer.Option("--program", help="If there are several.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="May be repeated.")
+    ] = None,
+    before: Annotated[str | None, typer.Option("--before", help="Run before this one.")] = None,
+    after: Annotated[str | None, typer.Option("--after", help="Run after this one.")] = None,
+    order: Annotated[int | None, typer.Option("--order", help="Lower runs first.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure-accept-unsigned", help="Check nobody's signature.")
+    ] = False,
+    marketplace: MarketplaceOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Run a package on a hook: verify, show what it may do, ask, attach."""
+    from skep.chains.ordering import parse_placement
+    from skep.cli.assignments import parse_assignments
+    from skep.cli.locating import find_stored
+    from skep.cli.nodes import require_root, this_node
+    from skep.cli.pull import pull_package
+    from skep.hooks.table import parse_hook_target
+    from skep.node.installing import InstallRequest
+    from skep.packages.references import parse_reference
+
+    run = invocation(json=json, quiet=quiet, verbose=verbose)
+    target = parse_hook_target(on)
+    wanted = parse_reference(reference)
+    chosen = parse_assignments(settings or ())
+    placement = parse_placement(before=before, after=after, order=order)
+    require_root(run.environment)
+    found = find_stored(wanted, run.environment)
+    if found is None:
+        full, digest = pull_package(
+            reference, marketplace or run.environment.marketplace, run.environment
+        )
+        run.output.note(f"pulled {full}  {digest}")
+        found = find_stored(parse_reference(full), run.environment)
+    if found is None:  # pulled, and removed by somebody else since
+        raise typer.Abort
+    with this_node(run.environment) as node:
+        request = InstallRequest(
+            reference=parse_reference(found.reference),
+            on=target,
+            name=name,
+            program=program,
+            digest=found.descriptor.digest,
+            placement=placement,
+            settings=chosen,
+            policy="insecure-accept-all" if insecure else "require-key",
+        )
+        _consent(node.preview(request), run, is_given=yes)
+        report = node.install(request)
+    deployment = report.installed.deployment
+    run.output.emit(
+        {
+            "deployment": deployment.name,
+            "package": deployment.reference,
+            "digest": deployment.digest,
+            "on": str(deployment.on),
+            "chain": [*report.chain],
+            "signer": deployment.signer,
+            "is_unsigned": deployment.accepts_unsigned,
+        },
+        lambda: [
+            f"{deployment.name} runs on {deployment.on}; chain: {' → '.join(report.chain)}",
+        ],
+    )

@@ -1,0 +1,53 @@
+"""``skep list``: what this node should run, and whether it does."""
+
+from skep.cli.context import JsonOption, QuietOption, invocation
+
+
+def command(json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """List deployments, their places and whether they run."""
+    from skep.cli.output import table
+    from skep.cli.reading import this_node_for_reading
+
+    run = invocation(json=json, quiet=quiet)
+    with this_node_for_reading(run.environment) as node:
+        listed = node.installed()
+    rows = []
+    documents = []
+    for one in listed:
+        deployment = one.deployment
+        flags = [" unsigned" if deployment.accepts_unsigned else ""]
+        flags += [f" missing map {pin}" for pin in one.maps_missing]
+        rows.append(
+            [
+                str(deployment.on),
+                str(deployment.order),
+                deployment.name,
+                deployment.reference,
+                one.condition + "".join(flags),
+            ]
+        )
+        documents.append(
+            {
+                "name": deployment.name,
+                "package": deployment.reference,
+                "digest": deployment.digest,
+                "program": deployment.program,
+                "on": str(deployment.on),
+                "order": deployment.order,
+                "run_on": [*deployment.run_on],
+                "settings": dict(deployment.settings),
+                "signer": deployment.signer,
+                "is_unsigned": deployment.accepts_unsigned,
+                "condition": one.condition,
+                "maps_missing": [*one.maps_missing],
+                "installed_at": one.installed.installed_at,
+            }
+        )
+    run.output.emit(
+        {"deployments": documents},
+        lambda: (
+            table(rows, ["on", "order", "name", "package", "state"])
+            if rows
+            else ["nothing is deployed here"]
+        ),
+    )

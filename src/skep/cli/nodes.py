@@ -1,0 +1,34 @@
+"""Opening this machine's node from a command."""
+
+from contextlib import AbstractContextManager
+
+from skep.cli.environment import Environment
+from skep.clock import system_clock
+from skep.errors import NotPermitted
+from skep.node.settings import NodeSettings
+from skep.node.wiring.node import Node, open_node
+
+
+def node_settings(environment: Environment) -> NodeSettings:
+    """Where this machine's node keeps its things."""
+    return NodeSettings(root=environment.root, bpffs=environment.bpffs)
+
+
+def require_root(environment: Environment) -> None:
+    """Say what is missing before anything is tried.
+
+    Raises:
+        NotPermitted: the user is not root.
+    """
+    if not environment.is_root:
+        raise NotPermitted("attaching programs needs root", hint="run the command with sudo")
+
+
+def this_node(environment: Environment) -> AbstractContextManager[Node]:
+    """Open the node; whatever a crash left is repaired first.
+
+    Raises:
+        NotPermitted: the user is not root.
+    """
+    require_root(environment)
+    return open_node(node_settings(environment), system_clock)

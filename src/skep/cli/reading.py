@@ -1,0 +1,12 @@
+"""Opening this machine's node to look at it; loads no more than looking needs."""
+
+from contextlib import AbstractContextManager
+
+from skep.cli.environment import Environment
+from skep.node.settings import NodeSettings
+from skep.node.wiring.reading import NodeReader, open_node_for_reading
+
+
+def this_node_for_reading(environment: Environment) -> AbstractContextManager[NodeReader]:
+    """Open the node for reading."""
+    return open_node_for_reading(NodeSettings(environment.root, environment.bpffs))

@@ -1,0 +1,58 @@
+"""Opening a node to read it.
+
+Apart from :mod:`skep.node.wiring` because listing must not pay for what changing needs: nothing in
+here imports signatures, packages or the network library.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from skep.errors import NotPermitted
+from skep.kernel.pins import PinRoot, is_bpffs
+from skep.node.observing.pins import PinReader
+from skep.node.observing.reader import NodeReader
+from skep.node.settings import NodeSettings
+from skep.node.store.state import SqliteState
+
+
+class NodeNotReadable(NotPermitted):
+    """The node's directory belongs to somebody else."""
+
+
+@contextmanager
+def open_node_for_reading(settings: NodeSettings) -> Iterator[NodeReader]:
+    """Open a node without changing anything, also one that was never used.
+
+    Nothing is repaired: if :meth:`NodeReader.interrupted` says something, open the node with
+    :func:`skep.node.wiring.open_node`, which repairs it.
+
+    Raises:
+        NodeNotReadable: this user may not look.
+        NodeDatabaseDamaged, NodeDatabaseTooNew: the database cannot be read.
+    """
+    with ExitStack() as opened:
+        yield NodeReader(open_state(settings, opened), PinReader(open_pins(settings, opened)))
+
+
+def open_state(settings: NodeSettings, opened: ExitStack) -> SqliteState | None:
+    """The database if there is one; ``opened`` closes it.
+
+    Raises:
+        NodeNotReadable: this user may not look.
+    """
+    try:
+        if not settings.database.exists():
+            return None
+    except PermissionError as error:
+        raise NodeNotReadable(
+            f"expected to read {settings.root}, it belongs to another user",
+            hint="run it as root, or set SKEP_ROOT to a directory of your own",
+        ) from error
+    return opened.enter_context(SqliteState(settings.database))
+
+
+def open_pins(settings: NodeSettings, opened: ExitStack) -> PinRoot | None:
+    """The pin root if its file system is mounted; ``opened`` closes it."""
+    if not is_bpffs(settings.bpffs):
+        return None
+    return opened.enter_context(PinRoot(settings.bpffs))
