@@ -278,7 +278,7 @@ def test_a_root_elsewhere_is_refused_and_not_made(tmp_path: Path) -> None:
 
 
 def test_a_root_of_a_name_the_file_system_reserves_is_refused(bpffs: Path) -> None:
-    with pytest.raises(SkepError, match="skep.d"):
+    with pytest.raises(SkepError, match=r"skep\.d"):
         PinRoot(bpffs / "skep.d")
 
 

@@ -6,7 +6,7 @@ callbacks in ``net/core/filter.c``, Linux 6.18.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 
@@ -41,7 +41,7 @@ class ContextLayout:
     """
 
     name: str
-    packet_fields: Mapping[int, str] = MappingProxyType({})
+    packet_fields: Mapping[int, str] = field(default_factory=dict)
     writable: tuple[WritableField, ...] = ()
     is_known: bool = True
 
