@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from functools import cache
 
 from skep.bytecode.analysis.analysing import analyse
-from tests.builders.elf import ALLOCATED, RETURN_2, WRITABLE, ElfBuilder, call
+from tests.builders.elf import ALLOCATED, EXIT, WRITABLE, ElfBuilder, call
 from tests.builders.trust import signer
 
+from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.reading import read_object
 from skep.digests import Digest
 from skep.packages.building import build
@@ -18,15 +19,16 @@ from skep.trust.bundles import Subject, sign
 from skep.trust.keys import Signer
 
 NAME = "acme/counting"
+DROP = (Instruction(0xB7, 0, 0, 0, 1), EXIT)
 SOURCES = {"counting.bpf.c": b"// SPDX-License-Identifier: GPL-2.0-only\n"}
 
 
 @cache
 def object_bytes(*, helper: int | None = None, licence: bytes = b"GPL\0") -> bytes:
-    """An object with one XDP program ``prog``, perhaps calling a helper."""
+    """An object with one XDP program ``prog`` that drops, perhaps calling a helper first."""
     builder = ElfBuilder()
     builder.section("license", licence, flags=ALLOCATED | WRITABLE)
-    code = (*((call(helper),) if helper is not None else ()), *RETURN_2)
+    code = (*((call(helper),) if helper is not None else ()), *DROP)
     number = builder.code("xdp", code)
     builder.symbol("prog", number, size=8 * len(code))
     return builder.build()

@@ -22,9 +22,13 @@ OTHER_SUBJECT = Subject("skep/ratelimiting", Digest.of(b"another manifest"))
 Change = Callable[[dict[str, Any]], object]
 
 
-@cache
 def signer(who: str = "publisher") -> Signer:
     """The key of ``who``, the same within one run."""
+    return _key_of(who)
+
+
+@cache
+def _key_of(_: str) -> Signer:
     return load_private_key(create_private_key())
 
 

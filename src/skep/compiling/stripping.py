@@ -21,7 +21,7 @@ from skep.compiling.errors import CompilerUnsuitable
 
 _MACHINE_BPF = 247
 _SYMTAB, _STRTAB, _RELA, _NOBITS, _REL, _ADDRSIG = 2, 3, 4, 8, 9, 0x6FFF4C03
-_STT_SECTION = 3
+_LARGEST_ALIGNMENT = 1 << 16
 _FIRST_RESERVED_INDEX = 0xFF00  # SHN_ABS, SHN_COMMON …: not section numbers
 
 _FILE_HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
@@ -55,7 +55,7 @@ def strip_debug(data: bytes) -> bytes:
     """
     try:
         return _strip(data)
-    except (struct.error, IndexError, KeyError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, KeyError, ValueError, OverflowError) as error:
         raise CompilerUnsuitable(
             f"expected a BPF object file from the compiler, got {len(data)} bytes that are none"
         ) from error
@@ -179,6 +179,8 @@ def _write(header: tuple[int, ...], sections: list[_Section]) -> bytes:
         if section.kind == 0:
             rows.append(_SECTION_HEADER.pack(0, 0, 0, 0, 0, section.size, 0, 0, 0, 0))
             continue
+        if section.alignment > _LARGEST_ALIGNMENT:
+            raise CompilerUnsuitable(f"section {section.name!r} is aligned to {section.alignment}")
         body += bytes(-len(body) % max(section.alignment, 1))
         rows.append(
             _SECTION_HEADER.pack(

@@ -61,9 +61,9 @@ class Host(Protocol):
         """Remove an interface; whether there was one."""
         ...
 
-    def introduce(self, interface: str, peer: str, namespace: str, addresses: tuple[str, str]) -> (
-        tuple[str, str]
-    ):
+    def introduce(
+        self, interface: str, peer: str, namespace: str, addresses: tuple[str, str]
+    ) -> tuple[str, str]:
         """Make both ends known to each other, so that nothing but what is sent is on the wire.
 
         Returns:
@@ -283,7 +283,7 @@ def addresses_for(name: str) -> tuple[str, str]:
     """Two addresses of a block of four, the same for the same name.
 
     >>> addresses_for("skep-demo")
-    ('198.18.224.41', '198.18.224.42')
+    ('198.19.75.101', '198.19.75.102')
     """
     block = _FIRST_ADDRESS + 4 * (zlib.crc32(name.encode()) % _BLOCKS)
     return str(IPv4Address(block + 1)), str(IPv4Address(block + 2))

@@ -274,6 +274,7 @@ def read_setting(name: str, fields: Fields) -> SettingSpec:
     minimum, maximum = (_bound(fields, key, scalar) for key in ("minimum", "maximum"))
     if minimum is not None and maximum is not None and minimum > maximum:
         fields.problem("minimum", "is larger than maximum")
+        minimum = maximum = None
     if ("map" in fields) == ("global" in fields):
         fields.problem("map", "expected either map or global, to say where the value is written")
     if "key" in fields and (spec.is_set or "global" in fields):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.builders.compiled import INCLUDE, compiler
 
 from skep.bytecode.objectfile.reading import read_object
 from skep.compiling.compiler import compile_object
@@ -19,7 +20,6 @@ from skep.compiling.errors import (
 )
 from skep.compiling.toolchain import CompilerChoice, find_compiler
 from skep.errors import UsageError
-from tests.builders.compiled import INCLUDE, compiler
 
 SOURCE = """
 #include <skep/maps.bpf.h>
@@ -85,7 +85,7 @@ def test_an_object_has_its_maps_its_program_and_btf_and_no_dwarf(
     data = build(write(tmp_path), tmp_path / "cache", choice=choice)
     read = read_object(data)
     assert [program.name for program in read.programs] == ["pass"]
-    assert [each.name for each in read.maps] == ["seen"]
+    assert [each.name for each in read.maps] == ["seen", ".rodata"]
     assert read.licence == "GPL"
     assert read.has_btf
     assert read.source_lines

@@ -5,12 +5,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from tests.builders.compiled import INCLUDE
 
 from skep.bytecode.isa.helpers import HELPERS
 from skep.compiling.errors import CompilerMissing, CompilerUnsuitable
 from skep.compiling.toolchain import find_compiler
 from skep.errors import UsageError
-from tests.builders.compiled import INCLUDE
 
 
 def clang(directory: Path, answer: str, name: str = "clang") -> dict[str, str]:
@@ -87,6 +87,6 @@ def test_the_headers_number_helpers_as_the_kernel_does() -> None:
         number, _, rest = part.partition(", ")
         numbers[rest.split(", ")[1].split(",")[0]] = (int(number), "/* GPL */" in part)
     assert len(numbers) >= 30
-    for name, (number, is_gpl) in numbers.items():
-        facts = HELPERS[number]
-        assert (facts.name, facts.gpl_only) == (name, is_gpl)
+    for name, declared in numbers.items():
+        facts = HELPERS[declared[0]]
+        assert (facts.name, facts.gpl_only) == (name, declared[1])

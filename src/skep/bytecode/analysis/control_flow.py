@@ -5,6 +5,8 @@ permission. Source of the instruction forms: RFC 9669, section 4.3; ``may_goto``
 the kernel's ``include/uapi/linux/bpf.h``.
 """
 
+import re
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ MAY_GOTO = 0xE5
 _HAS_TARGET = bytes(op & 7 in {5, 6} and op not in {CALL, 0x8D, EXIT, GOTOX} for op in range(256))
 """1 for jumps with a target of their own, by opcode."""
 
-_PACKET_LOADS = frozenset({0x20, 0x28, 0x30, 0x40, 0x48, 0x50})
+PACKET_LOADS = frozenset({0x20, 0x28, 0x30, 0x40, 0x48, 0x50})
+"""``LD_ABS`` and ``LD_IND``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,14 @@ class Block:
     Attributes:
         start: first slot.
         end: slot behind the last.
+        instructions: how many; ``lddw`` counts once.
         successors: first slots of the blocks that may follow; for a conditional jump the one
             behind it comes first, the target second.
     """
 
     start: int
     end: int
+    instructions: int
     successors: tuple[int, ...]
 
 
@@ -83,37 +88,36 @@ def flow_of(function: Function) -> FunctionFlow:
     """Blocks, reachability, back edges, calls."""
     instructions = function.instructions
     count = len(instructions)
-    relocations = {relocation.slot: relocation for relocation in function.relocations}
-    has_indirect_jumps = any(instruction[0] == GOTOX for instruction in instructions)
-    leaders, ends = _scan(instructions, every_slot=has_indirect_jumps)
+    opcodes = bytes([instruction[0] for instruction in instructions])
+    has_indirect_jumps = GOTOX in opcodes
+    leaders, ends = _scan(instructions, opcodes, every_slot=has_indirect_jumps)
     starts = sorted(leaders)
     blocks: dict[int, Block] = {}
     leaving = set()
     for start, end in zip(starts, [*starts[1:], count], strict=False):
-        last = ends.get(end, -1)
+        last = ends.get(end, end - 1)
         successors = _successors(instructions, last, end)
-        if instructions[last].opcode == GOTOX:
+        if opcodes[last] == GOTOX:
             successors = tuple(starts)
         inside = tuple(slot for slot in successors if 0 <= slot < count)
         if len(inside) != len(successors):
             leaving.add(start)
-        blocks[start] = Block(start, end, inside)
+        own = end - start - opcodes.count(LDDW, start, end)
+        blocks[start] = Block(start, end, own, inside)
     order, back_edges = _walk(blocks) if count else ((), ())
-    calls: list[int] = []
-    packet_loads: list[int] = []
-    reached = 0
-    for start in order:
-        block = blocks[start]
-        reached += block.end - start
-        for slot, instruction in enumerate(instructions[start : block.end], start):
-            opcode = instruction[0]
-            if opcode == CALL:
-                calls.append(slot)
-            elif opcode == LDDW:
-                reached -= 1
-            elif opcode in _PACKET_LOADS:
-                packet_loads.append(slot)
-    named = [relocations[slot] for slot in calls if slot in relocations]
+    reached = [(start, blocks[start].end) for start in order]
+    relocations = {relocation.slot: relocation for relocation in function.relocations}
+    calls = _places(opcodes, CALL, reached)
+    packet_loads = [
+        slot
+        for opcode in PACKET_LOADS
+        if opcode in opcodes
+        for slot in _places(opcodes, opcode, reached)
+    ]
+    called = [relocations[slot] for slot in calls if slot in relocations]
+    taken = [each for each in function.relocations if each.kind == "function_address"]
+    if taken:
+        taken = _inside(taken, reached)
     return FunctionFlow(
         function=function,
         blocks={start: blocks[start] for start in order},
@@ -121,52 +125,78 @@ def flow_of(function: Function) -> FunctionFlow:
         back_edges=back_edges,
         call_slots=tuple(calls),
         packet_load_slots=tuple(packet_loads),
-        calls=_names(named, "call"),
-        callbacks=_names(_inside(blocks, order, relocations), "function_address"),
+        calls=_names(called, "call"),
+        callbacks=_names(taken, "function_address"),
         leaves_function=count == 0 or any(start in leaving for start in order),
         has_indirect_jumps=has_indirect_jumps,
-        instructions=reached,
+        instructions=sum(blocks[start].instructions for start in order),
     )
 
 
+def _places(opcodes: bytes, opcode: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
+    """Slots with ``opcode``, range by range."""
+    found = []
+    for start, end in ranges:
+        slot = opcodes.find(opcode, start, end)
+        while slot != -1:
+            found.append(slot)
+            slot = opcodes.find(opcode, slot + 1, end)
+    return found
+
+
 def _inside(
-    blocks: Mapping[int, Block], order: Sequence[int], relocations: Mapping[int, Relocation]
+    relocations: Sequence[Relocation], ranges: Sequence[tuple[int, int]]
 ) -> list[Relocation]:
-    """Relocations in the blocks of ``order``."""
-    return [
-        relocations[slot]
-        for start in order
-        for slot in range(start, blocks[start].end)
-        if slot in relocations
-    ]
+    """Relocations whose slot is in one of the ranges."""
+    ordered = sorted(ranges)
+    found = []
+    for relocation in relocations:
+        position = bisect_right(ordered, (relocation.slot, 1 << 62)) - 1
+        if position >= 0 and relocation.slot < ordered[position][1]:
+            found.append(relocation)
+    return found
 
 
 def _names(relocations: Sequence[Relocation], kind: str) -> tuple[str, ...]:
     return tuple({entry.name: None for entry in relocations if entry.kind == kind})
 
 
+_SPECIAL = re.compile(
+    b"["
+    + b"".join(
+        re.escape(bytes([op])) for op in range(256) if _HAS_TARGET[op] or op in {LDDW, EXIT, GOTOX}
+    )
+    + b"]"
+)
+
+
 def _scan(
-    instructions: Sequence[Instruction], *, every_slot: bool
+    instructions: Sequence[Instruction], opcodes: bytes, *, every_slot: bool
 ) -> tuple[set[int], dict[int, int]]:
-    """First slots of blocks, and the slot of the last instruction of a block by its end."""
-    count = len(instructions)
+    """First slots of blocks; and, by the slot behind them, where jumps and ``lddw`` are.
+
+    An ``lddw`` takes the next slot with it, whatever that looks like.
+    """
+    count = len(opcodes)
     leaders = {0} if count else set()
     ends: dict[int, int] = {}
-    slot = 0
-    while slot < count:
-        opcode = instructions[slot][0]
-        behind = slot + 1
+    inside_wide: set[int] = set()
+    for match in _SPECIAL.finditer(opcodes):
+        slot = match.start()
+        if slot in inside_wide:
+            continue
+        opcode = opcodes[slot]
         if opcode == LDDW:
-            behind = slot + 2
-        elif _HAS_TARGET[opcode]:
+            inside_wide.add(slot + 1)
+            ends[slot + 1] = -1
+            ends[slot + 2] = slot
+            continue
+        if opcode not in {EXIT, GOTOX}:
             leaders.add(jump_target(slot, instructions[slot]))
-            leaders.add(behind)
-        elif opcode in {EXIT, GOTOX}:
-            leaders.add(behind)
-        if every_slot:
-            leaders.add(slot)
-        ends[behind] = slot
-        slot = behind
+        leaders.add(slot + 1)
+        ends[slot + 1] = slot
+    if every_slot:
+        leaders.update(slot for slot in range(count) if slot not in inside_wide)
     return {leader for leader in leaders if 0 <= leader < count}, ends
 
 

@@ -143,7 +143,6 @@ def _callees_first(flows: Mapping[str, FunctionFlow]) -> list[str]:
 
 
 def _longest_inside(flow: FunctionFlow, callees: Mapping[str, int]) -> int:
-    code = flow.function.instructions
     extra = {
         slot: callees.get(relocation.name, 0)
         for slot, relocation in flow.relocations.items()
@@ -152,8 +151,7 @@ def _longest_inside(flow: FunctionFlow, callees: Mapping[str, int]) -> int:
     longest: dict[int, int] = {}
     for start in reversed(tuple(flow.blocks)):  # reverse post-order, so successors come first
         block = flow.blocks[start]
-        wide = sum(instruction[0] == 0x18 for instruction in code[start : block.end])
-        own = block.end - start - wide
+        own = block.instructions
         if extra:
             own += sum(extra.get(slot, 0) for slot in range(start, block.end))
         behind = max((longest.get(successor, 0) for successor in block.successors), default=0)

@@ -9,13 +9,9 @@ from skep.bytecode.isa.opcodes import GROUPS, OPCODES, OpcodeFacts
 
 _LEVELS = ("v1", "v2", "v3", "v4", "linux", "none")
 
-# With one meaning, or meanings that differ in nothing we report, the opcode alone says it all.
-_SIMPLE = {
-    opcode: rows[0]
-    for opcode, rows in OPCODES.items()
-    if len({(row.group, row.level, row.first_kernel) for row in rows}) == 1
-}
-_LDDW = 0x18
+# Meanings of these are told apart by what they refer to, not by how the compiler wrote it.
+_BY_REFERENCE = frozenset({0x18, 0x85})
+_VARIED = {opcode for opcode, rows in OPCODES.items() if len(rows) > 1} - _BY_REFERENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,31 +32,18 @@ def uses_of(flow: FunctionFlow) -> list[InstructionUse]:
     """
     code = flow.function.instructions
     name = flow.function.name
-    found: dict[object, InstructionUse] = {}
+    first: dict[object, int] = {}
     for start, block in flow.blocks.items():
-        part = code[start : block.end]
-        opcodes = {instruction[0] for instruction in part}
-        fresh = {op for op in opcodes if op not in found or op not in _SIMPLE}
-        if not fresh:
-            continue
-        behind_wide = False
-        for slot, instruction in enumerate(part, start):
-            opcode = instruction[0]
-            if behind_wide:
-                behind_wide = False
-                continue
-            behind_wide = opcode == _LDDW
-            if opcode not in fresh:
-                continue
-            simple = _SIMPLE.get(opcode)
-            if simple is not None:
-                if opcode not in found:
-                    found[opcode] = InstructionUse(simple, opcode, name, slot)
-                continue
-            facts = _meaning(instruction)
-            key = facts if facts is not None else ("unknown", opcode)
-            if key not in found:
-                found[key] = InstructionUse(facts, opcode, name, slot)
+        for slot, (opcode, _, _, offset, immediate) in enumerate(code[start : block.end], start):
+            key = (opcode, offset, immediate) if opcode in _VARIED else opcode
+            if key not in first:
+                first[key] = slot
+    found: dict[object, InstructionUse] = {}
+    for slot in first.values():
+        instruction = code[slot]
+        facts = _meaning(instruction)
+        use = InstructionUse(facts, instruction.opcode, name, slot)
+        found.setdefault(facts if facts is not None else instruction.opcode, use)
     return list(found.values())
 
 
@@ -69,7 +52,7 @@ def _meaning(instruction: Instruction) -> OpcodeFacts | None:
     rows = OPCODES.get(instruction.opcode)
     if rows is None:
         return None
-    if instruction.opcode in {_LDDW, 0x85}:
+    if instruction.opcode in _BY_REFERENCE:
         return rows[0]
     return max(rows, key=lambda row: _fit(row, instruction))
 

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Protocol
 
 from skep.bytecode.analysis.contexts import ContextLayout
-from skep.bytecode.analysis.control_flow import FunctionFlow
+from skep.bytecode.analysis.control_flow import PACKET_LOADS, FunctionFlow
 from skep.bytecode.analysis.effects import (
     CALLBACK_HELPERS,
     READ_ONLY,
@@ -138,7 +138,6 @@ class Interpreter:
             heappush(self.waiting, self.order[start])
             self.queued.add(self.order[start])
             return
-        state.visits += 1
         wide = state.visits > _VISITS_BEFORE_WIDENING
         changed = is_open and not state.is_open
         old = state.registers
@@ -185,6 +184,7 @@ class Interpreter:
 
     def _interpret(self, start: int, end: int, successors: tuple[int, ...]) -> None:
         state = self.states[start]
+        state.visits += 1
         regs = list(state.registers)
         stack = dict(state.stack)
         self.is_open = state.is_open
@@ -215,7 +215,9 @@ class Interpreter:
             elif opcode == 0x18:
                 regs[dst] = self._wide(slot, immediate)
                 slot += 1
-            elif not group:  # LD_ABS, LD_IND: outside the packet the function returns 0
+            elif (
+                opcode in PACKET_LOADS
+            ):  # LD_ABS, LD_IND: outside the packet the function returns 0
                 self.facts.exits[slot] = 0
                 regs[0] = UNKNOWN32
                 regs[1:6] = [UNKNOWN] * 5

@@ -1,0 +1,82 @@
+"""Opening a node: the one place where ports meet what implements them.
+
+To read only, :mod:`skep.node.observing.wiring` opens faster. Playgrounds are opened by
+:mod:`skep.node.wiring.playgrounds`.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from skep.clock import Clock
+from skep.errors import NotPermitted
+from skep.kernel.pins import PinRoot, is_bpffs, mount_bpffs, unmount
+from skep.kernel.probes import require_privileges
+from skep.node.composing import compose
+from skep.node.node import Node
+from skep.node.observing.metering import Meter
+from skep.node.playground import PlaygroundKeeper
+from skep.node.services import Services
+from skep.node.settings import NodeSettings
+from skep.node.shelf import Shelf
+from skep.node.store.state import SqliteState
+from skep.node.trust_store import TrustStore
+from skep.node.wiring.host import HostAdapter
+from skep.node.wiring.kernel_adapter import KernelAdapter
+from skep.packages.client.content_store import ContentStore
+
+__all__ = ["NodeNotWritable", "NodeSettings", "dismount", "open_node"]
+
+
+class NodeNotWritable(NotPermitted):
+    """The node's directory cannot be made or written."""
+
+
+@contextmanager
+def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
+    """Open a node, and repair what an interrupted change left.
+
+    The root directory, the database and the BPF file system are made where they are missing; the
+    latter stays mounted, because it is what keeps programs and maps alive.
+
+    Raises:
+        LacksPrivilege, NodeNotWritable: not root.
+        NodeBusy: another command is at work.
+        NodeDatabaseDamaged, NodeDatabaseTooNew: the database cannot be used.
+    """
+    require_privileges()
+    try:
+        settings.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise NodeNotWritable(
+            f"could not make {settings.root}: {error.strerror}",
+            hint="run it as root, or set SKEP_ROOT to another directory",
+        ) from error
+    with ExitStack() as opened:
+        mount_bpffs(settings.bpffs)
+        pins = opened.enter_context(PinRoot(settings.bpffs))
+        state = opened.enter_context(SqliteState(settings.database))
+        kernel = KernelAdapter(pins)
+        content = ContentStore(settings.content)
+        trust = TrustStore(settings.trust)
+        node = Node(
+            Services(kernel, state, Shelf(content, trust, clock), clock, compose),
+            trust=trust,
+            meter=Meter(state, kernel, content),
+            playgrounds=PlaygroundKeeper(settings.demo, HostAdapter()),
+            lock=settings.lock,
+            lock_seconds=settings.lock_seconds,
+        )
+        node.recover()
+        yield node
+
+
+def dismount(settings: NodeSettings) -> bool:
+    """Unmount the node's BPF file system, which ends everything that is pinned in it.
+
+    Returns:
+        Whether it was mounted.
+    """
+    if not is_bpffs(settings.bpffs):
+        return False
+    unmount(settings.bpffs)
+    return True

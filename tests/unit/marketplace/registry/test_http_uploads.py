@@ -105,7 +105,9 @@ def test_a_chunk_out_of_order_is_416_and_changes_nothing(client: RawClient, star
     assert chunk(client, f"{location}?digest={DIGEST}", DATA[7:], 7, "PUT")[0] == 201
 
 
-@pytest.mark.parametrize("text", ["bytes 0-6/7", "0-", "a-b", "0-99", "6-0", "-1-5", "\u0660-\u0666"])
+@pytest.mark.parametrize(
+    "text", ["bytes 0-6/7", "0-", "a-b", "0-99", "6-0", "-1-5", "\u0660-\u0666"]
+)
 def test_a_content_range_that_makes_no_sense_is_refused(client: RawClient, text: str) -> None:
     location = begin(client)
     answer = client("PATCH", location, DATA[:7], {"Content-Range": text.encode().decode("latin-1")})

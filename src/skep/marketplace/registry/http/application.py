@@ -5,12 +5,14 @@ from contextlib import AbstractAsyncContextManager
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from skep.errors import SkepError
 from skep.marketplace.registry.http import blobs, health, manifests, packages, referrers, tags
 from skep.marketplace.registry.http.context import UseCases
 from skep.marketplace.registry.http.errors import (
     answer_http_exception,
+    answer_nobody,
     answer_skep_error,
     answer_unexpected,
 )
@@ -32,6 +34,7 @@ def application(cases: UseCases, lifespan: Lifespan) -> Starlette:
         exception_handlers={
             SkepError: answer_skep_error,
             HTTPException: answer_http_exception,
+            ClientDisconnect: answer_nobody,
             Exception: answer_unexpected,
         },
         lifespan=lifespan,

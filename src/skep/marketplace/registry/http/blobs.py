@@ -108,7 +108,8 @@ async def upload_status(request: Request) -> Response:
 
 async def cancel_upload(request: Request) -> Response:
     """DELETE: end it without a blob."""
-    use_cases(request).uploads.cancel(repository(request), _upload_id(request))
+    name, upload_id = repository(request), _upload_id(request)
+    await run_in_threadpool(use_cases(request).uploads.cancel, name, upload_id)
     return Response(status_code=204)
 
 

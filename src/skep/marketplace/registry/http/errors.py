@@ -10,7 +10,7 @@ Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#
 import logging
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from skep.digests import DigestMismatch, MalformedDigest
@@ -81,9 +81,12 @@ def answer_http_exception(request: Request, error: Exception) -> Response:
     return answer
 
 
+def answer_nobody(_: Request, __: Exception) -> Response:
+    """The client went away in the middle of its request; nobody reads this."""
+    return Response(status_code=400)
+
+
 def answer_unexpected(_: Request, error: Exception) -> Response:
     """A mistake of ours; strangers learn nothing more, the log everything."""
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=400)  # nobody reads it
     log.error("request failed unexpectedly", exc_info=error)
     return _answer(500, "INTERNAL", "the marketplace made a mistake; it was logged")

@@ -13,7 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skep.digests import Digest, DigestMismatch
-from skep.marketplace.registry.errors import BlobUnknown, TooLarge, UploadUnknown
+from skep.marketplace.registry.errors import (
+    BlobUnknown,
+    StoreUnavailable,
+    TooLarge,
+    UploadUnknown,
+)
 
 _UPLOAD_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _CHUNK = 1 << 20  # bytes
@@ -55,8 +60,15 @@ class BlobFiles:
         return digest.check(data)
 
     def start(self, upload_id: str) -> None:
-        """Begin an empty staged file."""
-        self._upload_path(upload_id).touch(mode=0o600, exist_ok=False)
+        """Begin an empty staged file.
+
+        Raises:
+            StoreUnavailable: the disk does not take it; also for the other writes.
+        """
+        try:
+            self._upload_path(upload_id).touch(mode=0o600, exist_ok=False)
+        except OSError as error:
+            raise _unavailable(error) from error
 
     def staged_size(self, upload_id: str) -> int | None:
         """Bytes so far, ``None`` if there is no such staged file."""
@@ -75,6 +87,8 @@ class BlobFiles:
                 return file.tell()
         except FileNotFoundError as error:
             raise UploadUnknown("there is no such upload") from error
+        except OSError as error:
+            raise _unavailable(error) from error
 
     def commit(self, upload_id: str, digest: Digest) -> int:
         """Turn a staged file into a blob, at once and for good; returns its size.
@@ -100,6 +114,8 @@ class BlobFiles:
             staged.replace(final)
         except FileNotFoundError as error:
             raise UploadUnknown("there is no such upload") from error
+        except OSError as error:
+            raise _unavailable(error) from error
         # The rename is on the disk only once its directory is.
         directory = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -131,3 +147,11 @@ class BlobFiles:
         if not _UPLOAD_ID.fullmatch(upload_id):
             raise UploadUnknown("there is no such upload")
         return self._uploads / upload_id
+
+
+def _unavailable(error: OSError) -> StoreUnavailable:
+    # What it is called and where it lies is for the log, not for strangers.
+    return StoreUnavailable(
+        f"the marketplace cannot store it now: {error.strerror or type(error).__name__}",
+        hint="try again later; its owner should look at the disk",
+    )

@@ -1,0 +1,5 @@
+"""``python -m skep``."""
+
+from skep.cli.main import run
+
+run()

@@ -1,0 +1,5 @@
+"""``skep demo``: the main job, end to end, on a real kernel if root."""
+
+from skep.cli.demo.command import command
+
+__all__ = ["command"]

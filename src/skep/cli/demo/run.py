@@ -1,0 +1,203 @@
+"""The demo's story: what a publisher, a marketplace and an operator do, one step after another."""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from skep.cli.build import build_package
+from skep.cli.context import Invocation
+from skep.cli.demo.operating import operate
+from skep.cli.demo.server import marketplace
+from skep.cli.demo.steps import Steps
+from skep.cli.environment import Environment, read_environment
+from skep.cli.keyring import KeyRing
+from skep.cli.label import short_permissions
+from skep.cli.locating import Found, derive_reports, locate
+from skep.cli.nodes import node_settings
+from skep.cli.publish import publish_layout
+from skep.cli.pull import pull_package
+from skep.cli.sign import sign_layout
+from skep.cli.verify import verify_found
+from skep.errors import NotFound, SkepError
+from skep.node.playground import Playground
+from skep.node.trust_store import TrustStore
+from skep.node.wiring import open_playground
+from skep.packages.client.marketplace import MarketplaceClient
+
+PROGRAMS = ("port-filter", "ratelimiting")
+_KEY = "demo"
+_PUBLISHER = "skep"
+
+
+def bundled_programs() -> Path:
+    """Where the bundled programs are: in an installation, or in a clone.
+
+    Raises:
+        NotFound: in neither.
+    """
+    here = Path(__file__).resolve()
+    for folder in (here.parents[2] / "programs", here.parents[4] / "bpf" / "programs"):
+        if folder.is_dir():
+            return folder
+    raise NotFound("the bundled programs are not in this installation")
+
+
+def run_demo(run: Invocation, *, keep: bool) -> None:
+    """Run every step, clean up whatever happens, and say so.
+
+    Raises:
+        SkepError: a step failed; everything is cleaned up all the same.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; likewise.
+    """
+    steps = Steps(run.output)
+    started = time.perf_counter()
+    outer = run.environment
+    left_out = [] if outer.is_root else ["attaching to an interface, traffic: that needs root"]
+    with ExitStack() as opened:
+        opened.enter_context(_restoring_interrupts())
+        try:
+            place = _place(outer, opened, steps)
+            directory = place if isinstance(place, Path) else place.directory
+            inner = _inner_environment(outer, directory)
+            url = _publish(inner, place, opened, steps)
+            _find_and_pull(inner, url, steps)
+            if isinstance(place, Playground):
+                operate(inner, place, opened, steps, keep=keep)
+            else:
+                run.output.note(f"left out: {left_out[0]}")
+            if keep:
+                _keep(run, url, inner, place)
+        finally:
+            _ignore_interrupts()  # cleaning up is not interrupted
+    with steps.step("leave nothing behind") as step:
+        if directory.exists():
+            raise SkepError(f"{directory} is still there", hint="skep doctor removes it")
+        step.result = "processes, namespaces, pins and files are gone"
+    total = time.perf_counter() - started
+    run.output.emit(
+        {
+            "schema": "skep.demo/v1",
+            "steps": steps.document(),
+            "left_out": left_out,
+            "seconds": round(total, 3),
+        },
+        lambda: [f"done in {total:.1f} s"],
+    )
+
+
+def _ignore_interrupts() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _restoring_interrupts() -> Iterator[None]:
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _place(outer: Environment, opened: ExitStack, steps: Steps) -> Playground | Path:
+    """Make a network of its own, or without root only a directory of its own."""
+    if not outer.is_root:
+        return Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="skep-demo-")))
+    with steps.step("make a network of its own") as step:
+        # The default root may not exist yet on a machine that only tries Skep.
+        name = f"skep-demo-{os.getpid() % 100_000}"
+        playground = opened.enter_context(open_playground(node_settings(outer), name))
+        step.result = f"interface {playground.interface}, its peer in a namespace"
+    return playground
+
+
+def _inner_environment(outer: Environment, directory: Path) -> Environment:
+    """Everything of the demo below its own directory; only the compiler's cache is kept."""
+    variables = {**outer.variables, "SKEP_ROOT": str(directory / "root")}
+    inner = read_environment(variables, 0 if outer.is_root else 1)
+    (inner.root).mkdir(mode=0o700, parents=True)
+    return inner
+
+
+def _publish(
+    inner: Environment, place: Playground | Path, opened: ExitStack, steps: Steps
+) -> str:
+    layouts = []
+    for name in PROGRAMS:
+        project = inner.root / "projects" / name
+        shutil.copytree(
+            bundled_programs() / name, project, ignore=shutil.ignore_patterns("dist", "__pycache__")
+        )
+        with steps.step(f"compile, analyse and package {name}") as step:
+            built = build_package(project, inner)
+            step.result = f"{built.reference}, {built.size_bytes:,} bytes"
+            step.facts = {"package": built.reference, "digest": built.digest}
+            layouts.append(built.layout)
+    with steps.step("sign both") as step:
+        ring = KeyRing(inner.keys)
+        key = ring.create(_KEY)
+        for layout in layouts:
+            sign_layout(layout, _KEY, inner)
+        step.result = f"with a new key {key.fingerprint[:23]}…"
+        step.facts = {"fingerprint": key.fingerprint}
+    with steps.step("start a marketplace") as step:
+        note = place.note_process if isinstance(place, Playground) else lambda _: None
+        public = ring.directory / f"{_KEY}.pub"
+        url = opened.enter_context(marketplace(inner, _PUBLISHER, public, note))
+        step.result = url
+        step.facts = {"url": url}
+    with steps.step("publish both over HTTP") as step:
+        verdicts = []
+        for layout in layouts:
+            verdict = publish_layout(layout, url)["verdict"]
+            verdicts.append(verdict.get("outcome") if isinstance(verdict, dict) else verdict)
+        step.result = f"reviewed automatically: {', '.join(map(str, verdicts))}"
+    return url
+
+
+def _find_and_pull(inner: Environment, url: str, steps: Steps) -> None:
+    with steps.step("search “limit”") as step, MarketplaceClient(url) as client:
+        hits = client.search("limit")
+        step.result = ", ".join(f"{hit.package} {hit.version}" for hit in hits)
+        if not any(hit.package == "skep/ratelimiting" for hit in hits):
+            raise NotFound("the package just published is not found")
+    TrustStore(inner.trust).add(_PUBLISHER, KeyRing(inner.keys).public(_KEY))
+    for name in PROGRAMS:
+        with steps.step(f"pull and verify {name}") as step:
+            full, digest = pull_package(f"{_PUBLISHER}/{name}", url, inner)
+            found = locate(full, inner)
+            if not isinstance(found, Found):  # a reference always names a package
+                raise NotFound(f"{full} was not pulled")
+            evidence = verify_found(found, inner)
+            step.result = f"every byte hashed, signed by {str(evidence['signed_by'])[:23]}…"
+            step.facts = {"package": full, "digest": digest}
+            reports = derive_reports(dict(found.open().objects))
+            step.lines = [f"may: {short_permissions(reports.values())}"]
+            step.facts["may"] = short_permissions(reports.values()).split(" · ")
+
+
+def _keep(run: Invocation, url: str, inner: Environment, place: Playground | Path) -> None:
+    """Say where everything is, and wait for Ctrl-C."""
+    document: dict[str, object] = {"url": url, "root": str(inner.root)}
+    lines = [f"marketplace: {url}/", f"node:        SKEP_ROOT={inner.root} skep chain"]
+    if isinstance(place, Playground):
+        document["interface"] = place.interface
+        lines.append(f"far end:     ip netns exec {place.namespace} ping {place.address}")
+    run.output.emit(document, lambda: [*lines, "Ctrl-C ends it"])
+    with _interrupts_awaited():
+        signal.pause()
+
+
+@contextmanager
+def _interrupts_awaited() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+

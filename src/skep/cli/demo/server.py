@@ -1,0 +1,77 @@
+"""The demo's marketplace: ``skep serve`` as a child that cannot outlive its parent."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from skep.cli.environment import Environment
+from skep.errors import Unavailable
+
+_START_SECONDS = 20.0
+_STOP_SECONDS = 10.0
+
+
+@contextmanager
+def marketplace(
+    environment: Environment,
+    publisher: str,
+    public_key: Path,
+    started: Callable[[int], None],
+) -> Iterator[str]:
+    """Run a marketplace on a free port of loopback; gives its URL.
+
+    Its standard input is a pipe that this process holds: when this process ends, in whatever way,
+    the pipe does too, and so does the server.
+
+    Args:
+        started: told the process id, before the server is waited for.
+
+    Raises:
+        Unavailable: it did not start.
+    """
+    command = [sys.executable, "-m", "skep", "serve", "--json", "--port", "0"]
+    command += ["--until-stdin-ends", "--publisher", f"{publisher}={public_key}"]
+    variables = {**environment.variables, "SKEP_ROOT": str(environment.root)}
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+        start_new_session=True,  # Ctrl-C is ours to handle: the server stops when we are done
+    )
+    try:
+        started(process.pid)
+        yield _url(process)
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def _url(process: subprocess.Popen[bytes]) -> str:
+    """Read the document the server prints once it accepts connections."""
+    assert process.stdout is not None  # noqa: S101 - it was asked for above
+    text = b""
+    while not text.rstrip().endswith(b"\n}"):
+        ready, _, _ = select.select([process.stdout], [], [], _START_SECONDS)
+        chunk = os.read(process.stdout.fileno(), 65536) if ready else b""
+        if not chunk:
+            errors = os.read(process.stderr.fileno(), 65536) if process.stderr else b""
+            raise Unavailable(
+                "the marketplace did not start", detail=errors.decode("utf-8", "replace")
+            )
+        text += chunk
+    return str(json.loads(text)["url"])

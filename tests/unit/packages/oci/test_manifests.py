@@ -1,0 +1,134 @@
+import json
+from typing import Any
+
+import pytest
+
+from skep.digests import Digest, DigestMismatch
+from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor
+from skep.packages.oci.documents import MalformedDocument
+from skep.packages.oci.manifests import ImageIndex, ImageManifest, parse_index, parse_manifest
+from skep.packages.oci.media_types import EMPTY, INDEX, MANIFEST
+
+LAYER = Descriptor.of(b"layer", "text/plain", {"a": "b"})
+SUBJECT = Descriptor.of(b"subject", MANIFEST)
+FULL = ImageManifest(EMPTY_DESCRIPTOR, (LAYER,), "application/x", SUBJECT, {"c": "d"})
+
+
+def document(manifest: ImageManifest = FULL) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(manifest.to_bytes())
+    return parsed
+
+
+def test_a_manifest_is_read_as_it_was_written() -> None:
+    assert parse_manifest(FULL.to_bytes()) == FULL
+
+
+def test_a_manifest_without_anything_optional_is_read() -> None:
+    least = ImageManifest(EMPTY_DESCRIPTOR, ())
+    assert parse_manifest(least.to_bytes()) == least
+
+
+def test_the_kind_is_the_artifact_type_or_the_configs() -> None:
+    assert FULL.kind == "application/x"
+    assert ImageManifest(EMPTY_DESCRIPTOR, ()).kind == EMPTY
+
+
+def test_the_descriptor_of_a_manifest_has_its_kind_and_annotations() -> None:
+    data = FULL.to_bytes()
+    found = FULL.descriptor(data)
+    assert (found.digest, found.size) == (Digest.of(data), len(data))
+    assert (found.media_type, found.artifact_type) == (MANIFEST, "application/x")
+    assert found.annotations == {"c": "d"}
+
+
+def test_unknown_fields_are_allowed() -> None:
+    assert parse_manifest(json.dumps(document() | {"org.example": 1}).encode()) == FULL
+
+
+def test_content_embedded_in_a_descriptor_is_not_looked_at() -> None:
+    changed = document()
+    changed["layers"][0] |= {"data": "bGllcw==", "urls": ["https://evil.example/"]}
+    assert parse_manifest(json.dumps(changed).encode()) == FULL
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        pytest.param({"schemaVersion": 1}, "schemaVersion", id="schema"),
+        pytest.param({"schemaVersion": True}, "schemaVersion", id="schema-bool"),
+        pytest.param({"mediaType": INDEX}, "mediaType", id="media-type"),
+        pytest.param({"config": None}, "config", id="no-config"),
+        pytest.param({"config": []}, "config", id="config-list"),
+        pytest.param({"layers": None}, "layers", id="no-layers"),
+        pytest.param({"layers": {}}, "layers", id="layers-table"),
+        pytest.param({"layers": ["x"]}, "layers[0]", id="layer-text"),
+        pytest.param({"subject": {}}, "subject.mediaType", id="empty-subject"),
+        pytest.param({"annotations": {"a": 1}}, "annotations.a", id="annotation"),
+        pytest.param({"annotations": []}, "annotations", id="annotations"),
+        pytest.param({"artifactType": "x"}, "artifactType", id="artifact-type"),
+    ],
+)
+def test_a_wrong_field_is_named(change: dict[str, Any], path: str) -> None:
+    with pytest.raises(MalformedDocument, match=f"^image manifest: {path}: ".replace("[", r"\[")):
+        parse_manifest(json.dumps(document() | change).encode())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        pytest.param("digest", "", id="empty-digest"),
+        pytest.param("digest", "sha256:" + "A" * 64, id="capital-digest"),
+        pytest.param("digest", "md5:" + "0" * 32, id="weak-digest"),
+        pytest.param("digest", "sha256:../../etc/passwd", id="path-as-digest"),
+        pytest.param("size", -1, id="negative"),
+        pytest.param("size", 1.0, id="fraction"),
+        pytest.param("size", True, id="bool"),
+        pytest.param("size", 2**63, id="huge"),
+        pytest.param("size", "5", id="text"),
+        pytest.param("mediaType", "", id="no-type"),
+        pytest.param("mediaType", "text/plain\r\nX: y", id="header-injection"),
+    ],
+)
+def test_a_wrong_descriptor_is_refused(key: str, value: object) -> None:
+    changed = document()
+    changed["layers"][0][key] = value
+    with pytest.raises(MalformedDocument, match=rf"layers\[0\]\.{key}"):
+        parse_manifest(json.dumps(changed).encode())
+
+
+def test_all_problems_are_in_the_detail() -> None:
+    changed = document() | {"schemaVersion": 3, "config": None, "annotations": {"a": 1}}
+    with pytest.raises(MalformedDocument) as caught:
+        parse_manifest(json.dumps(changed).encode())
+    assert len(caught.value.detail.splitlines()) >= 3
+
+
+# CVE-2021-41190: one document, two meanings.
+@pytest.mark.parametrize("key", ["manifests", "fsLayers", "signatures"])
+def test_a_manifest_with_fields_of_another_kind_is_refused(key: str) -> None:
+    with pytest.raises(MalformedDocument):
+        parse_manifest(json.dumps(document() | {key: []}).encode())
+
+
+@pytest.mark.parametrize("key", ["layers", "config"])
+def test_an_index_with_fields_of_a_manifest_is_refused(key: str) -> None:
+    index = json.loads(ImageIndex((SUBJECT,)).to_bytes())
+    with pytest.raises(MalformedDocument):
+        parse_index(json.dumps(index | {key: []}).encode())
+
+
+def test_an_index_is_read_as_it_was_written() -> None:
+    index = ImageIndex((SUBJECT, FULL.descriptor(FULL.to_bytes())), {"a": "b"})
+    assert parse_index(index.to_bytes()) == index
+
+
+def test_an_index_of_a_million_is_refused() -> None:
+    with pytest.raises(MalformedDocument):
+        parse_index(b'{"schemaVersion":2,"manifests":[' + b"{}," * 100_000 + b"{}]}")
+
+
+@pytest.mark.parametrize("data", [b"laye", b"layers", b"other"])
+def test_a_descriptor_refuses_other_content(data: bytes) -> None:
+    with pytest.raises(DigestMismatch):
+        LAYER.check(data)
+    assert LAYER.check(b"layer") == b"layer"
