@@ -94,9 +94,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
     store = ContentStore(layout)
     for blob in package.blobs.values():
         store.put_blob(blob)
-    store.put_manifest(
-        package.blobs[package.manifest.digest], MANIFEST, tag=str(metadata.version)
-    )
+    store.put_manifest(package.blobs[package.manifest.digest], MANIFEST, tag=str(metadata.version))
     return Built(
         reference=f"{metadata.name}:{metadata.version}",
         digest=str(package.manifest.digest),

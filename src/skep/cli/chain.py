@@ -9,7 +9,8 @@ from skep.cli.context import JsonOption, QuietOption, invocation
 
 def command(
     hook: Annotated[
-        str | None, typer.Argument(metavar="[HOOK:TARGET]", help="For example xdp:eth0; all if left out.")
+        str | None,
+        typer.Argument(metavar="[HOOK:TARGET]", help="Such as xdp:eth0; all if left out."),
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -46,7 +47,5 @@ def command(
                 lines.append(f"  {number} {deployment.name}  goes on after {goes_on}  {counted}")
             if not view.members:
                 lines.append("  nothing of Skep's")
-            documents.append(
-                {"on": str(view.on), "condition": view.condition, "members": members}
-            )
+            documents.append({"on": str(view.on), "condition": view.condition, "members": members})
     run.output.emit({"chains": documents}, lambda: lines or ["no chains here"])

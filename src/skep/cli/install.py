@@ -29,7 +29,9 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
     if preview.accepts_unsigned:
         yield from field_lines("publisher", [style("nobody's signature was checked", "red")])
     else:
-        since = f" (trusted since {preview.trusted_since:%Y-%m-%d})" if preview.trusted_since else ""
+        since = (
+            f" (trusted since {preview.trusted_since:%Y-%m-%d})" if preview.trusted_since else ""
+        )
         key = preview.package.evidence.fingerprint[:23]
         signed = style("signed ✓", "green")
         yield from field_lines("publisher", [f"{metadata.publisher}, key {key}…{since}  {signed}"])
@@ -41,13 +43,15 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
     yield from field_lines("may", may_lines(reports, run.output))
     fits = style("✓", "green") if preview.kernel_suffices else style("too old", "red")
     yield from field_lines(
-        "needs", [f"Linux {preview.oldest_kernel} or newer; this node: {preview.kernel.version} {fits}"]
+        "needs",
+        [f"Linux {preview.oldest_kernel} or newer; this node: {preview.kernel.version} {fits}"],
     )
     yield from field_lines("costs", [cost_line(reports)])
     yield from field_lines(
         "settings",
         [
-            f"{setting.name} = {setting.text or '(nothing)'}{'  default' if setting.is_default else ''}"
+            f"{setting.name} = {setting.text or '(nothing)'}"
+            + ("  default" if setting.is_default else "")
             for setting in preview.settings
         ],
     )

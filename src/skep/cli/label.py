@@ -55,7 +55,9 @@ def may_lines(reports: Iterable[AnalysisReport], output: Output) -> list[str]:
         text = permission.text
         if permission.confidence == "possible":
             text = f"cannot be excluded: {text[0].lower()}{text[1:]}"
-        severity = output.style(f"{permission.severity:<8}", _COLOUR.get(permission.severity, "red"))
+        severity = output.style(
+            f"{permission.severity:<8}", _COLOUR.get(permission.severity, "red")
+        )
         lines.append(f"{severity} {text}  {output.style(f'[{permission.id}]', 'dim')}")
     return lines or ["nothing that has a name"]
 

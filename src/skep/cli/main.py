@@ -51,6 +51,7 @@ class _Sections(TyperGroup):
 
     def format_commands(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]  # typer's vendored click has no public name for its formatter
         """Write one list per section."""
+        del ctx
         for title, names in SECTIONS:
             rows = [(name, self.commands[name].get_short_help_str(60)) for name in names]
             with formatter.section(title):  # type: ignore[attr-defined]  # the formatter, as above

@@ -5,8 +5,9 @@ from contextlib import AbstractContextManager
 from skep.cli.environment import Environment
 from skep.clock import system_clock
 from skep.errors import NotPermitted
+from skep.node.node import Node
 from skep.node.settings import NodeSettings
-from skep.node.wiring.node import Node, open_node
+from skep.node.wiring import open_node
 
 
 def node_settings(environment: Environment) -> NodeSettings:

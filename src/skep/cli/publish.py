@@ -1,5 +1,6 @@
 """``skep publish``: push a signed package to a marketplace and have it published."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ def publish_layout(layout: Path, url: str) -> dict[str, object]:
     from skep.packages.client.pushing import push
 
     found = open_layout(layout)
-    with MarketplaceClient(url) as client:
+    with closing(MarketplaceClient(url)) as client:
         push(found.store, found.descriptor.digest, client)
         publisher, _, name = found.name.partition("/")
         receipt = client.publish(publisher, name, found.descriptor.digest)

@@ -1,5 +1,6 @@
 """``skep pull``: fetch a package and its signatures, every byte hashed."""
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ def pull_package(reference: str, url: str, environment: Environment) -> tuple[st
     from skep.packages.client.pulling import pull
     from skep.packages.references import parse_reference
 
-    with MarketplaceClient(url) as client:
+    with closing(MarketplaceClient(url)) as client:
         pulled = pull(parse_reference(reference), client, ContentStore(environment.content))
     metadata = pulled.content.metadata
     return f"{metadata.name}:{metadata.version}", str(pulled.digest)

@@ -3,8 +3,9 @@
 from contextlib import AbstractContextManager
 
 from skep.cli.environment import Environment
+from skep.node.observing.reader import NodeReader
+from skep.node.observing.wiring import open_node_for_reading
 from skep.node.settings import NodeSettings
-from skep.node.wiring.reading import NodeReader, open_node_for_reading
 
 
 def this_node_for_reading(environment: Environment) -> AbstractContextManager[NodeReader]:

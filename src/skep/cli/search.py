@@ -1,5 +1,6 @@
 """``skep search``: find packages in a marketplace."""
 
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -20,7 +21,7 @@ def command(
 
     run = invocation(json=json, quiet=quiet)
     url = marketplace or run.environment.marketplace
-    with MarketplaceClient(url) as client:
+    with closing(MarketplaceClient(url)) as client:
         hits = client.search(" ".join(words or ()), limit)
     rows = [[hit.package, str(hit.version), hit.summary] for hit in hits]
     run.output.emit(

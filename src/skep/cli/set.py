@@ -23,6 +23,4 @@ def command(
         installed = node.set(name, changes)
     now = dict(installed.deployment.settings)
     shown = ", ".join(f"{key}={now.get(key, '(default)')}" for key in changes)
-    run.output.emit(
-        {"name": name, "settings": now}, lambda: [f"{name}: {shown}, in force now"]
-    )
+    run.output.emit({"name": name, "settings": now}, lambda: [f"{name}: {shown}, in force now"])

@@ -1,6 +1,7 @@
 """``skep show``: what a marketplace says about a package."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -34,12 +35,14 @@ def _lines(
         if entry.get("confidence") == "excluded":
             continue
         doubt = "cannot be excluded: " if entry.get("confidence") == "possible" else ""
-        sentences.append(f"{str(entry.get('severity')):<8} {doubt}{entry.get('text')}")
+        sentences.append(f"{entry.get('severity')!s:<8} {doubt}{entry.get('text')}")
     yield from field_lines("may", sentences or ["nothing that has a name"])
     yield from field_lines("needs", [f"Linux {label.get('oldest_kernel')} or newer"])
     size = label.get("map_bytes", 0)
     memory = human_bytes(size if isinstance(size, int) else 0)
-    yield from field_lines("costs", [f"{memory} of memory, {label.get('instructions')} instructions"])
+    yield from field_lines(
+        "costs", [f"{memory} of memory, {label.get('instructions')} instructions"]
+    )
     if others:
         yield from field_lines("versions", [", ".join(others)])
 
@@ -58,7 +61,7 @@ def command(
     run = invocation(json=json, quiet=quiet)
     wanted = parse_reference(reference)
     url = marketplace or run.environment.marketplace
-    with MarketplaceClient(url) as client:
+    with closing(MarketplaceClient(url)) as client:
         listed = client.show(wanted.publisher, wanted.name)
     versions: list[Mapping[str, object]] = [
         {

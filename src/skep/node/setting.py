@@ -22,7 +22,7 @@ class NothingToSet(UsageError):
 def change_settings(services: Services, name: str, changes: Mapping[str, str]) -> Installed:
     """Change settings of a deployment; those not named stay as they are.
 
-    An empty text takes the package's default again.
+    An empty text is an empty set; a single value cannot be empty.
 
     Raises:
         NoSuchDeployment: there is none of that name.
@@ -37,8 +37,7 @@ def change_settings(services: Services, name: str, changes: Mapping[str, str]) -
     installed = services.state.installed()
     deployment = find_installed(installed, name).deployment
     merged = {**dict(deployment.settings), **changes}
-    kept = tuple(sorted((key, text) for key, text in merged.items() if text))
-    changed = replace(deployment, settings=kept)
+    changed = replace(deployment, settings=tuple(sorted(merged.items())))
     after = [changed if one.deployment.name == name else one.deployment for one in installed]
     names = ", ".join(sorted(changes))
     done = change(services, f"set {name} {names}", after, must_run={deployment.on})

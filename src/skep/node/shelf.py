@@ -183,8 +183,14 @@ def setting_values(content: PackageContent, deployment: Deployment) -> tuple[Set
     chosen = dict(deployment.settings)
     for name in chosen:
         content.metadata.setting(name)
-    texts = ((spec, chosen.get(spec.name, spec.default)) for spec in content.metadata.settings)
-    return tuple(parse_setting(spec, text) for spec, text in texts if text is not None)
+    values = []
+    for spec in content.metadata.settings:
+        # A set without a default is empty, so that what was in it goes when nobody sets it.
+        default = "" if spec.is_set and spec.default is None else spec.default
+        text = chosen.get(spec.name, default)
+        if text is not None:
+            values.append(parse_setting(spec, text))
+    return tuple(values)
 
 
 def _check_identity(content: PackageContent, reference: Reference) -> None:

@@ -162,11 +162,12 @@ def _names(relocations: Sequence[Relocation], kind: str) -> tuple[str, ...]:
 
 
 _SPECIAL = re.compile(
-    b"["
-    + b"".join(
-        re.escape(bytes([op])) for op in range(256) if _HAS_TARGET[op] or op in {LDDW, EXIT, GOTOX}
+    b"[%s]"
+    % b"".join(
+        re.escape(bytes([opcode]))
+        for opcode in range(256)
+        if _HAS_TARGET[opcode] or opcode in {LDDW, EXIT, GOTOX}
     )
-    + b"]"
 )
 
 

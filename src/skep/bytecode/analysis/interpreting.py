@@ -35,9 +35,8 @@ from skep.bytecode.analysis.values import (
     Pointer,
     Value,
     compute,
-    constants,
     join,
-    signed,
+    move,
     split,
     widened,
 )
@@ -260,7 +259,7 @@ class Interpreter:
         bits = 64 if opcode & 7 == 7 else 32
         other = regs[src] if opcode & 8 else immediate & MASK64
         if operation == 0xB0:
-            return self._move(other, bits, offset)
+            return move(other, bits, offset)
         if operation == 0x80:
             return compute(0x10, 0, regs[dst], bits)
         if operation == 0xD0:
@@ -271,21 +270,6 @@ class Interpreter:
         if isinstance(result, Pointer) and result.kinds == FRAME and result.offset is not None:
             self.lowest = min(self.lowest, result.offset)
         return result
-
-    @staticmethod
-    def _move(value: Value, bits: int, offset: int) -> Value:
-        numbers = constants(value)
-        if numbers is None:
-            # 64 bits: a sign extension, or between address spaces.
-            return UNKNOWN if bits == 64 else UNKNOWN32
-        if offset:
-            if offset not in {8, 16, 32} or max(numbers) > MASK64:
-                return UNKNOWN
-            mask = MASK64 if bits == 64 else MASK32
-            numbers = frozenset(signed(number, offset) & mask for number in numbers)
-        else:  # a redirect stays one
-            numbers = frozenset(n if n > MASK64 else n & MASK32 for n in numbers)
-        return next(iter(numbers)) if len(numbers) == 1 else numbers
 
     def _wide(self, slot: int, immediate: int) -> Value:
         relocation = self.relocations.get(slot)

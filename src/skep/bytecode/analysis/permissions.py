@@ -4,25 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 from skep.bytecode.analysis.findings import Finding
 from skep.bytecode.analysis.report import Combination, Evidence, Permission, ProgramPermission
-from skep.bytecode.analysis.taxonomy import COMBINATIONS, PERMISSIONS, SEVERITIES
+from skep.bytecode.analysis.taxonomy import COMBINATIONS, PERMISSIONS
+from skep.bytecode.analysis.texts import confidence_rank, severity_rank
 
-_SEVERITY_RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
-_CONFIDENCE_RANK = {"excluded": 0, "possible": 1, "declared": 2}
 _ORDER = {permission: index for index, permission in enumerate(PERMISSIONS)}
 _MOST_EVIDENCE = 16  # per program and permission; the count says how many there are
 
 Locate = Callable[[Finding], Evidence]
 """Adds section slot and source line to a finding."""
-
-
-def severity_rank(severity: str) -> int:
-    """Position among the severities; unknown ones count as the highest."""
-    return _SEVERITY_RANK.get(severity, len(_SEVERITY_RANK))
-
-
-def confidence_rank(confidence: str) -> int:
-    """0 excluded, 1 possible, 2 declared; unknown ones count as declared."""
-    return _CONFIDENCE_RANK.get(confidence, 2)
 
 
 def _grouped(findings: Iterable[Finding]) -> dict[tuple[str, str], list[Finding]]:
@@ -112,19 +101,3 @@ def combinations(permissions: Sequence[Permission]) -> tuple[Combination, ...]:
                 )
             )
     return tuple(found)
-
-
-def permission_text(permission: str, confidence: str = "declared", scope: str = "") -> str:
-    """A permission as people read it.
-
-    >>> permission_text("net.drop", "possible", "cgroup")
-    'Cannot be excluded: can drop network packets (of one control group)'
-    """
-    row = PERMISSIONS.get(permission)
-    text = permission if row is None else row.text
-    text += {"cgroup": " (of one control group)", "socket": " (of one socket)"}.get(scope, "")
-    if confidence == "possible":
-        return f"Cannot be excluded: {text[:1].lower()}{text[1:]}"
-    if confidence == "excluded":
-        return f"Excluded: {text[:1].lower()}{text[1:]}"
-    return text

@@ -182,6 +182,22 @@ def compute(operation: int, one: Value, other: Value, bits: int) -> Value:
     return of_constants(frozenset(found))
 
 
+def move(value: Value, bits: int, sign_bits: int) -> Value:
+    """Result of a move; ``sign_bits`` is the offset of the instruction, 0 for a plain move."""
+    numbers = constants(value)
+    if numbers is None:
+        # 64 bits: a sign extension, or between address spaces.
+        return UNKNOWN if bits == 64 else UNKNOWN32
+    if sign_bits:
+        if sign_bits not in {8, 16, 32} or max(numbers) > MASK64:
+            return UNKNOWN
+        mask = MASK64 if bits == 64 else MASK32
+        numbers = frozenset(signed(number, sign_bits) & mask for number in numbers)
+    else:  # a redirect stays one
+        numbers = frozenset(n if n > MASK64 else n & MASK32 for n in numbers)
+    return of_constants(numbers)
+
+
 def _compute_unknown(operation: int, one: Value, other: Value, bits: int) -> Value:
     unknown = UNKNOWN if bits == 64 else UNKNOWN32
     if bits == 64 and operation in {0x00, 0x10}:

@@ -92,6 +92,8 @@ def _beyond_plans(spec: MapSpec) -> str:
         return "it implements a struct of the kernel"
     if spec.initial:
         return "it has initial entries that name functions"
+    if spec.pinning > 1:
+        return f"it asks for pinning {spec.pinning}, which is one loader's own"
     if spec.extra:
         return f"it asks for map_extra {spec.extra}"
     return ""

@@ -42,11 +42,13 @@ def read_btf_maps(
     section: Section,
     types: TypeTable | None,
     relocations: Mapping[int, RawRelocation],
+    remarks: list[str],
 ) -> dict[int, MapSpec]:
     """Maps by byte offset in ``section``.
 
     Args:
         relocations: of ``section``; they hold the initial entries.
+        remarks: what is not understood is added here.
 
     Raises:
         MalformedObject, MalformedBtf: if a map has no description, or one that cannot be
@@ -77,6 +79,8 @@ def read_btf_maps(
                 offset=section.offset + symbol.value,
             )
         spec, values = _read_definition(types, name, variable)
+        if spec.pinning > 1:
+            remarks.append(f"map {name}: pinning {spec.pinning} is not understood")
         if values is not None:
             start, end = _extent(types, symbol, values)
             own = places[bisect_left(places, start) : bisect_left(places, end)]
@@ -143,11 +147,8 @@ def _members(types: TypeTable, name: str, struct: BtfType) -> _Definition:
 
 def _spec(types: TypeTable, name: str, definition: _Definition) -> MapSpec:
     numbers = definition.numbers
-    pinning = numbers.get("pinning", 0)
     if "type" not in numbers:
         raise MalformedObject(f"map {name!r}: expected a member 'type'")
-    if pinning not in (0, 1):
-        raise MalformedObject(f"map {name!r}: expected pinning 0 or 1, got {pinning}")
     return MapSpec(
         name=name,
         map_type=numbers["type"],
@@ -156,7 +157,7 @@ def _spec(types: TypeTable, name: str, definition: _Definition) -> MapSpec:
         or (4 if definition.values is not None else 0),
         max_entries=numbers.get("max_entries", 0),
         flags=numbers.get("map_flags", 0),
-        pinning=pinning,
+        pinning=numbers.get("pinning", 0),
         origin="btf",
         extra=numbers.get("map_extra", 0),
         numa_node=numbers.get("numa_node"),

@@ -19,7 +19,7 @@ class MapSpec:
         value_size: bytes.
         max_entries: as declared; 0 means user space must say.
         flags: ``BPF_F_*`` of map creation.
-        pinning: 0 none, 1 by name.
+        pinning: 0 none, 1 by name; other numbers are inventions of single loaders.
         data: content of a data section, ``None`` for other maps. Empty for ``.bss``: what is
             missing up to ``value_size`` is zero.
         origin: which kind of definition this came from.

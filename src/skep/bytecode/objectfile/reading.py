@@ -108,7 +108,7 @@ def _read_maps(
             continue
         if section.name == SECTION_NAME:
             relocations = relocations_of(elf, section)
-            found[section.number] = read_btf_maps(elf, section, types, relocations)
+            found[section.number] = read_btf_maps(elf, section, types, relocations, remarks)
         elif is_legacy_map_section(section.name):
             found[section.number] = read_legacy_maps(elf, section, remarks)
     return found

@@ -24,7 +24,7 @@ class Path:
 
 def _checksum(data: bytes) -> int:
     padded = data + b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -46,9 +46,7 @@ def _frame(path: Path, protocol: int, segment: bytes, checksum_at: int) -> bytes
 
 def udp_frame(path: Path, port: int, payload: bytes = b"skep demo") -> bytes:
     """One UDP datagram to ``port``."""
-    return _frame(
-        path, _UDP, struct.pack("!HHHH", 40000, port, 8 + len(payload), 0) + payload, 6
-    )
+    return _frame(path, _UDP, struct.pack("!HHHH", 40000, port, 8 + len(payload), 0) + payload, 6)
 
 
 def syn_frames(path: Path, port: int, count: int) -> Iterator[bytes]:

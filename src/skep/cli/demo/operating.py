@@ -12,8 +12,10 @@ from skep.clock import system_clock
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
 from skep.node.installing import InstallRequest
+from skep.node.node import Node
 from skep.node.playground import Playground
-from skep.node.wiring import Node, open_node
+from skep.node.wiring import open_node
+from skep.node.wiring.playgrounds import open_peer_socket
 from skep.packages.references import parse_reference
 
 _FILTER, _LIMIT = "port-filter", "ratelimiting"
@@ -40,7 +42,7 @@ def operate(
     settings = node_settings(environment)
     playground.note_mount(settings.bpffs)
     node = opened.enter_context(open_node(settings, system_clock))
-    send = opened.enter_context(playground.sender())
+    send = opened.enter_context(open_peer_socket(playground)).send
     path = path_into(playground)
 
     with steps.step("chain both on XDP of the interface") as step:
@@ -119,7 +121,7 @@ def _counters(node: Node, expected_seen: int = 0) -> Counters:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         found = {
-            name: {metric.name: metric.value for metric in node.metrics(name)}
+            name: {metric.name: metric.value or 0 for metric in node.metrics(name)}
             for name in (_FILTER, _LIMIT)
         }
         if found[_FILTER]["seen"] >= expected_seen or time.monotonic() > deadline:
@@ -142,7 +144,7 @@ def _counter_lines(counters: Counters) -> list[str]:
     ]
 
 
-def _expect(holds: bool, counted: Counters) -> None:  # noqa: FBT001 - it reads as a sentence where it is called
+def _expect(holds: bool, counted: Counters) -> None:
     if not holds:
         raise DemoFailed(
             f"the counters are not what they must be: {counted}",

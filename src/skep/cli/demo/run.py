@@ -6,7 +6,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from skep.cli.build import build_package
@@ -26,7 +26,7 @@ from skep.cli.verify import verify_found
 from skep.errors import NotFound, SkepError
 from skep.node.playground import Playground
 from skep.node.trust_store import TrustStore
-from skep.node.wiring import open_playground
+from skep.node.wiring.playgrounds import open_playground
 from skep.packages.client.marketplace import MarketplaceClient
 
 PROGRAMS = ("port-filter", "ratelimiting")
@@ -125,9 +125,7 @@ def _inner_environment(outer: Environment, directory: Path) -> Environment:
     return inner
 
 
-def _publish(
-    inner: Environment, place: Playground | Path, opened: ExitStack, steps: Steps
-) -> str:
+def _publish(inner: Environment, place: Playground | Path, opened: ExitStack, steps: Steps) -> str:
     layouts = []
     for name in PROGRAMS:
         project = inner.root / "projects" / name
@@ -162,7 +160,7 @@ def _publish(
 
 
 def _find_and_pull(inner: Environment, url: str, steps: Steps) -> None:
-    with steps.step("search “limit”") as step, MarketplaceClient(url) as client:
+    with steps.step("search “limit”") as step, closing(MarketplaceClient(url)) as client:
         hits = client.search("limit")
         step.result = ", ".join(f"{hit.package} {hit.version}" for hit in hits)
         if not any(hit.package == "skep/ratelimiting" for hit in hits):
@@ -200,4 +198,3 @@ def _interrupts_awaited() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         return
-

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 from skep.kernel.attributes import Command
-from skep.kernel.errors import KernelObjectMissing, PinMissing
+from skep.kernel.errors import KernelObjectMissing, KernelRefused, PinMissing
 from skep.kernel.information import open_by_id
 from skep.kernel.interfaces import xdp_program_id
 from skep.kernel.links import attach_xdp
@@ -76,10 +76,17 @@ class KernelAdapter(PinReader):
     def write_entries(
         self, deployment: str, pin: str, changed: Mapping[bytes, bytes], gone: Collection[bytes]
     ) -> None:
-        """Write entries, then delete keys."""
+        """Write entries, then delete keys, so that no member of a set is missing in between.
+
+        A map that is too full for old and new together is made room in first.
+        """
         with translating(), self._pins.open_map(MAPS, deployment, pin) as loaded:
-            for key, value in changed.items():
-                loaded.update(key, value)
+            try:
+                _update(loaded, changed)
+            except KernelRefused:
+                for key in gone:
+                    loaded.delete(key)
+                _update(loaded, changed)
             for key in gone:
                 loaded.delete(key)
 
@@ -149,6 +156,11 @@ class KernelAdapter(PinReader):
     def _tidy(self, directory: str, deployment: str) -> None:
         if not self._pins.names(directory, deployment):
             self._pins.remove(directory, deployment)
+
+
+def _update(loaded: LoadedMap, changed: Mapping[bytes, bytes]) -> None:
+    for key, value in changed.items():
+        loaded.update(key, value)
 
 
 def _ours(program: Program) -> LoadedProgram:

@@ -7,6 +7,9 @@ from tests.builders.btf import BtfBuilder, ByteOrder
 from tests.builders.elf import ALLOCATED, OBJECT, minimal
 
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.linking.errors import CannotLink
+from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.bytecode.objectfile.reading import read_object
@@ -84,9 +87,6 @@ def test_numbers_may_be_enumerators() -> None:
             lambda t: [("type", t.number(1), 0), ("key", t.pointer(0), 64)], "a type", id="void-key"
         ),
         pytest.param(
-            lambda t: [("type", t.number(1), 0), ("pinning", t.number(2), 64)], "pinning", id="pin"
-        ),
-        pytest.param(
             lambda t: [("type", t.number(1), 0), ("values", t.integer(), 64)], "array", id="values"
         ),
         pytest.param(
@@ -102,6 +102,22 @@ def test_numbers_may_be_enumerators() -> None:
 def test_reading_refuses(members: Members, reason: str) -> None:
     with pytest.raises(MalformedObject, match=reason):
         read_object(_object(members))
+
+
+def test_pinning_that_one_loader_invented_is_read_remarked_and_not_linked() -> None:
+    result = read_object(
+        _object(
+            lambda types: [
+                ("type", types.number(2), 0),
+                ("max_entries", types.number(1), 64),
+                ("pinning", types.number(16), 128),
+            ]
+        )
+    )
+    assert result.maps[0].pinning == 16
+    assert result.remarks == ("map table: pinning 16 is not understood",)
+    with pytest.raises(CannotLink, match="pinning 16"):
+        link(result, None, LinkSettings())
 
 
 def test_a_map_that_no_type_describes_is_refused() -> None:

@@ -1,0 +1,86 @@
+"""A node on fakes: a kernel in memory, a real database, packages that link as told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.faults import Fault
+from tests.fakes.kernel import FakeKernel
+from tests.fakes.packages import NOW, FakePackages
+
+from skep.chains.ordering import Last, Placement
+from skep.hooks.table import parse_hook_target
+from skep.node.changing import change
+from skep.node.composing import compose
+from skep.node.installing import InstallRequest, install
+from skep.node.recovering import recover
+from skep.node.removing import remove
+from skep.node.services import Services
+from skep.node.store.state import SqliteState
+from skep.packages.references import parse_reference
+
+__all__ = ["FakeNode", "change", "recover", "remove"]
+
+
+class FakeNode:
+    """What a test needs to do things to a node and to look at it from outside."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "node.db"
+        self.kernel = FakeKernel()
+        self.packages = FakePackages()
+        self.state = SqliteState(self.path)
+
+    def close(self) -> None:
+        self.state.close()
+
+    def services(self, fault: Fault | None = None) -> Services:
+        """As a command gets them; ``fault`` sits in kernel and state."""
+        wrap: Callable[[Any], Any] = fault.over if fault is not None else (lambda port: port)
+        return Services(wrap(self.kernel), wrap(self.state), self.packages, lambda: NOW, compose)
+
+    def install(
+        self,
+        package: str = "acme/limit",
+        *,
+        on: str = "xdp:eth0",
+        placement: Placement = Last(),  # noqa: B008 - frozen and empty
+        fault: Fault | None = None,
+        **settings: str,
+    ) -> None:
+        install(self.services(fault), request(package, on=on, placement=placement, **settings))
+
+    def names(self, on: str = "xdp:eth0") -> list[str]:
+        """Committed deployments on a hook target."""
+        target = parse_hook_target(on)
+        return [d.deployment.name for d in self.state.installed() if d.deployment.on == target]
+
+    def consistent(self) -> None:
+        """What runs is what is committed, and nothing is left over."""
+        assert self.state.unfinished() == ()
+        assert self.kernel.retired_maps() == {}
+        pinned = self.kernel.pinned_maps()
+        assert set(pinned) == {one.deployment.name for one in self.state.installed()}
+        for one in self.state.installed():
+            assert set(one.deployment.maps) == pinned[one.deployment.name]
+        before = self.kernel.snapshot()
+        entry = self.state.begin("a change that never began", [], "2026-11-23T08:00:00Z")
+        assert recover(self.services()).done == []
+        assert self.kernel.snapshot() == before
+        assert entry not in [each.number for each in self.state.unfinished()]
+        assert self.kernel.open_programs() == []
+
+
+def request(
+    package: str = "acme/limit",
+    *,
+    on: str = "xdp:eth0",
+    placement: Placement = Last(),  # noqa: B008 - frozen and empty
+    **settings: str,
+) -> InstallRequest:
+    return InstallRequest(
+        parse_reference(f"{package}:1.0.0"),
+        parse_hook_target(on),
+        placement=placement,
+        settings=settings,
+    )

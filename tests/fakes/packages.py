@@ -1,0 +1,105 @@
+"""Packages in memory: opened and linked as told, refused as told."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tests.builders.deployments import array_map, hash_map, returning, rodata
+from tests.builders.published import make_package, toml
+
+from skep.bytecode.linking.plan import ProgramPlan
+from skep.chains.deployment import Deployment, TrustDecision
+from skep.chains.fingerprints import map_pin_name
+from skep.chains.planning import LinkedDeployment, MapSetting
+from skep.digests import Digest
+from skep.errors import UsageError
+from skep.node.packages import NoSuchVersion, VerifiedPackage
+from skep.packages.opening import open_package
+from skep.packages.references import Reference
+from skep.trust.errors import Unsigned
+from skep.trust.verifying import Evidence
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+FINGERPRINT = "SHA256:" + "9f" * 32
+
+SETTINGS = """
+[settings.rate]
+type = "u64"
+map = "config"
+default = "7"
+
+[settings.ports]
+type = "set[u32]"
+map = "ports"
+
+[settings.constant]
+type = "u32"
+global = "constant"
+default = "1"
+"""
+
+
+class FakePackages:
+    """Every package has an array ``config``, a set ``ports`` and a constant in ``.rodata``.
+
+    Attributes:
+        unsigned: packages nobody signed.
+        refused: packages whose program the kernel refuses.
+        gone: packages that are not on this node any more.
+        opened: what was opened and linked, in order.
+    """
+
+    def __init__(self) -> None:
+        self.unsigned: set[str] = set()
+        self.refused: set[str] = set()
+        self.gone: set[str] = set()
+        self.opened: list[str] = []
+
+    def open(
+        self, reference: Reference, digest: Digest | None, policy: TrustDecision
+    ) -> VerifiedPackage:
+        self._check(reference.package, policy)
+        built = make_package(
+            toml(reference.package, str(reference.version or "1.0.0"), more=SETTINGS)
+        )
+        content = open_package(built.manifest_data, built.blobs.__getitem__)
+        insecure = policy == "insecure-accept-all"
+        evidence = Evidence(
+            "insecure" if insecure else "key", "" if insecure else FINGERPRINT, (), NOW
+        )
+        return VerifiedPackage(reference, built.manifest.digest, content, evidence)
+
+    def linked(self, deployment: Deployment) -> LinkedDeployment:
+        package = deployment.reference.partition(":")[0]
+        self._check(package, deployment.policy)
+        chosen = {"rate": "7", "ports": "", "constant": "1"} | dict(deployment.settings)
+        for name, text in chosen.items():
+            if name not in {"rate", "ports", "constant"} or not text.replace(",", "0").isdigit():
+                if name != "ports" or text:
+                    raise UsageError(f"setting {name}: got {text!r}")
+        constant = int(chosen["constant"]).to_bytes(4, "little")
+        maps = (array_map("config"), hash_map("ports"), rodata(constant))
+        ports = [int(port).to_bytes(4, "little") for port in chosen["ports"].split(",") if port]
+        return LinkedDeployment(
+            replace(deployment, maps=tuple(map_pin_name(one) for one in maps)),
+            self._program(package),
+            maps,
+            (
+                MapSetting("config", ((bytes(4), int(chosen["rate"]).to_bytes(8, "little")),)),
+                MapSetting(
+                    "ports", tuple(sorted((p, b"\x01" + bytes(7)) for p in ports)), whole=True
+                ),
+            ),
+        )
+
+    def _program(self, package: str) -> ProgramPlan:
+        good = returning(2, "prog")
+        return (
+            replace(good, instructions=good.instructions[:1]) if package in self.refused else good
+        )
+
+    def _check(self, package: str, policy: TrustDecision) -> None:
+        self.opened.append(package)
+        if package in self.gone:
+            raise NoSuchVersion(f"no {package}")
+        if package in self.unsigned and policy == "require-key":
+            raise Unsigned(f"expected {package} to be signed, and there is no signature")

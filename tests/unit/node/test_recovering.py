@@ -1,0 +1,115 @@
+"""kill -9 between any two steps of any command, and the next command."""
+
+from collections.abc import Callable
+
+import pytest
+from tests.builders.nodes import FakeNode
+from tests.fakes.faults import Fault, SimulatedCrash
+
+from skep.chains.ordering import Before
+from skep.node.moving import move
+from skep.node.recovering import recover
+from skep.node.removing import remove
+from skep.node.setting import change_settings
+
+Command = Callable[[FakeNode, Fault], object]
+
+COMMANDS: dict[str, Command] = {
+    "install": lambda node, fault: node.install(
+        "acme/new", placement=Before("limit"), ports="1,2", fault=fault
+    ),
+    "install-elsewhere": lambda node, fault: node.install("acme/new", on="xdp:eth1", fault=fault),
+    "remove": lambda node, fault: remove(node.services(fault), "limit"),
+    "move": lambda node, fault: move(node.services(fault), "filter", Before("limit")),
+    "set-live": lambda node, fault: change_settings(
+        node.services(fault), "limit", {"rate": "1", "ports": "2,3"}
+    ),
+    "set-constant": lambda node, fault: change_settings(
+        node.services(fault), "limit", {"constant": "9"}
+    ),
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_crash_at_any_step_is_repaired_by_the_next_command(
+    node: FakeNode, name: str, *, after: bool
+) -> None:
+    command = COMMANDS[name]
+    crashes = 0
+    for at in range(100):
+        for leftover in node.names("xdp:eth0") + node.names("xdp:eth1"):
+            remove(node.services(), leftover)
+        node.install("acme/limit", ports="1,2")
+        node.install("acme/filter")
+        node.kernel.write_entries("filter", "config", {bytes(4): b"content!"}, [])
+        kept = node.kernel.maps["filter", "config"].identity
+        committed = [one.deployment for one in node.state.installed()]
+        fault = Fault(at, after=after)
+        try:
+            command(node, fault)
+        except SimulatedCrash:
+            crashes += 1
+        else:
+            break
+        done = [one.deployment for one in node.state.installed()] != committed
+        recover(node.services())
+        # Nothing but all or nothing, and no map that stays declared was lost.
+        assert done or [one.deployment for one in node.state.installed()] == committed
+        assert node.kernel.maps["filter", "config"].identity == kept
+        node.kernel.handles.clear()  # the dead process' descriptors
+        node.consistent()
+    assert crashes > 3
+
+
+def test_nothing_to_repair_costs_no_look_at_packages(node: FakeNode) -> None:
+    node.install()
+    node.packages.opened.clear()
+    assert recover(node.services()).done == []
+    assert node.packages.opened == []
+
+
+def test_after_a_reboot_everything_is_as_declared(node: FakeNode) -> None:
+    node.install("acme/limit", ports="80")
+    node.install("acme/filter", on="xdp:eth1")
+    node.kernel.reboot()
+    node.state.begin("the machine went down", [], "2026-11-23T08:00:00Z")
+    recover(node.services())
+    assert set(node.kernel.read_entries("limit", "ports")) == {(80).to_bytes(4, "little")}
+    node.consistent()
+
+
+def test_one_hook_target_that_cannot_be_helped_does_not_keep_the_others(node: FakeNode) -> None:
+    node.install("acme/limit")
+    node.install("acme/filter", on="xdp:eth1")
+    node.kernel.reboot()
+    node.packages.gone.add("acme/limit")
+    node.state.begin("the machine went down", [], "2026-11-23T08:00:00Z")
+    result = recover(node.services())
+    assert [str(on) for on, _ in result.problems] == ["xdp:eth0"]
+    assert ("xdp", 3) in node.kernel.link_table
+    assert len(node.state.unfinished()) == 1
+    node.packages.gone.clear()
+    recover(node.services())
+    node.consistent()
+
+
+def test_retired_maps_of_a_target_that_cannot_be_helped_are_kept(node: FakeNode) -> None:
+    node.install("acme/limit")
+    content = node.kernel.maps["limit", "config"].identity
+    node.kernel.retire_map("limit", "config")
+    node.packages.gone.add("acme/limit")
+    node.state.begin("a crash", [], "2026-11-23T08:00:00Z")
+    recover(node.services())
+    node.packages.gone.clear()
+    recover(node.services())
+    assert node.kernel.maps["limit", "config"].identity == content
+    node.consistent()
+
+
+def test_a_link_of_an_interface_that_went_is_removed(node: FakeNode) -> None:
+    node.install()
+    node.kernel.remove_interface("eth0")
+    node.state.begin("a crash", [], "2026-11-23T08:00:00Z")
+    recover(node.services())
+    assert node.kernel.link_table == {}
