@@ -39,7 +39,7 @@ default = "1"
 
 
 class FakePackages:
-    """Every package has an array ``config``, a set ``ports`` and a constant in ``.rodata``.
+    """Every package has an array ``config``, a set ``ports``, a constant, and ``counts``.
 
     Attributes:
         unsigned: packages nobody signed.
@@ -55,7 +55,10 @@ class FakePackages:
         self.opened: list[str] = []
 
     def open(
-        self, reference: Reference, digest: Digest | None, policy: TrustDecision
+        self,
+        reference: Reference,
+        digest: Digest | None,  # noqa: ARG002 - the port's
+        policy: TrustDecision,
     ) -> VerifiedPackage:
         self._check(reference.package, policy)
         built = make_package(
@@ -73,11 +76,11 @@ class FakePackages:
         self._check(package, deployment.policy)
         chosen = {"rate": "7", "ports": "", "constant": "1"} | dict(deployment.settings)
         for name, text in chosen.items():
-            if name not in {"rate", "ports", "constant"} or not text.replace(",", "0").isdigit():
-                if name != "ports" or text:
-                    raise UsageError(f"setting {name}: got {text!r}")
+            numbers = text.split(",") if text or name != "ports" else []
+            if name not in {"rate", "ports", "constant"} or not all(map(str.isdigit, numbers)):
+                raise UsageError(f"setting {name}: got {text!r}")
         constant = int(chosen["constant"]).to_bytes(4, "little")
-        maps = (array_map("config"), hash_map("ports"), rodata(constant))
+        maps = (array_map("config"), hash_map("ports"), hash_map("counts"), rodata(constant))
         ports = [int(port).to_bytes(4, "little") for port in chosen["ports"].split(",") if port]
         return LinkedDeployment(
             replace(deployment, maps=tuple(map_pin_name(one) for one in maps)),

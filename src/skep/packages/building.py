@@ -29,6 +29,8 @@ from skep.packages.oci.manifests import ImageManifest
 from skep.packages.oci.media_types import METADATA, OBJECT, PACKAGE, README, REPORT, SOURCES, TITLE
 from skep.packages.source_archive import write_archive
 
+_TITLES = frozenset({METADATA_TITLE, REPORT_TITLE, README_TITLE, SOURCES_TITLE})
+
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
@@ -86,8 +88,10 @@ def build(
     if not 1 <= len(object_data) <= MOST_OBJECTS:
         raise MalformedPackage(f"expected 1 to {MOST_OBJECTS} object files, got {len(object_data)}")
     for name in object_data:
-        if not is_file_name(name):
-            raise MalformedPackage(f"expected a plain file name, got {one_line(name)!r}")
+        if not is_file_name(name) or name in _TITLES:
+            raise MalformedPackage(
+                f"expected a plain file name for an object file, got {one_line(name)!r}"
+            )
     try:
         readme.decode()
     except UnicodeDecodeError as error:

@@ -16,6 +16,7 @@ from skep.node.composing import MemberRefused
 from skep.node.installing import DeploymentExists, install
 from skep.node.listing import NoSuchDeployment, list_installed, view_chain
 from skep.node.moving import move
+from skep.node.recovering import recover
 from skep.node.removing import remove
 from skep.node.setting import NothingToSet, change_settings
 from skep.trust.errors import Unsigned
@@ -132,7 +133,7 @@ def test_wrong_settings_are_refused_before_anything_is_done(
     node: FakeNode, settings: dict[str, str]
 ) -> None:
     with pytest.raises(UsageError):
-        node.install(**settings)
+        install(node.services(), replace(request(), settings=settings))
     assert node.state.history() == ()
 
 
@@ -284,8 +285,6 @@ def test_where_undoing_fails_too_the_next_command_repairs(node: FakeNode) -> Non
         node.install("acme/filter", fault=NeverAgain(0))
     assert "next command" in caught.value.__notes__[0]
     assert len(node.state.unfinished()) == 1
-    from skep.node.recovering import recover
-
     recover(node.services())
     assert node.names() == ["limit"]
     node.consistent()

@@ -55,7 +55,7 @@ def test_siblings_are_no_nesting() -> None:
     ],
 )
 def test_what_two_parsers_could_read_differently_is_refused(data: bytes) -> None:
-    with pytest.raises(MalformedDocument, match="^the thing: "):
+    with pytest.raises(MalformedDocument, match=r"^the thing: "):
         parse_json(data, "the thing")
 
 

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from skep.node.locking import NodeBusy, locked
+
+
+def test_the_lock_is_held_once(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with locked(path, 0), pytest.raises(NodeBusy), locked(path, 0.05):
+        pass
+
+
+def test_it_can_be_taken_again_afterwards(tmp_path: Path) -> None:
+    for _ in range(2):
+        with locked(tmp_path / "lock", 0):
+            pass
+
+
+def test_an_error_inside_lets_go(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), locked(tmp_path / "lock", 0):
+        raise RuntimeError
+    with locked(tmp_path / "lock", 0):
+        pass
+
+
+def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time, pathlib\n"
+            "from skep.node.locking import locked\n"
+            "with locked(pathlib.Path(sys.argv[1]), 1):\n"
+            "    print('held', flush=True); time.sleep(60)\n",
+            str(path),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(NodeBusy), locked(path, 0):
+            pass
+        holder.kill()
+        started = time.monotonic()
+        with locked(path, 5):
+            assert time.monotonic() - started < 5
+    finally:
+        holder.kill()
+        holder.wait()
+        if holder.stdout is not None:
+            holder.stdout.close()
+
+
+def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic"), locked(tmp_path / "lock", 0):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

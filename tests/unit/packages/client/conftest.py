@@ -1,0 +1,28 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.fakes.registry import FakeRegistry, running_fake_registry
+
+from skep.packages.client.content_store import ContentStore
+from skep.packages.client.marketplace import MarketplaceClient
+from skep.packages.client.transport import Timeouts, Transport
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with running_fake_registry() as running:
+        yield running
+
+
+@pytest.fixture
+def client(registry: FakeRegistry) -> Iterator[MarketplaceClient]:
+    transport = Transport(registry.url, Timeouts(connect=1, read=0.3, total=0.6))
+    connected = MarketplaceClient(registry.url, transport)
+    yield connected
+    connected.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ContentStore:
+    return ContentStore(tmp_path / "store")
