@@ -1,5 +1,15 @@
-"""``python -m skep``."""
+"""``python -m skep`` and the ``skep`` script.
 
-from skep.cli.main import run
+Ctrl-C before the commands are loaded ends the process silently, as there is nothing to undo yet.
+"""
 
-run()
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from skep.cli.main import run  # noqa: E402 - the handler above must stand before what takes time
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+if __name__ == "__main__":
+    run()

@@ -18,10 +18,14 @@ _LOOKUP, _UPDATE, _TAIL_CALL = 1, 2, 12
 
 _EXIT = Slot(0x95)
 _NUMBERS = st.one_of(st.integers(-4, 8), st.integers(-(2**31), 2**31 - 1))
-_CODES = st.integers(0, 4)
+_CODES = st.sampled_from([0, 1, 2, 3, 2**32 - 1])
 _MOST_PACKET = 24  # bytes a program may ask for
 
 Block = list[Slot]
+
+
+def _signed(code: int) -> int:
+    return code - 2**32 if code >= 2**31 else code
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,15 @@ def _call(function: int) -> Slot:
 
 @st.composite
 def _return(draw: st.DrawFn) -> Block:
-    """An exit: with a constant, with a small number or with all 64 bits of one."""
-    kind = draw(st.sampled_from(["constant", "constant", "constant", "small", "all"]))
+    """An exit: with a constant, with a small number or with all 64 bits of one.
+
+    The verdict is the lower 32 bits; ``wide`` sets bits above a code that chains go on at.
+    """
+    kind = draw(st.sampled_from(["constant", "constant", "constant", "wide", "small", "all"]))
     if kind == "constant":
-        return [Slot(0xB4, 0, 0, 0, draw(_CODES)), _EXIT]
+        return [Slot(0xB4, 0, 0, 0, _signed(draw(_CODES))), _EXIT]
+    if kind == "wide":
+        return [Slot(LDDW, 0, 0, 0, _signed(draw(_CODES))), Slot(0, 0, 0, 0, 7), _EXIT]
     if kind == "small":
         return [Slot(0xBF, 0, 8), Slot(0x57, 0, 0, 0, 3), _EXIT]
     return [Slot(0xBF, 0, 8), _EXIT]
@@ -229,16 +238,16 @@ def members(draw: st.DrawFn, name: str, limits: Limits) -> Member:
     functions += [draw(_subprogram(n, count, len(maps))) for n in range(1, count + 1)]
     code, starts = _lay_out(functions)
     plan = ProgramPlan(name, _XDP, _ATTACH_XDP, 0, "GPL", tuple(code), starts)
-    run_on = draw(st.sets(_CODES, min_size=1, max_size=4))
+    run_on = draw(st.sets(_CODES, min_size=2, max_size=4))
     everything = (*maps, MapPlan("targets", _PROG_ARRAY, 4, 4, 3))
     return Member(name, plan, everything, frozenset(run_on), stack)
 
 
 @st.composite
 def chains(draw: st.DrawFn) -> tuple[Member, ...]:
-    """One to four members; deep stacks only where no subprogram needs the rest."""
+    """Two to four members; deep stacks only where no subprogram needs the rest."""
     limits = draw(st.sampled_from([Limits(0, 504), Limits(2, 128)]))
-    return tuple(draw(members(f"m{n}", limits)) for n in range(draw(st.integers(1, 4))))
+    return tuple(draw(members(f"m{n}", limits)) for n in range(draw(st.integers(2, 4))))
 
 
 packets = st.binary(min_size=14, max_size=64)

@@ -12,8 +12,11 @@ from tests.builders.packages import BUNDLE_DATA, OBJECT, metadata_toml, package,
 from tests.builders.trust import signer
 from tests.fakes.registry import running_fake_registry
 
+from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.objectfile.reading import read_object
 from skep.digests import Digest
+from skep.marketplace.registry.settings import ServeSettings
+from skep.marketplace.registry.wiring import running_server
 from skep.packages.client.bundles import store_bundle
 from skep.packages.client.content_store import ContentStore
 from skep.packages.client.errors import (
@@ -30,16 +33,6 @@ from skep.packages.references import parse_reference
 from skep.trust.bundles import sign
 from skep.trust.statements import Subject
 from skep.versions import Version
-
-try:
-    from skep.bytecode.analysis.analysing import analyse
-
-    from skep.marketplace.registry.settings import ServeSettings
-    from skep.marketplace.registry.wiring import running_server
-except ImportError:
-    REAL = False
-else:
-    REAL = True
 
 NOW = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
 NAME = "skep/limiter"
@@ -60,9 +53,10 @@ def _real(directory: Path) -> Iterator[str]:
         yield url
 
 
-MARKETPLACES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {"fake": _fake}
-if REAL:
-    MARKETPLACES["marketplace"] = _real
+MARKETPLACES: dict[str, Callable[[Path], AbstractContextManager[str]]] = {
+    "fake": _fake,
+    "marketplace": _real,
+}
 
 
 @pytest.fixture(params=sorted(MARKETPLACES))
@@ -80,7 +74,7 @@ class Author:
     store: ContentStore
 
     def make(self, version: str = "1.2.0", *, readme: bytes = b"# Limiter\n") -> Package:
-        report = {"prog.o": analyse(read_object(OBJECT)).to_document()} if REAL else {"prog.o": {}}
+        report = {"prog.o": analyse(read_object(OBJECT)).to_document()}
         made = package(
             toml=metadata_toml(NAME, version), report=json.dumps(report).encode(), readme=readme
         )
@@ -137,9 +131,14 @@ def test_what_is_pushed_and_not_published_is_not_visible(
     made = author.make()
     author.sign(made)
     push(author.store, made.manifest.digest, client)
-    assert not client.has_manifest(NAME, made.manifest.digest)
-    assert not client.has_manifest(NAME, "1.2.0")
-    assert not any(client.has_blob(NAME, digest) for digest in made.blobs)
+    for reference in ("1.2.0", made.manifest.digest):
+        assert not client.has_manifest(NAME, reference)
+        with pytest.raises(MarketplaceNotFound):
+            client.manifest(NAME, reference)
+    for digest in made.blobs:
+        assert not client.has_blob(NAME, digest)
+        with pytest.raises(MarketplaceNotFound):
+            client.blob(NAME, digest)
     assert client.referrers(NAME, made.manifest.digest) == ()
     assert client.search("limiter") == []
     with pytest.raises(MarketplaceNotFound):

@@ -88,6 +88,7 @@ class FakeRegistry:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # header and body are written apart; 40 ms per request
     registry: FakeRegistry
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002

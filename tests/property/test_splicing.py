@@ -50,10 +50,14 @@ def one_after_another(
     return answer.return_value, packet
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(chains(), st.lists(packets, min_size=1, max_size=4), st.booleans())
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    members=chains(),
+    frames=st.lists(packets, min_size=1, max_size=4),
+    is_stack_known=st.booleans(),
+)
 def test_a_spliced_chain_does_what_its_members_do_one_after_another(
-    members: tuple[Member, ...], frames: list[bytes], is_stack_known: bool
+    *, members: tuple[Member, ...], frames: list[bytes], is_stack_known: bool
 ) -> None:
     with ExitStack() as stack:
         alone = [load_alone(stack, member) for member in members]

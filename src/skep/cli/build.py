@@ -51,6 +51,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
     from skep.compiling.toolchain import find_compiler
     from skep.packages.building import build
     from skep.packages.client.content_store import ContentStore
+    from skep.packages.errors import UnknownProgram
     from skep.packages.metadata import parse_metadata
     from skep.packages.oci.documents import canonical_json
     from skep.packages.oci.media_types import MANIFEST
@@ -66,6 +67,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
     objects: dict[str, bytes] = {}
     sources: dict[str, bytes] = {}
     reports: dict[str, object] = {}
+    functions: list[str] = []
     for name in metadata.build.sources:
         source = directory / name
         sources[name] = read_file(source, "a C source", 4 * 1024 * 1024)
@@ -80,7 +82,15 @@ def build_package(directory: Path, environment: Environment) -> Built:
         if title in objects:
             raise UsageError(f"two sources would become {title}", hint="rename one of them")
         objects[title] = data
-        reports[title] = analyse(read_object(data)).to_document()
+        object_file = read_object(data)
+        functions += [program.name for program in object_file.programs]
+        reports[title] = analyse(object_file).to_document()
+    for program in metadata.programs:
+        if program.name not in functions:
+            raise UnknownProgram(
+                f"no object file has the program {program.name!r} that skep.toml names",
+                hint=f"programs there: {', '.join(functions) or 'none'}",
+            )
     readme = directory / "README.md"
     package = build(
         toml,

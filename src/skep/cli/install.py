@@ -1,75 +1,16 @@
 """``skep install``: what an app store shows, then one atomic change of a chain."""
 
-import sys
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from skep.cli.context import (
-    Invocation,
     JsonOption,
     MarketplaceOption,
     QuietOption,
     VerboseOption,
     invocation,
 )
-from skep.node.previewing import Preview
-
-
-def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
-    """What is shown before anything is loaded."""
-    from skep.cli.label import cost_line, field_lines, licence_line, may_lines
-
-    metadata = preview.package.content.metadata
-    style = run.output.style
-    heading = style(f"{metadata.name} {metadata.version}", "bold")
-    yield f"{heading}  {metadata.summary}   {preview.program} → {preview.on}"
-    reports = preview.reports.values()
-    if preview.accepts_unsigned:
-        yield from field_lines("publisher", [style("nobody's signature was checked", "red")])
-    else:
-        since = (
-            f" (trusted since {preview.trusted_since:%Y-%m-%d})" if preview.trusted_since else ""
-        )
-        key = preview.package.evidence.fingerprint[:23]
-        signed = style("signed ✓", "green")
-        yield from field_lines("publisher", [f"{metadata.publisher}, key {key}…{since}  {signed}"])
-    if not preview.report_matches:
-        yield from field_lines(
-            "attention", [style("the package's own report differs from what is shown", "red")]
-        )
-    yield from field_lines("licence", [f"{metadata.licence} ({licence_line(reports)})"])
-    yield from field_lines("may", may_lines(reports, run.output))
-    fits = style("✓", "green") if preview.kernel_suffices else style("too old", "red")
-    yield from field_lines(
-        "needs",
-        [f"Linux {preview.oldest_kernel} or newer; this node: {preview.kernel.version} {fits}"],
-    )
-    yield from field_lines("costs", [cost_line(reports)])
-    yield from field_lines(
-        "settings",
-        [
-            f"{setting.name} = {setting.text or '(nothing)'}"
-            + ("  default" if setting.is_default else "")
-            for setting in preview.settings
-        ],
-    )
-    places = [
-        f"{number} {place.name}{' ← new' if place.is_new else ''}"
-        for number, place in enumerate(preview.chain, 1)
-    ]
-    yield from field_lines("chain", [f"{preview.on}: {', '.join(places)}"])
-
-
-def _consent(preview: Preview, run: Invocation, *, is_given: bool) -> None:
-    """Ask, if there is somebody to ask; otherwise the command itself was the answer."""
-    if run.output.json or run.output.quiet:
-        return
-    for line in preview_lines(preview, run):
-        print(line, file=run.output.err)
-    if not is_given and sys.stdin.isatty():
-        typer.confirm("Install?", abort=True, err=True)
 
 
 def command(
@@ -95,6 +36,7 @@ def command(
     """Run a package on a hook: verify, show what it may do, ask, attach."""
     from skep.chains.ordering import parse_placement
     from skep.cli.assignments import parse_assignments
+    from skep.cli.consenting import ask_consent
     from skep.cli.locating import find_stored
     from skep.cli.nodes import require_root, this_node
     from skep.cli.pull import pull_package
@@ -128,7 +70,7 @@ def command(
             settings=chosen,
             policy="insecure-accept-all" if insecure else "require-key",
         )
-        _consent(node.preview(request), run, is_given=yes)
+        ask_consent(node.preview(request), run, is_given=yes)
         report = node.install(request)
     deployment = report.installed.deployment
     run.output.emit(

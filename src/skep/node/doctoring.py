@@ -211,7 +211,7 @@ def _repair(services: Services, playgrounds: Playgrounds, finding: Finding) -> F
         done = _remedy(services, playgrounds, finding)
     except (SkepError, OSError) as error:
         return replace(finding, problem=str(error))
-    return replace(finding, repaired="; ".join(done) or "gone with an earlier repair")
+    return replace(finding, repaired="; ".join(done) or "nothing was left to do")
 
 
 def _remedy(services: Services, playgrounds: Playgrounds, finding: Finding) -> Sequence[str]:

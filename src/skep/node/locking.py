@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from skep.errors import Unavailable
+from skep.errors import NotPermitted, Unavailable
 
 _PAUSE_SECONDS = 0.02
 
 
 class NodeBusy(Unavailable):
     """Another command is at work on this node."""
+
+
+class LockUnusable(NotPermitted):
+    """The lock file cannot be opened."""
 
 
 @contextmanager
@@ -27,8 +31,15 @@ def locked(path: Path, wait_seconds: float) -> Iterator[None]:
 
     Raises:
         NodeBusy: somebody else still holds it.
+        LockUnusable: this user may not lock it, or it is no plain file.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise LockUnusable(
+            f"could not open the lock file {path}: {error.strerror}",
+            hint="run it as root; the file must be a plain one",
+        ) from error
     try:
         deadline = time.monotonic() + wait_seconds
         while True:

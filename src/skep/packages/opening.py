@@ -7,7 +7,7 @@ Checks, in this order; each is the answer to something a registry or a publisher
 3. its layers together declare at most 32 MiB, before any of them is fetched;
 4. every layer is of a kind we know, and there are as many of each kind as there must be;
 5. every title is a plain file name, what it must be for its kind, and there once;
-6. every blob has the declared size and digest, computed from its bytes;
+6. every blob, the config included, has the declared size and digest, computed from its bytes;
 7. metadata, report and README are what they claim to be;
 8. the annotations, which listings show, say what the metadata says;
 9. the sources unpack into safe, different, regular files (:mod:`skep.packages.source_archive`).
@@ -121,6 +121,7 @@ def open_package(manifest: bytes, blob: Callable[[Digest], bytes]) -> PackageCon
     def fetch(layer: Descriptor) -> bytes:
         return layer.check(blob(layer.digest))  # (6)
 
+    fetch(parsed.config)  # nothing reads it, but who mirrors the package passes it on
     of_kind = {
         kind: [fetch(layer) for layer in parsed.layers if layer.media_type == kind]
         for kind in _KINDS

@@ -1,5 +1,6 @@
 """kill -9 between any two steps of any command, and the next command."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -61,6 +62,25 @@ def test_a_crash_at_any_step_is_repaired_by_the_next_command(
         node.kernel.handles.clear()  # the dead process' descriptors
         node.consistent()
     assert crashes > 3
+
+
+@pytest.mark.parametrize("name", ["install", "remove", "set-constant"])
+def test_a_crash_while_repairing_is_repaired_too(node: FakeNode, name: str) -> None:
+    for at in range(2, 12):
+        for again in range(12):
+            for leftover in node.names():
+                remove(node.services(), leftover)
+            node.install("acme/limit", ports="1,2")
+            node.install("acme/filter")
+            kept = node.kernel.maps["filter", "counts"]
+            with contextlib.suppress(SimulatedCrash):
+                COMMANDS[name](node, Fault(at))
+            with contextlib.suppress(SimulatedCrash):
+                recover(node.services(Fault(again, after=bool(again % 2))))
+            recover(node.services())
+            assert node.kernel.maps["filter", "counts"] is kept
+            node.kernel.handles.clear()
+            node.consistent()
 
 
 def test_nothing_to_repair_costs_no_look_at_packages(node: FakeNode) -> None:

@@ -41,7 +41,7 @@ INSERT INTO deployments VALUES ('limit', 'skep/limit:1.0.0', 'sha256:ab', 'limit
     10, '["pass"]', '[["rate", "5/s"]]', 'insecure-accept-all', '', '["config"]',
     '{AT}', NULL, NULL);
 INSERT INTO journal VALUES (1, '{AT}', 'install', '["one"]', NULL, NULL);
-"""
+"""  # noqa: S608 - constants
 
 
 def test_what_was_committed_is_there_in_a_new_process(tmp_path: Path) -> None:

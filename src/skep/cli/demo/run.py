@@ -22,7 +22,7 @@ from skep.cli.nodes import node_settings
 from skep.cli.publish import publish_layout
 from skep.cli.pull import pull_package
 from skep.cli.sign import sign_layout
-from skep.cli.verify import verify_found
+from skep.cli.verifying import verify_found
 from skep.errors import NotFound, SkepError
 from skep.node.playground import Playground
 from skep.node.trust_store import TrustStore

@@ -12,7 +12,7 @@ from skep.marketplace.registry.errors import (
     TooLarge,
     VersionTaken,
 )
-from skep.marketplace.registry.names import check_repository, check_tag
+from skep.marketplace.registry.names import check_tag
 from skep.marketplace.registry.ports import ManifestCatalogue
 from skep.marketplace.registry.records import ManifestRecord
 from skep.marketplace.registry.settings import Limits
@@ -109,10 +109,6 @@ class Manifests:
         )
         self._catalogue.stage_manifest(record, self._clock())
         return record
-
-    def pushed(self, repository: str, digest: Digest) -> ManifestRecord | None:
-        """A manifest of this repository, staged or published: need it be pushed?"""
-        return self._catalogue.manifest(check_repository(repository), digest)
 
     def _check_tag_is_free(self, repository: str, tag: str, digest: Digest) -> None:
         try:

@@ -46,9 +46,6 @@ class UploadCatalogue(Protocol):
     def stage_blob(self, repository: str, digest: Digest, size: int, now: datetime) -> None:
         """Note that a blob was pushed to a repository; again renews its time."""
 
-    def blob_size(self, repository: str, digest: Digest) -> int | None:
-        """Size of a blob that was pushed to this repository, staged or published."""
-
     def expire_staged(self, before: datetime) -> Sequence[Digest]:
         """Forget what was pushed before a moment and is not published.
 
@@ -65,9 +62,6 @@ class ManifestCatalogue(Protocol):
 
     def stage_manifest(self, record: ManifestRecord, now: datetime) -> None:
         """Keep a manifest; the same again renews its time."""
-
-    def manifest(self, repository: str, digest: Digest) -> ManifestRecord | None:
-        """A manifest that was pushed to this repository, staged or published."""
 
     def version(self, package: str, version: Version) -> PublishedVersion | None:
         """A published version."""

@@ -162,10 +162,6 @@ class Uploads:
             self.offset(repository, upload_id)
             self._drop(upload_id)
 
-    def pushed(self, repository: str, digest: Digest) -> int | None:
-        """Size of a blob of this repository, staged or published: need it be pushed?"""
-        return self._catalogue.blob_size(check_repository(repository), digest)
-
     def mount(self, repository: str, digest: Digest, size: int) -> None:
         """Take a blob over from where it is published; the caller has seen that it is.
 

@@ -204,10 +204,10 @@ def running_server(settings: ServeSettings, clock: Clock) -> Iterator[str]:
 async def _serve(
     settings: ServeSettings, clock: Clock, on_ready: Callable[[_Running], None]
 ) -> None:
-    with _reserved_port(settings.host, settings.port) as port:
+    with _reserved(settings.host, settings.port) as (address, port):
         server = Server(
             build_application(settings, clock),
-            address=settings.host,
+            address=address,
             port=port,
             interface=Interfaces.ASGI,
             websockets=False,
@@ -217,7 +217,7 @@ async def _serve(
         running = _Running(asyncio.get_running_loop(), server, f"http://{host}:{port}")
         serving = asyncio.create_task(server.serve())
         try:
-            await _accepting(settings.host, port, serving)
+            await _accepting(address, port, serving)
             on_ready(running)
             await serving
         finally:
@@ -226,24 +226,29 @@ async def _serve(
 
 
 @contextmanager
-def _reserved_port(host: str, port: int) -> Iterator[int]:
-    """Hold a port, so that 0 becomes a number and nobody else takes it before the server does.
+def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Hold an address and port, so that nobody else takes it before the server does.
+
+    A name becomes an address here, and port 0 a number.
 
     The server binds with SO_REUSEPORT, which allows a second socket of the same user; one that
     is bound and does not listen gets no connections.
     """
+    # (1) getaddrinfo takes 65536 more for the same port.
+    if not 0 <= port <= 65535:
+        raise CannotServe(f"expected a port from 0 to 65535, got {port}")
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        # (1) Without SO_REUSEPORT first: it must not join a port that another server holds.
+        # (2) Without SO_REUSEPORT first: it must not join a port that another server holds.
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
         holder = socket.socket(family, kind)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # no address of ours, no name at all
         raise CannotServe(
-            f"cannot listen on {host}, port {port}: {error.strerror or error}",
+            f"cannot listen on {host[:80]!r}, port {port}: {error}",
             hint="choose another address or port; port 0 takes a free one",
         ) from error
     with holder:
@@ -254,24 +259,27 @@ def _reserved_port(host: str, port: int) -> Iterator[int]:
             raise CannotServe(
                 f"cannot listen on {host}, port {port}: {error.strerror or error}"
             ) from error
-        yield holder.getsockname()[1]
+        name = holder.getsockname()
+        yield name[0], name[1]
 
 
-async def _accepting(host: str, port: int, serving: "asyncio.Task[None]") -> None:
+async def _accepting(address: str, port: int, serving: "asyncio.Task[None]") -> None:
     """Wait until a connection is accepted."""
-    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 (mapped away)
+    anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (where to knock, not to listen)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _START_SECONDS
     while not serving.done():
         try:
-            _, writer = await asyncio.open_connection(anywhere.get(host, host), port)
+            _, writer = await asyncio.open_connection(anywhere.get(address, address), port)
         except OSError as error:
             if loop.time() > deadline:
-                raise CannotServe(f"the server does not answer on {host}, port {port}") from error
+                raise CannotServe(
+                    f"the server does not answer on {address}, port {port}"
+                ) from error
             await asyncio.sleep(0.01)
         else:
             writer.close()
             await writer.wait_closed()
             return
     await serving  # raises what stopped it
-    raise CannotServe(f"the server ended before it listened on {host}, port {port}")
+    raise CannotServe(f"the server ended before it listened on {address}, port {port}")

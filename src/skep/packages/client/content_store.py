@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import UsageError
-from skep.packages.client.errors import NoSuchContent, NotAContentStore
+from skep.packages.client.errors import NoSuchContent, NotAContentStore, StoreNotAccessible
 from skep.packages.client.files import INCOMING, read_regular, write_atomically, writing
 from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.names import one_line
@@ -119,12 +119,19 @@ class ContentStore:
             write_atomically(self.root / "oci-layout", _LAYOUT)
 
     def _check_is_layout(self) -> None:
-        if (self.root / "oci-layout").exists() or not self.root.exists():
-            return
-        ours = (".lock", INCOMING)
-        if not self.root.is_dir() or any(
-            not path.name.startswith(ours) for path in self.root.iterdir()
-        ):
+        layout = self.root / "oci-layout"
+        try:
+            if layout.exists() or not self.root.exists():
+                return
+            ours = (".lock", INCOMING)
+            foreign = not self.root.is_dir() or any(
+                not path.name.startswith(ours) for path in self.root.iterdir()
+            )
+            # Asked again: another process may have made the layout since, and that file first.
+            is_layout = not foreign or layout.exists()
+        except PermissionError as error:
+            raise StoreNotAccessible(f"{self.root} may not be read by this user") from error
+        if not is_layout:
             raise NotAContentStore(
                 f"{self.root} is there, but it is no OCI image layout",
                 hint="name another directory, or a package folder (….oci)",

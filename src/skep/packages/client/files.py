@@ -32,10 +32,11 @@ def read_regular(path: Path, largest: int) -> bytes:
         raise StoreNotAccessible(f"{path} may not be read by this user") from error
     except OSError as error:
         raise Malformed(f"{path}: expected a readable regular file: {error.strerror}") from error
+    # (2)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Malformed(f"{path}: expected a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        # (2)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Malformed(f"{path}: expected a regular file")
         # (3)
         data = file.read(largest + 1)
     if len(data) > largest:

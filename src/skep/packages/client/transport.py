@@ -160,8 +160,8 @@ class Transport:
             advance: told about received bytes of a successful answer.
 
         Raises:
-            MarketplaceUnavailable: no connection, or no answer in time.
-            MalformedAnswer: larger than ``largest``, truncated, or not HTTP.
+            MarketplaceUnavailable: no connection, no answer in time, or only the first part of one.
+            MalformedAnswer: larger than ``largest``, compressed, or not HTTP.
             RedirectRefused: sent to another host.
         """
         url = self.url + path if path.startswith("/") else path
@@ -244,10 +244,8 @@ class Transport:
             raise self._unavailable(url, "did not answer in time", error) from error
         except urllib3.exceptions.SSLError as error:
             raise self._unavailable(url, "shows no certificate we trust", error) from error
-        except urllib3.exceptions.IncompleteRead as error:
-            raise MalformedAnswer(f"{url}: the answer is truncated", hint="try again") from error
         except (urllib3.exceptions.ProtocolError, OSError) as error:
-            raise self._unavailable(url, "broke the connection", error) from error
+            raise self._unavailable(url, "broke off in the middle", error) from error
         except (HTTPError, ValueError) as error:
             raise MalformedAnswer(f"{url}: {one_line(str(error))}") from error
 

@@ -33,8 +33,26 @@ def chunk(
     return answer.status, answer
 
 
-def is_pushed(client: RawClient, digest: Digest = DIGEST) -> bool:
-    return client("HEAD", f"/v2/{NAME}/blobs/{digest}").status == 200
+def manifest(**changes: Any) -> bytes:
+    config = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": "", "size": 2}
+    config["digest"] = str(Digest.of(b"{}"))
+    document: dict[str, Any] = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config,
+        "layers": [],
+        **changes,
+    }
+    return json.dumps(document).encode()
+
+
+def is_pushed(
+    client: RawClient, data: bytes = DATA, name: str = NAME, kind: str = "sha256"
+) -> bool:
+    """Whether a manifest may name the blob; it cannot be seen otherwise before it is published."""
+    client.push_blob(b"{}", name)
+    layer = {"mediaType": "a/b", "digest": str(Digest.of(data, kind)), "size": len(data)}
+    return client.push_manifest(manifest(layers=[layer]), name).status == 201
 
 
 def test_a_blob_comes_in_one_post(client: RawClient) -> None:
@@ -42,8 +60,7 @@ def test_a_blob_comes_in_one_post(client: RawClient) -> None:
     assert answer.status == 201
     assert answer.headers["Docker-Content-Digest"] == str(DIGEST)
     assert answer.headers["Location"] == f"/v2/{NAME}/blobs/{DIGEST}"
-    head = client("HEAD", f"/v2/{NAME}/blobs/{DIGEST}")
-    assert head.headers["Content-Length"] == str(len(DATA))
+    assert is_pushed(client)
 
 
 def test_a_blob_comes_in_post_and_put(client: RawClient) -> None:
@@ -85,14 +102,14 @@ def test_a_stream_without_a_length_is_taken(client: RawClient) -> None:
 
 def test_an_empty_blob_is_a_blob(client: RawClient) -> None:
     assert client.push_blob(b"").status == 201
-    assert is_pushed(client, Digest.of(b""))
+    assert is_pushed(client, b"")
 
 
 def test_sha512_stays_sha512(client: RawClient) -> None:
     digest = Digest.of(DATA, "sha512")
     answer = client("POST", f"{BEGIN}?digest={digest}", DATA)
     assert answer.headers["Docker-Content-Digest"] == str(digest)
-    assert is_pushed(client, digest)
+    assert is_pushed(client, kind="sha512")
 
 
 @pytest.mark.parametrize("start", [3, 6, 8, 10**14])
@@ -233,7 +250,6 @@ def test_what_is_never_published_leaves_the_disk(
     client.push_blob(DATA)
     clock.advance(days=1, seconds=1)
     begin(client)
-    assert not is_pushed(client)
     blobs = settings.directory / "blobs" / "sha256"
     assert not (blobs / DIGEST.hexadecimal).exists()
     for digest in package.blobs:
@@ -247,10 +263,10 @@ def test_what_is_never_published_leaves_the_disk(
 def test_a_published_blob_is_mounted_from_another_repository(client: RawClient) -> None:
     package = make_package()
     client.push_all(package)
-    blob = package.manifest and next(one for one in package.blobs if one != package.manifest.digest)
+    blob = next(one for one in package.blobs if one != package.manifest.digest)
     path = f"/v2/rival/thing/blobs/uploads/?mount={blob}&from="
     assert client("POST", path + NAME).status == 201
-    assert client("HEAD", f"/v2/rival/thing/blobs/{blob}").status == 200
+    assert is_pushed(client, package.blobs[blob], "rival/thing")
     assert client("GET", f"/v2/rival/thing/blobs/{blob}").status == 404  # not published there
 
 
@@ -259,7 +275,7 @@ def test_an_unpublished_blob_is_not_mounted(client: RawClient) -> None:
     client.push_blob(DATA)
     answer = client("POST", f"/v2/rival/thing/blobs/uploads/?mount={DIGEST}&from={NAME}")
     assert answer.status == 202
-    assert client("HEAD", f"/v2/rival/thing/blobs/{DIGEST}").status == 404
+    assert not is_pushed(client, name="rival/thing")
 
 
 @pytest.mark.parametrize("source", ["../../etc", "", "x", "a/b/c"])
@@ -269,19 +285,6 @@ def test_mounting_from_nonsense_is_refused(client: RawClient, source: str) -> No
 
 
 # Manifests
-
-
-def manifest(**changes: Any) -> bytes:
-    config = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": "", "size": 2}
-    config["digest"] = str(Digest.of(b"{}"))
-    document: dict[str, Any] = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": config,
-        "layers": [],
-        **changes,
-    }
-    return json.dumps(document).encode()
 
 
 def test_a_manifest_needs_its_blobs_first(client: RawClient) -> None:
@@ -406,3 +409,6 @@ def test_part_of_a_blob_can_be_asked_for(client: RawClient) -> None:
     )
     answer = client("GET", f"/v2/{NAME}/blobs/{digest}", headers={"Range": "bytes=1-4"})
     assert (answer.status, answer.data) == (206, data[1:5])
+    head = client("HEAD", f"/v2/{NAME}/blobs/{digest}")
+    assert (head.status, head.headers["Content-Length"]) == (200, str(len(data)))
+    assert head.headers["Docker-Content-Digest"] == str(digest)

@@ -126,10 +126,28 @@ def test_a_port_that_is_taken_is_told(settings: ServeSettings, clock: Any, tmp_p
             pass
 
 
-def test_an_address_of_another_machine_is_told(settings: ServeSettings, clock: Any) -> None:
-    elsewhere = replace(settings, host="192.0.2.1")
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        pytest.param("192.0.2.1", 0, id="another-machines"),
+        pytest.param("999.1.1.1", 0, id="no-address"),
+        pytest.param("a" * 70, 0, id="no-name"),
+        pytest.param("127.0.0.1", 70_000, id="no-port"),
+    ],
+)
+def test_where_it_cannot_listen_is_told(
+    settings: ServeSettings, clock: Any, host: str, port: int
+) -> None:
+    elsewhere = replace(settings, host=host, port=port)
     with pytest.raises(CannotServe), running_server(elsewhere, clock):
         pass
+
+
+def test_a_name_becomes_an_address(settings: ServeSettings, clock: Any) -> None:
+    with running_server(replace(settings, host="localhost"), clock) as url:
+        client = RawClient(url)
+        assert client("GET", "/healthz").status == 200
+        client.close()
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this Python has no IPv6")

@@ -84,8 +84,17 @@ def test_words_of_the_server_reach_no_terminal_with_control_characters() -> None
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b"null", b'{"errors": 1}', b'{"errors": [1]}', b'{"errors": []}']
-    + [b'{"errors": [{"code": 1, "message": [], "detail": {}, "hint": 3}]}', b"[" * 50_000],
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"null",
+        b'{"errors": 1}',
+        b'{"errors": [1]}',
+        b'{"errors": []}',
+        b'{"errors": [{"code": 1, "message": [], "detail": {}, "hint": 3}]}',
+        b"[" * 50_000,
+    ],
 )
 def test_any_error_body_gives_an_error(body: bytes) -> None:
     error = failure(Answer("http://m/x", 404, {}, body))

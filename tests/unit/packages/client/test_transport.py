@@ -71,7 +71,7 @@ def test_a_name_that_does_not_resolve_is_unavailable() -> None:
         pytest.param(Fault.HANGING, MarketplaceUnavailable, id="hanging"),
         pytest.param(Fault.DRIPPING, MarketplaceUnavailable, id="dripping"),
         pytest.param(Fault.CLOSED, MarketplaceUnavailable, id="closed"),
-        pytest.param(Fault.TRUNCATED, MalformedAnswer, id="truncated"),
+        pytest.param(Fault.TRUNCATED, MarketplaceUnavailable, id="truncated"),
         pytest.param(Fault.HUGE, MalformedAnswer, id="huge"),
         pytest.param(Fault.COMPRESSED, MalformedAnswer, id="compressed"),
         pytest.param(Fault.REDIRECT_ELSEWHERE, RedirectRefused, id="redirect-elsewhere"),

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from skep.digests import Digest
-from skep.marketplace.registry.errors import BlobUnknown, RangeInvalid, TooLarge, UploadInvalid
+from skep.marketplace.registry.errors import RangeInvalid, TooLarge, UploadInvalid
 from skep.marketplace.registry.http.context import (
     UseCases,
     content_length,
@@ -25,25 +25,16 @@ _RANGE = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")  # OCI writes it without a u
 
 
 async def get_blob(request: Request) -> Response:
-    """GET and HEAD of a blob.
+    """GET and HEAD of a published blob.
 
-    HEAD also tells whoever knows the digest that a blob is there already and need not be pushed
-    (end-2 as clients use it); its content is given only when it is published.
+    HEAD says nothing about what is only pushed, though clients would like to know what they need
+    not push again: what is not published is not there, for everybody and for every method.
     """
-    cases, name = use_cases(request), repository(request)
-    digest = Digest.parse(request.path_params["digest"])
-    headers = {"Docker-Content-Digest": str(digest)}
-    if request.method == "HEAD":
-        size = cases.reading.blob_size(name, digest)
-        if size is None:
-            size = cases.uploads.pushed(name, digest)
-        if size is None:
-            raise BlobUnknown(f"{name} has no blob {digest}")
-        headers |= {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        return Response(headers=headers)
-    path = cases.reading.blob_path(name, digest)
+    name, digest = repository(request), Digest.parse(request.path_params["digest"])
+    path = use_cases(request).reading.blob_path(name, digest)
     # What a digest names never changes, so any cache may keep it.
-    headers |= {
+    headers = {
+        "Docker-Content-Digest": str(digest),
         "Cache-Control": "public, max-age=31536000, immutable",
         # Bytes of strangers, on the origin where pages may be one day: never to be interpreted.
         "Content-Disposition": "attachment",

@@ -8,29 +8,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from skep.digests import Digest
-from skep.marketplace.registry.errors import ManifestUnknown
 from skep.marketplace.registry.http.context import bounded_body, repository, use_cases
 from skep.marketplace.registry.records import ManifestRecord
 
 
 async def get_manifest(request: Request) -> Response:
-    """GET and HEAD of a manifest.
-
-    HEAD by digest also tells whoever knows it that a manifest is there already and need not be
-    pushed; its content is given only when it is published.
-    """
-    cases, name = use_cases(request), repository(request)
-    reference = str(request.path_params["reference"])
-    try:
-        record = cases.reading.manifest(name, reference)
-    except ManifestUnknown:
-        if request.method != "HEAD" or ":" not in reference:
-            raise
-        staged = cases.manifests.pushed(name, Digest.parse(reference))
-        if staged is None:
-            raise
-        record = staged
+    """GET and HEAD of a published manifest; what is only pushed is not there for either."""
+    record = use_cases(request).reading.manifest(
+        repository(request), str(request.path_params["reference"])
+    )
     return Response(
         b"" if request.method == "HEAD" else record.data,
         headers={

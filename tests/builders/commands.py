@@ -1,0 +1,105 @@
+"""Running Skep as people do: a command in a process of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "skep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, object]:
+        """What ``--json`` printed."""
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Skep:
+    """Commands with a root directory of their own."""
+
+    root: Path
+    url: str = ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("SKEP_")}
+        return kept | {"SKEP_ROOT": str(self.root), "SKEP_MARKETPLACE": self.url, "COLUMNS": "80"}
+
+    def __call__(self, *arguments: object, cwd: Path | None = None) -> Ran:
+        """Run a command to its end."""
+        finished = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            env=self.variables,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Ran(finished.returncode, finished.stdout, finished.stderr)
+
+    def ok(self, *arguments: object) -> Ran:
+        """Run a command that must succeed."""
+        ran = self(*arguments)
+        assert ran.code == 0, f"{arguments}: {ran.out}\n{ran.err}"
+        return ran
+
+    @contextmanager
+    def serving(self, *arguments: object) -> Iterator["Skep"]:
+        """Serve a marketplace meanwhile; gives commands that know it."""
+        process = subprocess.Popen(
+            [
+                *COMMAND,
+                "serve",
+                "--json",
+                "--port",
+                "0",
+                "--until-stdin-ends",
+                *map(str, arguments),
+            ],
+            env=self.variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            text = ""
+            while not text.rstrip().endswith("\n}"):
+                line = process.stdout.readline().decode()
+                assert line, "the marketplace did not start"
+                text += line
+            yield Skep(self.root, json.loads(text)["url"])
+        finally:
+            process.stdin.close()
+            process.wait(20)
+            process.stdout.close()
+
+
+def publish_bundled(skep: Skep, projects: Path, *names: str) -> list[Path]:
+    """Copy bundled programs, build and sign them with a new key ``author``; gives the layouts."""
+    source = Path(__file__).resolve().parents[2] / "bpf" / "programs"
+    skep.ok("keys", "create", "author")
+    layouts = []
+    for name in names:
+        shutil.copytree(source / name, projects / name, ignore=shutil.ignore_patterns("dist"))
+        layouts.append(Path(str(skep.ok("build", projects / name, "--json").document["layout"])))
+        skep.ok("sign", layouts[-1], "--key", "author")
+    return layouts

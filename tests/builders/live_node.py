@@ -1,0 +1,145 @@
+"""A node on the running kernel: bundled programs, signed, on an interface of a test's own."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from tests.builders.compiled import PROGRAMS, bundled_object
+from tests.builders.packages import put_package
+from tests.builders.published import make_package
+from tests.builders.trust import signer
+
+from skep.chains.deployment import TrustDecision
+from skep.chains.ordering import Last, Placement
+from skep.digests import Digest
+from skep.hooks.table import HookTarget
+from skep.node.installing import InstallReport, InstallRequest
+from skep.node.node import Node
+from skep.node.playground import Playground
+from skep.node.settings import NodeSettings
+from skep.node.trust_store import TrustStore
+from skep.node.wiring import dismount, open_node
+from skep.node.wiring.playgrounds import open_local_socket, open_peer_socket, open_playground
+from skep.packages.client.bundles import store_bundle
+from skep.packages.client.content_store import ContentStore
+from skep.packages.content import Package
+from skep.packages.references import parse_reference
+from skep.trust.bundles import Subject, sign
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+BUNDLED = ("port-filter", "ratelimiting")
+SETTLE_SECONDS = 5.0
+
+
+@cache
+def bundled_package(name: str) -> Package:
+    toml = (PROGRAMS / name / "skep.toml").read_bytes()
+    sources = {f"{name}.bpf.c": (PROGRAMS / name / f"{name}.bpf.c").read_bytes()}
+    return make_package(toml, objects={f"{name}.o": bundled_object(name)}, sources=sources)
+
+
+def stock(settings: NodeSettings, *names: str, by: str = "publisher") -> dict[str, Digest]:
+    """Put bundled packages into a node's content store, signed, and trust the publisher."""
+    store = ContentStore(settings.content)
+    found = {}
+    for name in names or BUNDLED:
+        package = bundled_package(name)
+        put_package(store, package)
+        digest = package.manifest.digest
+        bundle = sign(Subject(package.metadata.name, digest), signer(by))
+        store_bundle(store, package.manifest, bundle)
+        found[name] = digest
+    TrustStore(settings.trust).add("skep", signer().public_key)
+    return found
+
+
+@dataclass
+class LiveNode:
+    """A node, and the interface its programs run on."""
+
+    settings: NodeSettings
+    playground: Playground
+
+    @property
+    def on(self) -> HookTarget:
+        return HookTarget("xdp", self.playground.interface)
+
+    @contextmanager
+    def opened(self) -> Iterator[Node]:
+        with open_node(self.settings, lambda: NOW) as node:
+            yield node
+
+    def request(
+        self,
+        name: str,
+        *,
+        placement: Placement = Last(),  # noqa: B008 - frozen and empty
+        policy: TrustDecision = "require-key",
+        settings: Mapping[str, str] | None = None,
+    ) -> InstallRequest:
+        return InstallRequest(
+            parse_reference(f"skep/{name}:1.0.0"),
+            self.on,
+            placement=placement,
+            policy=policy,
+            settings=settings or {},
+        )
+
+    def install(
+        self,
+        name: str,
+        *,
+        placement: Placement = Last(),  # noqa: B008 - frozen and empty
+        **settings: str,
+    ) -> InstallReport:
+        with self.opened() as node:
+            return node.install(self.request(name, placement=placement, settings=settings))
+
+    def counts(self, name: str) -> dict[str, int]:
+        with self.opened() as node:
+            return {metric.name: metric.value or 0 for metric in node.metrics(name)}
+
+    def chain(self) -> list[str]:
+        with self.opened() as node:
+            view = node.chain(self.on)
+            assert view.condition in {"running", "not running"}
+            return [one.deployment.name for one in view.members]
+
+    def deliver(self, frames: list[bytes]) -> list[bytes]:
+        """Send frames from the peer; returns those that came through, in their order."""
+        wanted = set(frames)
+        came: list[bytes] = []
+        with open_local_socket(self.playground) as local, open_peer_socket(self.playground) as peer:
+            local.settimeout(0.2)
+            for frame in frames:
+                peer.send(frame)
+            deadline = time.monotonic() + SETTLE_SECONDS
+            while len(came) < len(frames) and time.monotonic() < deadline:
+                try:
+                    frame = local.recv(2048)
+                except TimeoutError:
+                    break
+                if frame in wanted:
+                    came.append(frame)
+        return came
+
+
+@contextmanager
+def live_node(directory: Path) -> Iterator[LiveNode]:
+    """A node with the bundled packages on its shelf; everything is gone afterwards."""
+    assert os.geteuid() == 0
+    settings = NodeSettings(root=directory / "root", bpffs=directory / "bpf")
+    settings.root.mkdir(mode=0o700)
+    stock(settings)
+    name = f"skep-demo-{secrets.token_hex(2)}"
+    with open_playground(settings, name) as playground:
+        try:
+            yield LiveNode(settings, playground)
+        finally:
+            dismount(settings)

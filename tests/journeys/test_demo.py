@@ -1,0 +1,121 @@
+"""Somebody tries Skep for the first time: the demo, whole, interrupted and killed."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.builders.commands import COMMAND, Skep
+
+from skep.kernel.network import namespaces
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.kernel,
+    pytest.mark.skipif(os.geteuid() != 0, reason="attaching programs needs root"),
+]
+
+
+def _leftovers(root: Path) -> list[str]:
+    """Everything a demo could leave on this machine."""
+    found = [f"namespace {name}" for name in namespaces() if name.startswith("skep-demo")]
+    found += [f"interface {p.name}" for p in Path("/sys/class/net").glob("skep-demo*")]
+    found += [f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines()
+              if f"{root}/demo" in line]  # fmt: skip
+    found += [f"file {path}" for path in root.rglob("*") if "demo" in path.parts[len(root.parts) :]]
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"SKEP_ROOT={root}/demo".encode() in path.read_bytes():
+                found.append(f"process {path.parent.name}")
+        except OSError:
+            continue
+    return found
+
+
+def _start(skep: Skep, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*COMMAND, "demo", *arguments],
+        env=skep.variables | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_demo_shows_the_whole_flow_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    ran = Skep(tmp_path / "root").ok("demo", "--json")
+    steps = [step["step"] for step in json.loads(ran.out)["steps"]]
+    wanted = ["compile", "sign", "marketplace", "publish", "search", "pull and verify", "chain",
+              "traffic", "live", "swap", "remove", "nothing behind"]  # fmt: skip
+    for word in wanted:
+        assert any(word in step for step in steps), word
+    swap = next(step for step in json.loads(ran.out)["steps"] if "swap" in step["step"])
+    assert swap["sent"] > 0
+    assert swap["gained"]["port-filter"]["seen"] == swap["sent"]
+    assert swap["gained"]["ratelimiting"]["received"] == swap["sent"]
+    assert _leftovers(tmp_path / "root") == []
+
+
+# Each step's line is printed when the step has ended: the interrupt arrives in the next one.
+_LINES = ["network of its own", "package port-filter", "package ratelimiting", "sign both",
+          "start a marketplace", "publish both", "search", "verify ratelimiting", "chain both",
+          "send traffic", "rate=", "ports=", "swap the order"]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", _LINES)
+def test_ctrl_c_after_any_step_leaves_nothing_behind(line: str, tmp_path: Path) -> None:
+    skep = Skep(tmp_path / "root")
+    with _start(skep) as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            if line in text:
+                process.send_signal(signal.SIGINT)
+                break
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert _leftovers(skep.root) == []
+
+
+@pytest.mark.parametrize("line", ["network of its own", "start a marketplace", "chain both"])
+def test_the_doctor_clears_away_what_a_killed_demo_left(line: str, tmp_path: Path) -> None:
+    skep = Skep(tmp_path / "root")
+    with _start(skep) as process:
+        assert process.stdout is not None
+        for text in process.stdout:
+            if line in text:
+                process.kill()
+                break
+        process.communicate(timeout=60)
+    assert _leftovers(skep.root) != []
+    listed = skep("doctor", "--no-repair", "--json").document["findings"]
+    assert isinstance(listed, list)
+    assert any("skep-demo" in finding["what"] for finding in listed)
+    assert "removed interface" in skep.ok("doctor").out
+    deadline = time.monotonic() + 10
+    while _leftovers(skep.root) and time.monotonic() < deadline:
+        time.sleep(0.1)  # the marketplace ends by itself when its pipe does
+    assert _leftovers(skep.root) == []
+    assert "as it should be" in skep.ok("doctor").out
+    subprocess.run(["umount", str(skep.root / "bpf")], check=True)
+
+
+def test_keep_leaves_it_running_until_ctrl_c(tmp_path: Path) -> None:
+    skep = Skep(tmp_path / "root")
+    with _start(skep, "--keep") as process:
+        assert process.stdout is not None
+        root = ""
+        for text in process.stdout:
+            if "SKEP_ROOT=" in text:
+                root = text.split("SKEP_ROOT=")[1].split()[0]
+            if "Ctrl-C ends it" in text:
+                break
+        chain = Skep(Path(root)).ok("chain").out
+        assert "ratelimiting" in chain
+        assert "running" in chain
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert _leftovers(skep.root) == []

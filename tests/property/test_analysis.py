@@ -1,0 +1,227 @@
+"""Laws of the analysis: it covers what really happens, and reports survive their travels."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.builders.assembled import EXIT, mov, one_program
+
+from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.analysis.diffing import compare
+from skep.bytecode.analysis.errors import MalformedReport
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.analysis.values import signed
+from skep.bytecode.isa.helpers import HELPERS
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.isa.kernel_types import PROGRAM_TYPES
+
+MASK64 = (1 << 64) - 1
+MASK32 = (1 << 32) - 1
+
+registers = st.sampled_from([0, 2, 3, 6])
+numbers = st.one_of(
+    st.integers(-4, 4), st.sampled_from([8, 16, 31, 32, 63, 255, -(1 << 31), (1 << 31) - 1])
+)
+_ARITHMETIC = [0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x90, 0xA0, 0xB0, 0xC0]
+_JUMPS = [0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0xA0, 0xB0, 0xC0, 0xD0]
+
+
+@st.composite
+def instructions(draw: st.DrawFn) -> Instruction:
+    sort = draw(st.sampled_from(["alu", "alu", "jump", "load", "spill", "fill", "narrow"]))
+    dst, src, number = draw(registers), draw(registers), draw(numbers)
+    use_register = draw(st.booleans())
+    if sort == "alu":
+        opcode = draw(st.sampled_from(_ARITHMETIC)) | draw(st.sampled_from([4, 7]))
+        if use_register and opcode & 0xF0 != 0x80:
+            return Instruction(opcode | 8, dst, src)
+        return Instruction(opcode, dst, 0, 0, number if opcode & 0xF0 != 0x80 else 0)
+    if sort == "jump":
+        opcode = draw(st.sampled_from(_JUMPS)) | draw(st.sampled_from([5, 6]))
+        distance = draw(st.integers(-3, 4))
+        if use_register:
+            return Instruction(opcode | 8, dst, src, distance)
+        return Instruction(opcode, dst, 0, distance, number)
+    slot = draw(st.sampled_from([-8, -16]))
+    if sort == "load":  # a number nobody knows
+        return Instruction(draw(st.sampled_from([0x61, 0x71, 0x79])), dst, 1, 12)
+    if sort == "spill":
+        return Instruction(0x7B, 10, src, slot)
+    if sort == "narrow":
+        return Instruction(0x63, 10, src, slot + 4)
+    return Instruction(0x79, dst, 10, slot)
+
+
+def run(code: Sequence[Instruction], unknown: Sequence[int]) -> int | None:
+    """Execute; ``None`` if it does not come to an end. ``unknown`` are the loads' results."""
+    regs = [0] * 11
+    stack = bytearray(16)
+    position = loads = 0
+    for _ in range(400):
+        if not 0 <= position < len(code):
+            return None
+        opcode, dst, src, offset, number = code[position]
+        position += 1
+        kind = opcode & 7
+        if opcode == 0x95:
+            return signed(regs[0], 32)
+        if kind == 1 and src == 1:
+            size = {0x61: 4, 0x71: 1, 0x79: 8}[opcode]
+            regs[dst] = unknown[loads % len(unknown)] & ((1 << 8 * size) - 1)
+            loads += 1
+        elif kind == 1:
+            regs[dst] = int.from_bytes(stack[16 + offset : 24 + offset], "little")
+        elif kind == 3:
+            size = 8 if opcode == 0x7B else 4
+            raw = (regs[src] & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+            stack[16 + offset : 16 + offset + size] = raw
+        elif kind in {5, 6}:
+            bits = 64 if kind == 5 else 32
+            other = regs[src] if opcode & 8 else number & MASK64
+            if _holds(opcode & 0xF0, regs[dst], other, bits):
+                position += offset
+        else:
+            bits = 64 if kind == 7 else 32
+            other = regs[src] if opcode & 8 else number & MASK64
+            regs[dst] = _result(opcode & 0xF0, regs[dst], other, bits)
+    return None
+
+
+def _holds(operation: int, a: int, b: int, bits: int) -> bool:
+    mask = MASK64 if bits == 64 else MASK32
+    a, b = a & mask, b & mask
+    c, d = signed(a, bits), signed(b, bits)
+    return {
+        0x10: a == b,
+        0x20: a > b,
+        0x30: a >= b,
+        0x40: bool(a & b),
+        0x50: a != b,
+        0x60: c > d,
+        0x70: c >= d,
+        0xA0: a < b,
+        0xB0: a <= b,
+        0xC0: c < d,
+        0xD0: c <= d,
+    }[operation]
+
+
+def _result(operation: int, a: int, b: int, bits: int) -> int:
+    mask = MASK64 if bits == 64 else MASK32
+    a, b = a & mask, b & mask
+    shift = b & (bits - 1)
+    return {
+        0x00: lambda: a + b,
+        0x10: lambda: a - b,
+        0x20: lambda: a * b,
+        0x30: lambda: a // b if b else 0,
+        0x40: lambda: a | b,
+        0x50: lambda: a & b,
+        0x60: lambda: a << shift,
+        0x70: lambda: a >> shift,
+        0x80: lambda: -a,
+        0x90: lambda: a % b if b else a,
+        0xA0: lambda: a ^ b,
+        0xB0: lambda: b,
+        0xC0: lambda: signed(a, bits) >> shift,
+    }[operation]() & mask
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(instructions(), min_size=1, max_size=14),
+    st.lists(st.integers(0, MASK64), min_size=1, max_size=4),
+)
+def test_every_value_a_program_returns_is_one_the_report_lists(
+    body: list[Instruction], unknown: list[int]
+) -> None:
+    start = [mov(0, 0), mov(2, 0), mov(3, 0), mov(6, 0)]
+    zeroed = [Instruction(0x7B, 10, 0, -8), Instruction(0x7B, 10, 0, -16)]
+    code = [*start, *zeroed, *body, EXIT]
+    returned = run(code, unknown)
+    listed = analyse(one_program(code)).program("main").exit_values
+    if returned is not None and listed is not None:
+        assert returned in listed
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.builds(
+            Instruction,
+            st.integers(0, 255),
+            st.integers(0, 10),
+            st.integers(0, 10),
+            st.integers(-8, 8),
+            st.one_of(st.sampled_from(sorted(HELPERS)), st.integers(-(1 << 31), (1 << 31) - 1)),
+        ),
+        max_size=30,
+    ),
+    st.sampled_from([None, "NEW_TYPE", *sorted(PROGRAM_TYPES)]),
+)
+def test_any_bytes_have_a_report_and_it_survives_being_written_and_read(
+    code: list[Instruction], program_type: str | None
+) -> None:
+    report = analyse(one_program(code, program_type=program_type))
+    data = report.to_bytes()
+    assert AnalysisReport.from_bytes(data) == report
+    assert AnalysisReport.from_bytes(data).to_bytes() == data
+    assert compare(report, report).is_empty
+
+
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(1 << 63), (1 << 64) - 1), st.text()),
+    lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+    max_leaves=8,
+)
+FULL = analyse(one_program([mov(0, 1), EXIT], licence=None)).to_document()
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.dictionaries(st.text(), json_values, max_size=4), st.sampled_from(["", "cost", "licence"])
+)
+def test_fields_of_other_versions_survive(unknown: dict[str, object], place: str) -> None:
+    document = json.loads(json.dumps(FULL))
+    part = document[place] if place else document
+    fresh = {name: value for name, value in unknown.items() if name not in part}
+    part.update(fresh)
+    try:
+        report = AnalysisReport.from_document(document)
+    except MalformedReport:
+        assert not _is_encodable(fresh)
+        return
+    assert report.to_document() == document
+
+
+def _is_encodable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_a_damaged_report_is_read_or_refused_and_nothing_else(data: st.DataObject) -> None:
+    document = json.loads(json.dumps(FULL))
+    part = document
+    for _ in range(data.draw(st.integers(0, 3))):
+        inner = [key for key, value in part.items() if isinstance(value, dict)]
+        lists = [value[0] for value in part.values() if isinstance(value, list) and value]
+        candidates = [part[key] for key in inner] + [
+            each for each in lists if isinstance(each, dict)
+        ]
+        if not candidates:
+            break
+        part = data.draw(st.sampled_from(candidates))
+    name = data.draw(st.sampled_from(sorted(part)))
+    if data.draw(st.booleans()):
+        part[name] = data.draw(json_values)
+    else:
+        del part[name]
+    with contextlib.suppress(MalformedReport):
+        AnalysisReport.from_document(document)

@@ -1,0 +1,122 @@
+"""Generated tables: current, and complete."""
+
+import json
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+from skep.bytecode.analysis.static_rules import (
+    is_neutral_kernel_function,
+    permissions_of_helper,
+    permissions_of_kernel_function,
+)
+from skep.bytecode.analysis.taxonomy import (
+    COMBINATIONS,
+    NEUTRAL_HELPERS,
+    NEUTRAL_KERNEL_FUNCTIONS,
+    PERMISSIONS,
+    SEVERITIES,
+)
+from skep.bytecode.isa import kernel_types
+from skep.bytecode.isa.first_kernels import (
+    ATTACH_TYPES,
+    GPL_PROGRAM_TYPES,
+    MAP_TYPE_NAMES,
+    MAP_TYPES,
+    OPTIONAL_ATTACH_TYPES,
+    PROGRAM_TYPES,
+)
+from skep.bytecode.isa.helpers import HELPERS
+from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
+from skep.bytecode.isa.opcodes import GROUPS, OPCODES
+
+ROOT = Path(__file__).resolve().parents[4]
+GENERATOR = ROOT / "tools" / "generate_tables.py"
+
+
+def test_the_tables_are_what_the_generator_writes() -> None:
+    result = subprocess.run(
+        [sys.executable, str(GENERATOR), "--check"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_there_are_as_many_rows_as_facts() -> None:
+    def count(name: str, key: str) -> int:
+        return len(json.loads((ROOT / "tools" / "facts" / f"{name}.json").read_text())[key])
+
+    assert len(HELPERS) == count("helpers", "helpers") == 211
+    assert len(KERNEL_FUNCTIONS) == count("kfuncs", "kfuncs")
+    assert len(PERMISSIONS) == count("permissions", "permissions")
+    assert len(MAP_TYPE_NAMES) == count("map_types", "map_types")
+    assert sum(map(len, OPCODES.values())) == count("opcodes", "opcodes")
+
+
+@pytest.mark.parametrize("number", sorted(HELPERS))
+def test_every_helper_has_a_permission_or_is_neutral(number: int) -> None:
+    refines_others = number == 187  # set_retval has no row of its own
+    assert permissions_of_helper(number) or number in NEUTRAL_HELPERS or refines_others
+
+
+@pytest.mark.parametrize("name", sorted(KERNEL_FUNCTIONS))
+def test_every_kernel_function_has_a_permission_or_is_neutral(name: str) -> None:
+    assert permissions_of_kernel_function(name) or is_neutral_kernel_function(name)
+
+
+def test_every_helper_in_the_taxonomy_exists() -> None:
+    named = {number for row in PERMISSIONS.values() for number in row.helpers} | NEUTRAL_HELPERS
+    assert named <= set(HELPERS)
+
+
+def test_no_helper_is_neutral_and_a_permission() -> None:
+    assert not [number for number in NEUTRAL_HELPERS if permissions_of_helper(number)]
+
+
+def test_every_pattern_of_the_taxonomy_matches_something() -> None:
+    # Modules' functions are in no table: these patterns stand for names from documentation.
+    patterns = [pattern for row in PERMISSIONS.values() for pattern in row.kernel_functions]
+    unmatched = [
+        pattern
+        for pattern in (*patterns, *NEUTRAL_KERNEL_FUNCTIONS)
+        if not any(fnmatchcase(name, pattern) for name in KERNEL_FUNCTIONS)
+    ]
+    assert unmatched == []
+
+
+def test_names_between_tables_agree() -> None:
+    for row in PERMISSIONS.values():
+        assert row.severity in SEVERITIES
+        assert set(row.program_types) <= set(PROGRAM_TYPES)
+        assert set(row.attach_types) <= set(ATTACH_TYPES)
+        assert set(row.map_types) <= set(MAP_TYPE_NAMES.values())
+    for flag in COMBINATIONS:
+        assert {*flag.any_of, *flag.with_any_of} <= set(PERMISSIONS)
+        assert flag.severity in SEVERITIES
+    assert set(ATTACH_TYPES) >= OPTIONAL_ATTACH_TYPES
+    assert set(PROGRAM_TYPES) >= GPL_PROGRAM_TYPES
+    assert {row.group for rows in OPCODES.values() for row in rows} <= {*GROUPS, None}
+
+
+def test_numbers_agree_with_the_table_of_types() -> None:
+    assert {name: number for number, name in MAP_TYPE_NAMES.items()} == dict(kernel_types.MAP_TYPES)
+    assert set(PROGRAM_TYPES) == set(kernel_types.PROGRAM_TYPES) - {"UNSPEC"}
+    assert set(MAP_TYPES) == set(kernel_types.MAP_TYPES.values()) - {0}
+
+
+def test_a_stale_table_is_noticed(tmp_path: Path) -> None:
+    copy = tmp_path / "tools"
+    (copy / "facts").mkdir(parents=True)
+    for source in (ROOT / "tools" / "facts").glob("*.json"):
+        (copy / "facts" / source.name).write_bytes(source.read_bytes())
+    (copy / "generate_tables.py").write_bytes(GENERATOR.read_bytes())
+    result = subprocess.run(
+        [sys.executable, str(copy / "generate_tables.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "isa/helpers.py is not current" in result.stdout
