@@ -118,10 +118,12 @@ def helpers() -> str:
     lines += [
         ")",
         "",
-        "HELPERS: Mapping[int, HelperFacts] = MappingProxyType("
-        "{row.helper_id: row for row in _ROWS})",
+        "HELPERS: Mapping[int, HelperFacts] = " + _HELPERS_BY_NUMBER,
     ]
     return "\n".join(lines) + "\n"
+
+
+_HELPERS_BY_NUMBER = "MappingProxyType({row.helper_id: row for row in _ROWS})"
 
 
 def opcodes() -> str:

@@ -34,6 +34,8 @@ class Reference:
 
 
 Line = Instruction | Reference
+Part = Line | Sequence["Part"]
+Listing = list[Part]
 EXIT = Instruction(0x95)
 
 
@@ -116,13 +118,17 @@ def leave(value: int) -> list[Line]:
     return [mov(R0, value), EXIT]
 
 
-def function(
-    name: str, *listing: Line | Sequence[Line], section: str = ".text", section_slot: int = 0
-) -> Function:
-    """A function; an ``lddw`` that refers to something gets its second half here."""
+def flat(parts: Sequence[Part]) -> list[Line]:
+    """All lines of nested listings, in order."""
     lines: list[Line] = []
-    for part in listing:
-        lines.extend([part] if isinstance(part, Instruction | Reference) else part)
+    for part in parts:
+        lines.extend([part] if isinstance(part, Instruction | Reference) else flat(part))
+    return lines
+
+
+def function(name: str, *listing: Part, section: str = ".text", section_slot: int = 0) -> Function:
+    """A function; an ``lddw`` that refers to something gets its second half here."""
+    lines = flat(listing)
     code: list[Instruction] = []
     relocations: list[Relocation] = []
     for line in lines:
@@ -160,7 +166,7 @@ def object_file(
 
 
 def one_program(
-    *listing: Line | Sequence[Line],
+    *listing: Part,
     program_type: str | None = "XDP",
     attach_type: str | None = None,
     section: str = "xdp",
@@ -205,6 +211,6 @@ def permissions(report: AnalysisReport) -> dict[str, str]:
     return {each.id: each.confidence for each in report.permissions}
 
 
-def analysed(*listing: Line | Sequence[Line], **settings: object) -> AnalysisReport:
+def analysed(*listing: Part, **settings: object) -> AnalysisReport:
     """Report of an object with one program; see :func:`one_program`."""
     return analyse(one_program(*listing, **settings))  # type: ignore[arg-type]

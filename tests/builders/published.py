@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from functools import cache
 
-from skep.bytecode.analysis.analysing import analyse
 from tests.builders.elf import ALLOCATED, EXIT, WRITABLE, ElfBuilder, call
 from tests.builders.trust import signer
 
+from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.reading import read_object
 from skep.digests import Digest

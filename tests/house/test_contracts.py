@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.house.tree import ROOT
 
 pytestmark = pytest.mark.slow

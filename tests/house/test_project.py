@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tests.house.tree import ROOT, SOURCES, python_files
 
 _DOCUMENT = ROOT / "docs" / "architecture.md"
@@ -41,13 +40,14 @@ def test_dependencies_are_pinned_with_hashes_and_without_addresses() -> None:
 
 def test_the_folder_list_of_the_architecture_is_what_is_there() -> None:
     """Every room under ``src/skep`` has a line in the picture, and the other way round."""
-    listed = set(re.findall(r"^│? *(?:├──|└──) ([a-z_./]+)", _DOCUMENT.read_text("utf-8"), re.M))
+    listed = set(re.findall(r"^├── ([a-z_./]+)", _DOCUMENT.read_text("utf-8"), re.M))
     rooms = {
         f"{path.relative_to(SOURCES)}/"
         for path in SOURCES.rglob("*")
         if path.is_dir() and path.name != "__pycache__" and (path / "__init__.py").exists()
     }
     ground = {path.name for path in SOURCES.glob("*.py") if path.name != "__init__.py"}
+    rooms -= {"./"}
     assert listed == rooms | ground
 
 
@@ -62,7 +62,7 @@ def test_every_front_door_named_in_the_flow_exists() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["/wo" + "rk/", "/tmp/bash" + "_jobs", ".lib" + "rary/", "pypi." + "org"]
+    "word", ["/wo" + "rk/", "bash" + "_jobs", ".lib" + "rary/", "pypi." + "org"]
 )
 def test_nothing_of_a_developer_machine_is_mentioned(word: str) -> None:
     hits = [path for path in _committed_texts() if word in path.read_text("utf-8", "replace")]

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.house import rules
 from tests.house.tree import SOURCES, python_files
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -201,7 +202,7 @@ def test_a_closed_pipe_is_no_error(skep: Skep) -> None:
     assert shell
     finished = subprocess.run(
         [shell, "-c", "$SKEP search --json | head -c 1"],
-        env=skep.variables | {"SKEP": "python -m skep"},
+        env=skep.variables | {"SKEP": f"{sys.executable} -m skep"},
         capture_output=True,
         text=True,
         check=False,

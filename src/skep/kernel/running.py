@@ -33,7 +33,7 @@ class TestRun:
     nanoseconds: int
 
 
-def test_run(program: LoadedProgram, data: bytes, repeat: int = 1) -> TestRun:  # noqa: PT028
+def test_run(program: LoadedProgram, data: bytes, repeat: int = 1) -> TestRun:  # noqa: PT028 - the name is bpf(2)'s, it is no test
     """Run ``program`` on ``data``, a packet from its Ethernet header on.
 
     Its maps change as if the packet had come; with ``repeat`` so many times.
@@ -73,4 +73,4 @@ def test_run(program: LoadedProgram, data: bytes, repeat: int = 1) -> TestRun:  
 
 
 # pytest collects functions of this name wherever they are imported.
-test_run.__test__ = False  # type: ignore[attr-defined]
+test_run.__test__ = False  # type: ignore[attr-defined]  # functions take attributes, which typing does not know

@@ -54,7 +54,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 
-class BpfError(Exception):
+class BpfError(SkepError):
     """A raw answer of ``bpf(2)``; never leaves this room.
 
     Attributes:

@@ -6,14 +6,10 @@ The database is asked for one thing only: which declared chain a fingerprint bel
 from collections.abc import Collection, Mapping, Sequence
 
 from skep.chains.deployment import Deployment
-from skep.chains.fingerprints import chain_member, fingerprint_in
-from skep.chains.ordering import in_order
 from skep.chains.planning import Chain, LinkedDeployment, Observed
 from skep.hooks.table import HookTarget
-from skep.node.ports import Kernel, Links, NoSuchInterface
-
-UNRECOGNISED = "unrecognised"
-"""Stands for a fingerprint where our link runs a program that is not a chain of ours."""
+from skep.node.identifying import declared_members, running_fingerprint
+from skep.node.ports import Kernel, NoSuchInterface
 
 
 def declared_chain(deployments: Sequence[Deployment], on: HookTarget) -> Chain:
@@ -22,20 +18,7 @@ def declared_chain(deployments: Sequence[Deployment], on: HookTarget) -> Chain:
     Raises:
         UnknownHook, UnknownVerdict: a deployment comes from another version of Skep.
     """
-    return Chain.of([chain_member(deployment) for deployment in in_order(deployments, on)])
-
-
-def running_fingerprint(links: Links, on: HookTarget) -> str:
-    """Fingerprint of our chain that runs on a hook target; empty if none does.
-
-    Raises:
-        NoSuchInterface: the interface does not exist.
-    """
-    ifindex = links.interface_index(on.target)
-    for link in links.links():
-        if (link.hook, link.ifindex) == (on.hook, ifindex) and link.is_attached:
-            return fingerprint_in(link.program_name) or UNRECOGNISED
-    return ""
+    return Chain.of(declared_members(deployments, on))
 
 
 def observe(

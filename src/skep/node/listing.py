@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from skep.chains.deployment import Deployment
+from skep.chains.fingerprints import chain_fingerprint
 from skep.chains.ordering import in_order
 from skep.errors import NotFound
 from skep.hooks.table import HookTarget
-from skep.node.inspecting import declared_chain, running_fingerprint
+from skep.node.identifying import declared_members, running_fingerprint
 from skep.node.ports import Links, NoSuchInterface, StateReader
 from skep.node.records import Installed
 
@@ -99,7 +100,7 @@ def view_chain(state: StateReader, links: Links, on: HookTarget) -> ChainView:
 
 def _view(installed: Sequence[Installed], links: Links, on: HookTarget) -> ChainView:
     deployments = [one.deployment for one in installed]
-    declared = declared_chain(deployments, on)
+    declared = chain_fingerprint(declared_members(deployments, on))
     by_name = {one.deployment.name: one for one in installed}
     members = tuple(by_name[d.name] for d in in_order(deployments, on))
     running = ""
@@ -109,8 +110,8 @@ def _view(installed: Sequence[Installed], links: Links, on: HookTarget) -> Chain
     except NoSuchInterface:
         condition = "no interface"
     else:
-        condition = _condition(declared.fingerprint, running)
-    return ChainView(on, members, condition, declared.fingerprint, running)
+        condition = _condition(declared, running)
+    return ChainView(on, members, condition, declared, running)
 
 
 def _condition(declared: str, running: str) -> Condition:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
@@ -217,7 +218,7 @@ class PlaygroundKeeper:
             path = Path(mount)
             # The marker is a file; whoever wrote into it must not make us unmount elsewhere.
             if directory in path.parents and ".." not in path.parts:
-                steps.insert(0, (f"unmounted {path}", lambda path=path: self._host.unmount(path)))  # type: ignore[misc]
+                steps.insert(0, (f"unmounted {path}", partial(self._host.unmount, path)))
         for line, step in steps:
             try:
                 if step():
@@ -260,9 +261,9 @@ class PlaygroundKeeper:
 
     def _write(self, marker: _Marker) -> None:
         path = self._of(marker.name) / _MARKER
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(marker.document()))
-        partial.replace(path)
+        unfinished = path.with_suffix(".partial")
+        unfinished.write_text(json.dumps(marker.document()))
+        unfinished.replace(path)
 
     def _read(self, name: str) -> _Marker | None:
         """The marker; ``None`` if there is none that can be read."""

@@ -13,6 +13,9 @@ from skep.bytecode.analysis.report import MapCost
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
 from skep.bytecode.objectfile.model import MapSpec
 
+MOST_BYTES = (1 << 63) - 1
+"""More is not told apart: an object may declare 2^32 entries of 2^32 bytes."""
+
 _NO_PREALLOC = 1
 _PAGE_BYTES = 4096
 _RING_OVERHEAD_BYTES = 13 * 1024
@@ -92,8 +95,8 @@ def map_cost(spec: MapSpec) -> MapCost:
         key_size=spec.key_size,
         value_size=spec.value_size,
         max_entries=spec.max_entries,
-        bytes=memory.fixed,
-        bytes_per_cpu=memory.per_cpu,
+        bytes=min(memory.fixed, MOST_BYTES),
+        bytes_per_cpu=min(memory.per_cpu, MOST_BYTES),
         accuracy=memory.accuracy,
         flags=spec.flags,
         pinned_by_name=bool(spec.pinning),
@@ -181,4 +184,7 @@ def stack_bytes(program: Program) -> int | None:
 
 def total(costs: Sequence[MapCost]) -> tuple[int, int]:
     """(bytes, bytes per CPU) of all maps."""
-    return sum(cost.bytes for cost in costs), sum(cost.bytes_per_cpu for cost in costs)
+    return (
+        min(sum(cost.bytes for cost in costs), MOST_BYTES),
+        min(sum(cost.bytes_per_cpu for cost in costs), MOST_BYTES),
+    )

@@ -299,7 +299,7 @@ def tested_helpers(object_file: ObjectFile) -> frozenset[str]:
     types = object_file.types
     found = set()
     for record in object_file.core_relocations:
-        if record.kind != _ENUMVAL_EXISTS or types is None:
+        if record.kind != _ENUMVAL_EXISTS or types is None or not record.access.isdecimal():
             continue
         if _without_flavour(record.root) != "bpf_func_id":
             continue

@@ -48,5 +48,5 @@ class _NothingCommitted:
     def unfinished(self) -> tuple[JournalEntry, ...]:
         return ()
 
-    def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:  # noqa: ARG002 - the port's
+    def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:  # noqa: ARG002 - the port names it
         return ()

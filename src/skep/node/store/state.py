@@ -43,7 +43,7 @@ class SqliteState:
         Raises:
             NodeDatabaseDamaged: a row is not what was written.
         """
-        query = f"SELECT {_COLUMNS} FROM deployments ORDER BY hook, target, place, name"  # noqa: S608 - constants
+        query = f"SELECT {_COLUMNS} FROM deployments ORDER BY hook, target, place, name"  # noqa: S608 - the columns are constants above
         with translating_errors(self._path):
             rows = self._connection.execute(query).fetchall()
         return tuple(self._installed(row) for row in rows)
@@ -68,7 +68,7 @@ class SqliteState:
         with self._transaction() as connection:
             connection.execute("DELETE FROM deployments")
             connection.executemany(
-                f"INSERT INTO deployments ({_COLUMNS}) VALUES ({marks})",  # noqa: S608 - constants
+                f"INSERT INTO deployments ({_COLUMNS}) VALUES ({marks})",  # noqa: S608 - the columns are constants above
                 [_row(one) for one in installed],
             )
             self._end(connection, entry, "done", at)
@@ -81,14 +81,14 @@ class SqliteState:
     def unfinished(self) -> tuple[JournalEntry, ...]:
         """Entries that were begun and not ended, oldest first."""
         return self._entries(
-            f"SELECT {_JOURNAL} FROM journal WHERE ended_at IS NULL ORDER BY number",  # noqa: S608 - constants
+            f"SELECT {_JOURNAL} FROM journal WHERE ended_at IS NULL ORDER BY number",  # noqa: S608 - the columns are constants above
             (),
         )
 
     def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """The latest entries, newest first."""
         return self._entries(
-            f"SELECT {_JOURNAL} FROM journal ORDER BY number DESC LIMIT ?",  # noqa: S608 - constants
+            f"SELECT {_JOURNAL} FROM journal ORDER BY number DESC LIMIT ?",  # noqa: S608 - the columns are constants above
             (limit,),
         )
 

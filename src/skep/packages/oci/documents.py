@@ -66,7 +66,7 @@ def parse_json(data: bytes, what: str, largest: int = LARGEST_DOCUMENT) -> objec
         table = dict(items)
         if len(table) != len(items):
             seen: set[str] = set()
-            doubled = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            doubled = next(key for key, _ in items if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # that add() gives None is the point
             raise MalformedDocument(f"{what}: the key {doubled[:64]!r} is there twice")
         return table
 

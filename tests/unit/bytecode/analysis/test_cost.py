@@ -5,6 +5,7 @@ from tests.builders.assembled import (
     EXIT,
     R0,
     R1,
+    Listing,
     analysed,
     function,
     hash_map,
@@ -15,7 +16,8 @@ from tests.builders.assembled import (
     wide,
 )
 
-from skep.bytecode.analysis.cost import map_cost
+from skep.bytecode.analysis.cost import MOST_BYTES, map_cost
+from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.objectfile.model import MapSpec
 
 
@@ -56,14 +58,16 @@ def test_maps_add_up() -> None:
     assert cost.map_bytes_per_cpu == 16 * 8
 
 
-def test_sizes_nobody_could_allocate_are_still_numbers() -> None:
-    cost = map_cost(MapSpec("m", 1, 4, (1 << 32) - 1, (1 << 32) - 1))
-    assert cost.bytes > 1 << 63
+def test_sizes_nobody_could_allocate_still_fit_into_a_report() -> None:
+    huge = MapSpec("m", 1, 4, (1 << 32) - 1, (1 << 32) - 1)
+    assert map_cost(huge).bytes == MOST_BYTES
+    report = analysed(leave(2), maps=[huge, huge])
+    assert AnalysisReport.from_bytes(report.to_bytes()) == report
 
 
 def test_the_longest_path_takes_the_longer_branch_and_its_calls() -> None:
     others = [function("five", [mov(R0, 0)] * 4, EXIT)]
-    listing = [jump_if_equal(R1, 0, 2), mov(R0, 1), local("five"), mov(R0, 2), EXIT]
+    listing: Listing = [jump_if_equal(R1, 0, 2), mov(R0, 1), local("five"), mov(R0, 2), EXIT]
     program = analysed(*listing, others=others).program("main")
     assert program.longest_path == 1 + 2 + 5 + 2
     assert program.reachable_instructions == 10

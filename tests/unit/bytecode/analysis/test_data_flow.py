@@ -12,6 +12,8 @@ from tests.builders.assembled import (
     R7,
     R10,
     Line,
+    Listing,
+    Part,
     add,
     analysed,
     call,
@@ -41,7 +43,7 @@ from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.model import ProgramSpec
 
-LOOK_UP = [
+LOOK_UP: Listing = [
     store(4, R10, -4, R1),
     copy(R2, R10),
     add(R2, -4),
@@ -50,7 +52,7 @@ LOOK_UP = [
 ]
 
 
-def exits(*listing: Line | list[Line], **settings: object) -> tuple[int, ...] | None:
+def exits(*listing: Part, **settings: object) -> tuple[int, ...] | None:
     return analysed(*listing, **settings).program("main").exit_values
 
 
@@ -97,17 +99,17 @@ def test_exit_values(listing: list[Line], expected: tuple[int, ...] | None) -> N
 
 def test_a_helper_that_may_write_to_the_stack_makes_it_unknown() -> None:
     read_kernel = [copy(R1, R10), add(R1, -8), mov(R2, 8), mov(R3, 0), call(113)]
-    listing = [mov(R6, 2), store(8, R10, -8, R6), *read_kernel, load(8, R0, R10, -8), EXIT]
+    listing: Listing = [mov(R6, 2), store(8, R10, -8, R6), *read_kernel, load(8, R0, R10, -8), EXIT]
     assert exits(listing, program_type="TRACING", attach_type="MODIFY_RETURN") is None
 
 
 def test_a_helper_that_only_reads_leaves_the_stack_alone() -> None:
-    listing = [mov(R6, 2), store(8, R10, -16, R6), LOOK_UP, load(8, R0, R10, -16), EXIT]
+    listing: Listing = [mov(R6, 2), store(8, R10, -16, R6), LOOK_UP, load(8, R0, R10, -16), EXIT]
     assert exits(*listing, maps=[hash_map()]) == (2,)
 
 
 def test_a_failed_lookup_is_zero() -> None:
-    listing = [LOOK_UP, jump_if_not_equal(R0, 0, 1), EXIT, mov(R0, 2), EXIT]
+    listing: Listing = [LOOK_UP, jump_if_not_equal(R0, 0, 1), EXIT, mov(R0, 2), EXIT]
     assert exits(*listing, maps=[hash_map()]) == (0, 2)
 
 
@@ -129,12 +131,12 @@ def test_a_redirect_is_no_drop_and_its_fallback_is_what_the_flags_say() -> None:
 
 def test_a_redirect_that_is_shifted_to_zero_is_a_drop() -> None:
     # The attack: a value that looks like a redirect, but whose lower half is 0 (aborted).
-    listing = [mov(R1, 1), mov(R2, 0), call(23), Instruction(0x67, R0, 0, 0, 32), EXIT]
+    listing: Listing = [mov(R1, 1), mov(R2, 0), call(23), Instruction(0x67, R0, 0, 0, 32), EXIT]
     assert confidence(analysed(listing), "net.drop") == "possible"
 
 
 def test_a_packet_pointer_survives_a_spill_and_a_branch() -> None:
-    listing = [
+    listing: Listing = [
         load(4, R6, R1, 0),
         store(8, R10, -8, R6),
         jump_if_equal(R3, 0, 1),
@@ -147,7 +149,7 @@ def test_a_packet_pointer_survives_a_spill_and_a_branch() -> None:
 
 
 def test_a_packet_pointer_in_one_branch_only_is_still_one() -> None:
-    listing = [
+    listing: Listing = [
         mov(R6, 0),
         jump_if_equal(R3, 0, 1),
         load(4, R6, R1, 0),
@@ -160,7 +162,7 @@ def test_a_packet_pointer_in_one_branch_only_is_still_one() -> None:
 
 def test_a_packet_pointer_through_a_callers_stack_cannot_be_excluded() -> None:
     # The attack: hide the pointer in memory that a subprogram reads.
-    listing = [
+    listing: Listing = [
         load(4, R6, R1, 0),
         store(8, R10, -8, R6),
         copy(R1, R10),
@@ -173,7 +175,7 @@ def test_a_packet_pointer_through_a_callers_stack_cannot_be_excluded() -> None:
 
 
 def test_a_packet_pointer_written_by_a_subprogram_cannot_be_excluded() -> None:
-    listing = [
+    listing: Listing = [
         copy(R2, R10),
         add(R2, -8),
         value_address(R6, "flows"),
@@ -197,13 +199,13 @@ def test_a_subprogram_that_gets_the_packet_reads_it() -> None:
 def test_a_subprogram_with_many_sorts_of_arguments_is_still_followed() -> None:
     calls = [line for n in range(30) for line in (mov(R1, n), mov(R2, n), local("reads"))]
     others = [function("reads", load(1, R0, R1, 4), leave(0))]
-    listing = [copy(R6, R1), *calls, load(4, R1, R6, 0), local("reads"), leave(2)]
+    listing: Listing = [copy(R6, R1), *calls, load(4, R1, R6, 0), local("reads"), leave(2)]
     report = analysed(*listing, others=others)
     assert confidence(report, "net.read") == "declared"
 
 
 def test_a_callback_of_a_loop_gets_its_context() -> None:
-    listing = [
+    listing: Listing = [
         load(4, R3, R1, 0),
         mov(R1, 8),
         function_address(R2, "step"),
@@ -217,7 +219,7 @@ def test_a_callback_of_a_loop_gets_its_context() -> None:
 
 def test_a_callback_whose_place_is_hidden_may_do_anything() -> None:
     # The attack: the address goes through memory, so nobody sees what it is given.
-    listing = [
+    listing: Listing = [
         function_address(R6, "step"),
         store(8, R10, -8, R6),
         load(8, R2, R10, -8),
@@ -235,24 +237,24 @@ def test_a_callback_whose_place_is_hidden_may_do_anything() -> None:
 
 def test_the_stack_of_a_chain_of_calls_adds_up() -> None:
     others = [function("deep", store(8, R10, -32, R1), leave(0))]
-    listing = [store(8, R10, -24, R1), local("deep"), leave(2)]
+    listing: Listing = [store(8, R10, -24, R1), local("deep"), leave(2)]
     assert analysed(*listing, others=others).program("main").stack_bytes == 56
 
 
 def test_a_buffer_on_the_stack_counts_from_its_start() -> None:
-    listing = [copy(R1, R10), add(R1, -64), mov(R2, 8), mov(R3, 0), call(113), leave(0)]
+    listing: Listing = [copy(R1, R10), add(R1, -64), mov(R2, 8), mov(R3, 0), call(113), leave(0)]
     assert analysed(*listing).program("main").stack_bytes == 64
 
 
 def test_tail_calls_are_known_by_map_and_index() -> None:
-    listing = [map_address(R2, "jumps"), mov(R3, 0), call(12), leave(2)]
+    listing: Listing = [map_address(R2, "jumps"), mov(R3, 0), call(12), leave(2)]
     report = analysed(*listing, maps=[hash_map("jumps", map_type=3)])
     (found,) = report.program("main").tail_calls
     assert (found.map, found.indexes, found.slot) == ("jumps", (0,), 3)
 
 
 def test_a_tail_call_with_an_unknown_index_says_so() -> None:
-    listing = [load(4, R3, R1, 12), map_address(R2, "jumps"), call(12), leave(2)]
+    listing: Listing = [load(4, R3, R1, 12), map_address(R2, "jumps"), call(12), leave(2)]
     report = analysed(*listing, maps=[hash_map("jumps", map_type=3)])
     assert report.program("main").tail_calls[0].indexes is None
 

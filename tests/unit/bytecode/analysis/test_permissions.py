@@ -12,6 +12,7 @@ from tests.builders.assembled import (
     R6,
     R10,
     Line,
+    Listing,
     add,
     analysed,
     call,
@@ -219,7 +220,7 @@ class TestPacket:
         assert permissions(report)["net.modify"] == "declared"
 
     def test_a_register_with_an_unknown_offset_is_still_the_packet(self) -> None:
-        listing = [load(4, R2, R1, 0), load(4, R3, R1, 12), Instruction(0x0F, R2, R3)]
+        listing: Listing = [load(4, R2, R1, 0), load(4, R3, R1, 12), Instruction(0x0F, R2, R3)]
         report = analysed(listing, load(1, R0, R2, 0), leave(2))
         assert permissions(report)["net.read"] == "declared"
 
@@ -228,7 +229,7 @@ class TestPacket:
         assert confidence(report, "net.read") == "excluded"
 
     def test_a_classifier_has_its_packet_elsewhere(self) -> None:
-        listing = [load(4, R2, R1, 76), load(1, R0, R2, 12), leave(0)]
+        listing: Listing = [load(4, R2, R1, 76), load(1, R0, R2, 12), leave(0)]
         report = analysed(*listing, program_type="SCHED_CLS")
         assert permissions(report) == {"net.read": "declared"}
 
@@ -239,7 +240,7 @@ class TestPacket:
 
     def test_a_packet_handed_to_a_helper_is_read(self) -> None:
         # The attack: stream the packet out without a load in the program.
-        listing = [
+        listing: Listing = [
             load(4, R2, R1, 0),
             map_address(R1, "ring"),
             mov(R3, 64),
@@ -258,14 +259,26 @@ class TestPacket:
     def test_a_write_to_a_packet_dynptr_modifies(self) -> None:
         place = [copy(R3, R10), add(R3, -16)]
         target = [copy(R1, R10), add(R1, -16), mov(R2, 0), copy(R3, R10), mov(R4, 1), mov(R5, 0)]
-        listing = [mov(R2, 0), place, kernel_call("bpf_dynptr_from_xdp"), target, call(202)]
+        listing: Listing = [
+            mov(R2, 0),
+            place,
+            kernel_call("bpf_dynptr_from_xdp"),
+            target,
+            call(202),
+        ]
         report = analysed(*listing, leave(2))
         assert permissions(report)["net.modify"] == "declared"
 
     def test_a_write_to_another_dynptr_cannot_be_excluded(self) -> None:
         place = [copy(R3, R10), add(R3, -16)]
         target = [copy(R1, R10), add(R1, -32), mov(R2, 0), copy(R3, R10), mov(R4, 1), mov(R5, 0)]
-        listing = [mov(R2, 0), place, kernel_call("bpf_dynptr_from_xdp"), target, call(202)]
+        listing: Listing = [
+            mov(R2, 0),
+            place,
+            kernel_call("bpf_dynptr_from_xdp"),
+            target,
+            call(202),
+        ]
         assert permissions(analysed(*listing, leave(2)))["net.modify"] == "possible"
 
 
@@ -297,7 +310,12 @@ class TestContext:
         assert confidence(report, "net.metadata") == "excluded"
 
     def test_an_unknown_place_may_be_any_field(self) -> None:
-        listing = [load(4, R2, R1, 0), Instruction(0x0F, R1, R2), store(4, R1, 0, R2), leave(0)]
+        listing: Listing = [
+            load(4, R2, R1, 0),
+            Instruction(0x0F, R1, R2),
+            store(4, R1, 0, R2),
+            leave(0),
+        ]
         report = analysed(*listing, program_type="SCHED_CLS")
         assert permissions(report)["net.metadata"] == "possible"
 
@@ -329,25 +347,25 @@ class TestArguments:
 
     @pytest.mark.parametrize(("map_type", "expected"), [(17, "declared"), (14, "excluded")])
     def test_a_redirect_into_a_socket(self, map_type: int, expected: str) -> None:
-        listing = [map_address(R1, "to"), mov(R2, 0), mov(R3, 0), call(51), EXIT]
+        listing: Listing = [map_address(R1, "to"), mov(R2, 0), mov(R3, 0), call(51), EXIT]
         report = analysed(*listing, maps=[hash_map("to", map_type=map_type)])
         assert confidence(report, "net.to_userspace") == expected
         assert permissions(report)["net.redirect"] == "declared"
 
     def test_a_redirect_through_a_map_of_unknown_kind(self) -> None:
-        listing = [load(8, R1, R1, 12), mov(R2, 0), mov(R3, 0), call(51), EXIT]
+        listing: Listing = [load(8, R1, R1, 12), mov(R2, 0), mov(R3, 0), call(51), EXIT]
         assert permissions(analysed(*listing))["net.to_userspace"] == "possible"
 
     @pytest.mark.parametrize(
         ("flags", "expected"), [(0, "excluded"), (1, "excluded"), (2, "declared"), (64, "declared")]
     )
     def test_room_for_a_tunnel(self, flags: int, expected: str) -> None:
-        listing = [mov(R2, 20), mov(R3, 0), mov(R4, flags), call(50), leave(0)]
+        listing: Listing = [mov(R2, 20), mov(R3, 0), mov(R4, flags), call(50), leave(0)]
         report = analysed(*listing, program_type="SCHED_CLS")
         assert confidence(report, "net.encap") == expected
 
     def test_a_result_set_for_the_control_group(self) -> None:
-        listing = [mov(R1, -1), call(187), leave(1)]
+        listing: Listing = [mov(R1, -1), call(187), leave(1)]
         report = analysed(*listing, program_type="CGROUP_SOCK_ADDR")
         assert permissions(report)["net.block_socket"] == "declared"
 

@@ -1,5 +1,7 @@
 """The oldest kernel, and why; what else a kernel must have."""
 
+from dataclasses import replace
+
 import pytest
 from tests.builders.assembled import (
     EXIT,
@@ -9,6 +11,7 @@ from tests.builders.assembled import (
     R3,
     R6,
     Line,
+    Listing,
     add,
     analysed,
     call,
@@ -24,12 +27,16 @@ from tests.builders.assembled import (
     map_address,
     mov,
     object_file,
+    one_program,
+    permissions,
     value_address,
 )
+from tests.builders.btf import BtfBuilder
 
 from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.btf.table import read_btf
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.objectfile.model import Extern, MapSpec, ProgramSpec
+from skep.bytecode.objectfile.model import CoreRelocation, Extern, MapSpec, ObjectFile, ProgramSpec
 
 
 @pytest.mark.parametrize(
@@ -181,6 +188,97 @@ def test_groups_and_level_of_the_instruction_set() -> None:
 
 def test_maps_a_program_refers_to() -> None:
     maps = [hash_map("a"), hash_map("b"), hash_map("c")]
-    listing = [map_address(R1, "b"), map_address(R1, "a"), copy(R2, R1), mov(R3, 0), *leave(2)]
+    listing: Listing = [
+        map_address(R1, "b"),
+        map_address(R1, "a"),
+        copy(R2, R1),
+        mov(R3, 0),
+        *leave(2),
+    ]
     report = analysed(*listing, map_address(R1, "c"), maps=maps)
     assert report.program("main").maps == ("b", "a")
+
+
+def with_types(objects: ObjectFile, builder: BtfBuilder, **changes: object) -> ObjectFile:
+    types = read_btf(builder.build(), "little")
+    return replace(objects, types=types, **changes)  # type: ignore[arg-type]
+
+
+class TestTestedHelpers:
+    """Programs that ask whether a helper exists before they call it."""
+
+    def object_file(self, *, enumerator: str, root: str = "bpf_func_id") -> ObjectFile:
+        builder = BtfBuilder()
+        type_id = builder.enum(root, [("BPF_FUNC_unspec", 0), (enumerator, 1)])
+        record = CoreRelocation("main", 0, type_id, root, "1", 10)
+        objects = one_program(call(130), leave(2), maps=[hash_map("ring", map_type=27)])
+        return with_types(objects, builder, core_relocations=(record,))
+
+    @pytest.mark.parametrize(
+        ("root", "enumerator"),
+        [
+            ("bpf_func_id", "BPF_FUNC_ringbuf_output"),
+            ("bpf_func_id___mine", "BPF_FUNC_ringbuf_output___mine"),
+        ],
+    )
+    def test_do_not_raise_the_oldest_kernel(self, root: str, enumerator: str) -> None:
+        needs = analyse(self.object_file(root=root, enumerator=enumerator)).requirements
+        assert needs.oldest_kernel == "4.8"
+        assert {(each.what, each.optional) for each in needs.optional} == {
+            ("helper bpf_ringbuf_output", "tested"),
+            ("map type RINGBUF", "tested"),
+        }
+
+    @pytest.mark.parametrize(
+        ("root", "enumerator"),
+        [("bpf_func_id", "BPF_FUNC_ringbuf_query"), ("other", "BPF_FUNC_ringbuf_output")],
+    )
+    def test_must_be_the_ones_that_are_called(self, root: str, enumerator: str) -> None:
+        needs = analyse(self.object_file(root=root, enumerator=enumerator)).requirements
+        assert needs.oldest_kernel == "5.8"
+
+    def test_still_count_as_permissions(self) -> None:
+        report = analyse(self.object_file(enumerator="BPF_FUNC_ringbuf_output"))
+        assert "data.export" in permissions(report)
+
+    @pytest.mark.parametrize("access", ["", "7", "x", "-1", "9" * 5000])
+    def test_a_wrong_record_tests_nothing(self, access: str) -> None:
+        objects = self.object_file(enumerator="BPF_FUNC_ringbuf_output")
+        (record,) = objects.core_relocations
+        broken = replace(objects, core_relocations=(replace(record, access=access),))
+        assert analyse(broken).requirements.oldest_kernel == "5.8"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tcp_congestion_ops", "net.congestion"),
+        ("sched_ext_ops", "sched.ext"),
+        ("new_ops", "unknown"),
+    ],
+)
+def test_a_replaced_set_of_functions_is_named_by_its_type(name: str, expected: str) -> None:
+    builder = BtfBuilder()
+    struct = builder.struct(name, 8, [])
+    variable = builder.variable("mine", struct)
+    builder.datasec(".struct_ops.link", [(variable, 0, 8)])
+    objects = one_program(leave(0), program_type="STRUCT_OPS", section="struct_ops/init")
+    report = analyse(with_types(objects, builder))
+    assert permissions(report)[expected] == "declared"
+    assert ("unknown" in permissions(report)) is (expected == "unknown")
+
+
+@pytest.mark.parametrize(
+    ("root", "expected"), [("iphdr", "formally"), ("xdp_md", "formally"), ("task_struct", "yes")]
+)
+def test_types_that_never_change_need_no_btf(root: str, expected: str) -> None:
+    record = CoreRelocation("main", 0, 1, root, "0:1", 0)
+    objects = replace(one_program(leave(2)), core_relocations=(record,))
+    needs = analyse(objects).requirements
+    assert (needs.needs_btf, needs.types_read) == (expected, (root,))
+
+
+def test_records_of_functions_nobody_reaches_do_not_count() -> None:
+    record = CoreRelocation("other", 0, 1, "task_struct", "0:1", 0)
+    objects = replace(one_program(leave(2)), core_relocations=(record,))
+    assert analyse(objects).requirements.needs_btf == "no"

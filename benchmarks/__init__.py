@@ -1,0 +1,1 @@
+"""Measurements of what Skep promises, each runnable with ``python -m benchmarks.NAME``."""

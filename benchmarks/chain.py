@@ -1,0 +1,194 @@
+"""What one more program in a chain costs per packet: spliced, by tail calls, by calls.
+
+The three shapes come from one source (``chain.bpf.c``): the same body as members of a spliced
+chain, as programs that tail-call the next one, and as functions that a dispatcher calls in order.
+Each has its own per-CPU counter, and each asks after every member whether the chain goes on.
+
+Machines are noisy. So all shapes and lengths are loaded first and measured in turn, many times
+over, each by ``BPF_PROG_TEST_RUN`` with many repetitions; the median counts. The cost of a member
+is the slope of the line through 1 to 10 members (least squares), which leaves out what a packet
+costs anyway. Compare ratios between machines, not nanoseconds.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from benchmarks.chain_plot import draw
+from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.plan import LoadPlan
+from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.objectfile.reading import read_object
+from skep.chains.member import Member
+from skep.chains.splicing import splice
+from skep.compiling.compiler import compile_object
+from skep.compiling.toolchain import CompilerChoice, find_compiler
+from skep.errors import SkepError, codes
+from skep.kernel.loading import LoadedProgram, execute, load_program
+from skep.kernel.maps import create_map
+from skep.kernel.running import test_run
+
+SHAPES = ("spliced", "tail", "call")
+MOST_MEMBERS = 10
+EXPECTED = {"spliced/tail": 0.5, "spliced/call": 0.3}
+
+_SOURCE = Path(__file__).with_name("chain.bpf.c")
+_INCLUDE = Path(__file__).resolve().parent.parent / "bpf" / "include"
+_PASS = 2
+_FRAME = bytes(64)
+
+Measurements = Mapping[str, Sequence[float]]
+"""Nanoseconds per packet by shape, for 1, 2, … members."""
+
+
+class Sources:
+    """The shapes, compiled."""
+
+    def __init__(self, compiler: CompilerChoice, cache: Path) -> None:
+        self._compiler = compiler
+        self._cache = cache
+
+    def plan(self, shape: str, members: int = 1) -> LoadPlan:
+        """The load plan of a shape; only calls differ with the number of members."""
+        data = compile_object(
+            _SOURCE,
+            [_INCLUDE],
+            self._compiler,
+            cache=self._cache,
+            environment=os.environ,
+            defines={shape.upper(): str(members)},
+        )
+        return link(read_object(data), None, LinkSettings())
+
+
+def load(stack: ExitStack, sources: Sources, shape: str, members: int) -> LoadedProgram:
+    """Load a chain of so many members; returns the program a packet enters at."""
+    if shape == "call":
+        return stack.enter_context(execute(sources.plan(shape, members))).programs[0]
+    plan = sources.plan(shape)
+    if shape == "spliced":
+        with execute(plan) as alone:
+            depth = alone.programs[0].stack_bytes
+        chain = splice(
+            [
+                Member(f"m{n}", plan.programs[0], plan.maps, frozenset({_PASS}), depth)
+                for n in range(members)
+            ]
+        )
+        maps = [stack.enter_context(create_map(each)) for _ in range(members) for each in plan.maps]
+        return stack.enter_context(load_program(chain.program, maps))
+    following: LoadedProgram | None = None
+    for _ in range(members):
+        loaded = stack.enter_context(execute(plan))
+        if following is not None:
+            targets = next(each for each in loaded.maps if each.name == "next")
+            targets.update(bytes(4), following.descriptor.number.to_bytes(4, sys.byteorder))
+        following = loaded.programs[0]
+    if following is None:
+        raise AssertionError  # nobody asks for a chain of none
+    return following
+
+
+def measure(sources: Sources, rounds: int, repeat: int) -> Measurements:
+    """Median nanoseconds per packet of every shape and length, taken in turn."""
+    lengths = range(1, MOST_MEMBERS + 1)
+    with ExitStack() as stack:
+        programs = {(s, n): load(stack, sources, s, n) for n in lengths for s in SHAPES}
+        for program in programs.values():
+            warm = test_run(program, _FRAME, repeat=1000)
+            if warm.return_value != _PASS:
+                raise AssertionError(f"expected {_PASS}, got {warm.return_value}")
+        taken: dict[tuple[str, int], list[int]] = {each: [] for each in programs}
+        for _ in range(rounds):
+            for each, program in programs.items():
+                taken[each].append(test_run(program, _FRAME, repeat=repeat).nanoseconds)
+    return {s: [float(median(taken[s, n])) for n in lengths] for s in SHAPES}
+
+
+def slope(values: Sequence[float]) -> float:
+    """Slope of the least-squares line through values at 1, 2, 3 and so on.
+
+    >>> slope([5.0, 7.0, 9.0])
+    2.0
+    """
+    count = len(values)
+    middle = (count + 1) / 2
+    mean = sum(values) / count
+    products = sum((n - middle) * (value - mean) for n, value in enumerate(values, 1))
+    return products / sum((n - middle) ** 2 for n in range(1, count + 1))
+
+
+def report(
+    measurements: Measurements, compiler: CompilerChoice, rounds: int, repeat: int
+) -> dict[str, object]:
+    """The document ``--json`` prints."""
+    cost = {shape: slope(values) for shape, values in measurements.items()}
+    return {
+        "schema": "skep.benchmark.chain/v1",
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "compiler": str(compiler),
+        "rounds": rounds,
+        "repeat": repeat,
+        "members": list(range(1, MOST_MEMBERS + 1)),
+        "nanoseconds": {shape: list(values) for shape, values in measurements.items()},
+        "nanoseconds_per_member": {shape: round(value, 3) for shape, value in cost.items()},
+        "ratios": {
+            f"spliced/{other}": round(cost["spliced"] / cost[other], 3) for other in SHAPES[1:]
+        },
+        "expected": EXPECTED,
+    }
+
+
+def table(document: Mapping[str, object], measurements: Measurements) -> str:
+    """The same for people."""
+    lines = ["members  " + "".join(f"{shape:>10}" for shape in SHAPES) + "   ns per packet"]
+    for n in range(MOST_MEMBERS):
+        row = "".join(f"{measurements[shape][n]:10.0f}" for shape in SHAPES)
+        lines.append(f"{n + 1:>7}  {row}")
+    cost = "".join(f"{slope(measurements[shape]):10.2f}" for shape in SHAPES)
+    lines += [f"{'each':>7}  {cost}   ns per member", ""]
+    ratios = document["ratios"]
+    if not isinstance(ratios, dict):
+        raise TypeError
+    lines += [
+        f"{name:<14}{value:6.2f}   expected at most {EXPECTED[name]}"
+        for name, value in ratios.items()
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure and print; 0 unless it could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.chain", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print a document instead of a table")
+    parser.add_argument("--plot", type=Path, help="write a plot here, as SVG")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each is measured")
+    parser.add_argument("--repeat", type=int, default=200_000, help="packets per measurement")
+    options = parser.parse_args(arguments)
+    try:
+        compiler = find_compiler(os.environ)
+        with tempfile.TemporaryDirectory(prefix="skep-benchmark-") as cache:
+            measurements = measure(
+                Sources(compiler, Path(cache)), max(options.rounds, 1), max(options.repeat, 1)
+            )
+    except SkepError as error:
+        print(f"{error.message}\n{error.hint}".strip(), file=sys.stderr)
+        return codes(error).exit_code
+    document = report(measurements, compiler, options.rounds, options.repeat)
+    if options.plot is not None:
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
+        options.plot.write_text(draw(measurements, {s: slope(measurements[s]) for s in SHAPES}))
+    print(json.dumps(document, indent=2) if options.json else table(document, measurements))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
