@@ -79,7 +79,7 @@ class FakeKernel:
 
     # What tests ask and do -------------------------------------------------------------------
 
-    def snapshot(self) -> object:
+    def snapshot(self) -> tuple[object, ...]:
         """Everything that lasts, as values; equal if and only if nothing changed."""
         return (
             {

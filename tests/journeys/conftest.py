@@ -29,6 +29,15 @@ def skep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Skep]:
         unmount(author.root / "bpf")
 
 
+@pytest.fixture(autouse=True)
+def no_mounts_left(tmp_path: Path) -> Iterator[None]:
+    """Unmount what a node below this test's directory keeps mounted by design."""
+    yield
+    for path in tmp_path.glob("*/bpf"):
+        if is_bpffs(path):
+            unmount(path)
+
+
 @pytest.fixture
 def interface() -> Iterator[str]:
     """An interface of its own, up, whose far end ``far`` is in a namespace of the same name."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.builders.compiled import bundled_plan
 from tests.builders.live_node import NOW, LiveNode, live_node
 from tests.builders.packets import udp_frame
 
@@ -118,7 +119,8 @@ def test_a_kill_at_any_step_is_repaired_by_the_next_command(
         assert code == -signal.SIGKILL
         kills += 1
         with node.opened() as opened:
-            assert check(opened) in (before, after)
+            repaired = opened.doctor(repair=True) if at % 2 else opened.recover().done
+            assert check(opened) in (before, after), repaired
         if what == "set":
             sent = [udp_frame(CLOSED), udp_frame(OPEN)]
             assert node.deliver(sent) in ([udp_frame(CLOSED)], [udp_frame(OPEN)])
@@ -131,6 +133,18 @@ def test_programs_run_on_while_nobody_is_there(node: LiveNode) -> None:
     node.install("port-filter", ports=str(CLOSED))
     run(node, "remove", 1)  # killed before the chain is touched
     assert node.deliver([udp_frame(CLOSED), udp_frame(OPEN)]) == [udp_frame(OPEN)]
+
+
+def test_the_doctor_lists_and_repairs_what_a_kill_left(node: LiveNode) -> None:
+    node.install("port-filter", ports=str(CLOSED))
+    steps_before_commit = 1 + len(bundled_plan("ratelimiting").maps) + 3 + 1  # begin, load, replace
+    assert run(node, "install", steps_before_commit) == -signal.SIGKILL
+    with node.opened() as opened:
+        found = {finding.kind for finding in opened.doctor()}
+        assert found == {"change interrupted", "chain not as declared", "maps without deployment"}
+        assert found == {finding.kind for finding in opened.doctor()}
+        assert all(finding.repaired for finding in opened.doctor(repair=True))
+        assert check(opened) == ["port-filter"]
 
 
 DEMO = """

@@ -84,7 +84,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
         objects[title] = data
         object_file = read_object(data)
         functions += [program.name for program in object_file.programs]
-        reports[title] = analyse(object_file).to_document()
+        reports[title] = analyse(object_file, program_types=metadata.program_types).to_document()
     for program in metadata.programs:
         if program.name not in functions:
             raise UnknownProgram(

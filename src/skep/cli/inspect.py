@@ -1,5 +1,6 @@
 """``skep inspect``: the label of an object file or a package on this machine."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +25,15 @@ def command(
     if isinstance(found, Path):
         title, heading = found.name, str(found)
         objects = {title: read_file(found, "an object file")}
+        types: Mapping[str, str] = {}
         document: dict[str, object] = {"file": str(found)}
     else:
         content = found.open()
         objects = dict(content.objects)
+        types = content.metadata.program_types
         heading = f"{found.reference}  {content.metadata.summary}"
         document = {"package": found.reference, "digest": str(found.descriptor.digest)}
-    reports = derive_reports(objects)
+    reports = derive_reports(objects, types)
     document["reports"] = {name: report.to_document() for name, report in reports.items()}
     run.output.emit(
         document,

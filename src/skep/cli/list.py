@@ -1,6 +1,17 @@
 """``skep list``: what this node should run, and whether it does."""
 
-from skep.cli.context import JsonOption, QuietOption, invocation
+from skep.cli.context import Invocation, JsonOption, QuietOption, invocation
+from skep.node.listing import Listed
+
+
+def _repaired(run: Invocation) -> tuple[Listed, ...]:
+    """What is deployed once the change that a crash interrupted is repaired."""
+    from skep.cli.nodes import this_node
+
+    with this_node(run.environment) as node:
+        node.recover()
+        run.output.note("a change was interrupted; everything is as it was before it")
+        return node.installed()
 
 
 def command(json: JsonOption = False, quiet: QuietOption = False) -> None:
@@ -10,7 +21,9 @@ def command(json: JsonOption = False, quiet: QuietOption = False) -> None:
 
     run = invocation(json=json, quiet=quiet)
     with this_node_for_reading(run.environment) as node:
-        listed = node.installed()
+        listed, interrupted = node.installed(), node.interrupted()
+    if interrupted:
+        listed = _repaired(run)
     rows = []
     documents = []
     for one in listed:

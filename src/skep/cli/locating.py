@@ -1,5 +1,6 @@
 """What a person typed, found: an object file, a package folder, or a package by reference."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,6 +123,16 @@ def locate(text: str, environment: Environment) -> Found | Path:
     return found
 
 
-def derive_reports(objects: dict[str, bytes]) -> dict[str, AnalysisReport]:
-    """Analyse object files: labels are derived from the bytes at hand, never believed."""
-    return {title: analyse(read_object(data)) for title, data in objects.items()}
+def derive_reports(
+    objects: Mapping[str, bytes], program_types: Mapping[str, str]
+) -> dict[str, AnalysisReport]:
+    """Analyse object files: labels are derived from the bytes at hand, never believed.
+
+    Args:
+        objects: content by title.
+        program_types: by function, where the package says; empty for a bare file.
+    """
+    return {
+        title: analyse(read_object(data), program_types=program_types)
+        for title, data in objects.items()
+    }

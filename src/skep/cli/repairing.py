@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from skep.cli.environment import Environment
-from skep.cli.nodes import this_node
+from skep.cli.nodes import node_settings, this_node
+from skep.node.wiring import dismount
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,14 @@ class Shown:
 def examine(environment: Environment, *, repair: bool) -> list[Shown]:
     """Look for what is not as it should be; with ``repair``, put it right."""
     with this_node(environment) as node:
-        return [
+        found = [
             Shown(
                 f"{finding.text}: {finding.repaired or finding.problem or finding.remedy}",
                 bool(finding.repaired),
             )
             for finding in node.doctor(repair=repair)
         ]
+        is_in_use = bool(node.installed())
+    if not is_in_use:
+        dismount(node_settings(environment))  # nothing of ours is pinned: leave no mount behind
+    return found

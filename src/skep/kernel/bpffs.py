@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from skep.errors import NotFound, SkepError
+from skep.errors import NotFound, SkepError, UsageError
 from skep.kernel.errors import LacksPrivilege, NotBpffs
 from skep.kernel.syscall import (
     BpfError,
@@ -31,6 +31,7 @@ def mount_bpffs(path: Path) -> bool:
     Raises:
         LacksPrivilege: not root.
         NotBpffs: the kernel has no such file system.
+        UsageError: the directory has files in it, which the mount would hide.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -42,6 +43,12 @@ def mount_bpffs(path: Path) -> bool:
         raise NotBpffs(f"could not make a directory to mount on, {path}: {error}") from error
     if is_bpffs(path):
         return False
+    # Mounting hides what is in a directory; nobody who names a wrong one wants that.
+    if any(path.iterdir()):
+        raise UsageError(
+            f"expected an empty directory to mount a BPF file system on, {path} has files in it",
+            hint="choose another root directory (SKEP_ROOT)",
+        )
     try:
         mount_bpf_file_system(os.fsencode(path))
     except BpfError as error:

@@ -92,12 +92,24 @@ class Interpreter:
                 steps.do(plan)
                 self.state.commit(entry, commit(steps.measured), rfc3339(self.clock()))
             except BaseException as error:
-                # An interrupt may have hit between a step and its being remembered: then the entry
-                # stays open, and the next command makes sure.
-                if steps.undo_all(error) and isinstance(error, SkepError | OSError):
-                    self.state.end(entry, "undone", rfc3339(self.clock()))
+                self._give_up(entry, steps, error)
                 raise
         purge(self.kernel, plan)
+
+    def _give_up(self, entry: int, steps: "_Undoable", cause: BaseException) -> None:
+        # An interrupt may come while the commit returns: what is committed must not be undone, and
+        # where that cannot be told, the next command looks at both sides and decides.
+        try:
+            is_open = any(each.number == entry for each in self.state.unfinished())
+        except SkepError as error:
+            cause.add_note(f"the journal cannot be read: {error}; the next command repairs")
+            return
+        if not is_open:
+            return
+        # It may also have hit between a step and its being remembered: then the entry stays open,
+        # and the next command makes sure.
+        if steps.undo_all(cause) and isinstance(cause, SkepError | OSError):
+            self.state.end(entry, "undone", rfc3339(self.clock()))
 
     def repair(self, plan: Plan, linked: Sequence[LinkedDeployment]) -> None:
         """Carry a plan out that restores the committed state; the caller keeps the journal."""

@@ -1,6 +1,7 @@
 """A node: the front door to everything that can be done on one host.
 
-Every change holds the node's lock and first repairs what an interrupted one left.
+Every change holds the node's lock and first repairs what an interrupted one left. Looking repairs
+nothing, so that the doctor can show what it found.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,7 @@ from skep.node.installing import InstallReport, InstallRequest, install
 from skep.node.listing import ChainView, Listed, list_chains, list_installed, view_chain
 from skep.node.locking import locked
 from skep.node.moving import move
-from skep.node.observing.metering import Meter
-from skep.node.observing.metrics import Metric
+from skep.node.observing.metrics import Meter, Metric
 from skep.node.previewing import Preview, TrustedSince, preview
 from skep.node.reconciling import Reconciled
 from skep.node.records import Installed, JournalEntry

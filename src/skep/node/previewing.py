@@ -129,7 +129,11 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
     after = in_order(place(current, newcomer, request.placement), request.on)
     _check_target(services, request.on)
     content = package.content
-    reports = {name: analyse(read_object(data)) for name, data in sorted(content.objects.items())}
+    types = content.metadata.program_types
+    reports = {
+        name: analyse(read_object(data), program_types=types)
+        for name, data in sorted(content.objects.items())
+    }
     hook = find_hook(request.on.hook)
     needs = [KernelVersion.parse(r.requirements.oldest_kernel) for r in reports.values()]
     return Preview(

@@ -106,6 +106,11 @@ class PackageMetadata:
         """The part of the name before the slash."""
         return self.name.partition("/")[0]
 
+    @property
+    def program_types(self) -> Mapping[str, str]:
+        """Kernel program type by function, as the hooks say; they win over section names."""
+        return {program.name: HOOKS[program.hook].program_type for program in self.programs}
+
     def program(self, name: str) -> ProgramMetadata:
         """The program called ``name``.
 

@@ -1,6 +1,7 @@
 """Install, remove, move, set: on a kernel in memory and a real database."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.builders.nodes import FakeNode, request
@@ -287,6 +288,31 @@ def test_where_undoing_fails_too_the_next_command_repairs(node: FakeNode) -> Non
     assert len(node.state.unfinished()) == 1
     recover(node.services())
     assert node.names() == ["limit"]
+    node.consistent()
+
+
+class Interrupting(Fault):
+    """Ctrl-C after a step was done and before it is remembered."""
+
+    def call(self, function: Any, *args: Any, **kwargs: Any) -> Any:
+        number, self.calls = self.calls, self.calls + 1
+        result = function(*args, **kwargs)
+        if number == self.at:
+            raise KeyboardInterrupt
+        return result
+
+
+@pytest.mark.parametrize("at", range(10))
+def test_an_interrupt_at_any_step_is_undone_or_repaired(node: FakeNode, at: int) -> None:
+    node.install("acme/limit", ports="80")
+    before = node.kernel.snapshot()
+    try:
+        node.install("acme/filter", fault=Interrupting(at))
+    except KeyboardInterrupt:
+        recover(node.services())
+        if node.names() == ["limit"]:
+            assert node.kernel.snapshot()[1:] == before[1:]  # the maps, with their content
+    node.kernel.handles.clear()
     node.consistent()
 
 

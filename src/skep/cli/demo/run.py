@@ -175,7 +175,8 @@ def _find_and_pull(inner: Environment, url: str, steps: Steps) -> None:
             evidence = verify_found(found, inner)
             step.result = f"every byte hashed, signed by {str(evidence['signed_by'])[:23]}…"
             step.facts = {"package": full, "digest": digest}
-            reports = derive_reports(dict(found.open().objects))
+            content = found.open()
+            reports = derive_reports(content.objects, content.metadata.program_types)
             step.lines = [f"may: {short_permissions(reports.values())}"]
             step.facts["may"] = short_permissions(reports.values()).split(" · ")
 

@@ -38,7 +38,7 @@ def submit(content: PackageContent, evidence: Evidence | None) -> Submission:
     unreadable: dict[str, str] = {}
     for name, data in content.objects.items():
         try:
-            reports[name] = analyse(read_object(data))
+            reports[name] = analyse(read_object(data), program_types=content.metadata.program_types)
         except SkepError as error:
             unreadable[name] = error.message
     return Submission(content, evidence, MappingProxyType(reports), MappingProxyType(unreadable))

@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skep.chains.deployment import Deployment
-from skep.node.ports import MapReader, NoSuchPin
+from skep.digests import Digest
+from skep.node.listing import find_installed
+from skep.node.ports import MapReader, NoSuchPin, StateReader
+from skep.packages.client.content_store import ContentStore
 from skep.packages.metrics import MetricKind, MetricSpec, metric_number
+from skep.packages.opening import open_package
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,34 @@ class Metric:
     kind: MetricKind
     help: str
     value: int | None
+
+
+class Meter:
+    """Reads metrics of deployments.
+
+    Args:
+        state: what is committed; ``None`` if nothing ever was.
+        maps: their maps.
+        content: their packages, which say what is counted where.
+    """
+
+    def __init__(self, state: StateReader | None, maps: MapReader, content: ContentStore) -> None:
+        self._state = state
+        self._maps = maps
+        self._content = content
+
+    def metrics(self, name: str) -> tuple[Metric, ...]:
+        """What a deployment's program counts.
+
+        Raises:
+            NoSuchDeployment: there is none of that name.
+            NoSuchContent, DigestMismatch: its package is gone or damaged.
+        """
+        installed = self._state.installed() if self._state is not None else ()
+        deployment = find_installed(installed, name).deployment
+        manifest = self._content.blob(Digest.parse(deployment.digest))
+        metadata = open_package(manifest, self._content.blob).metadata
+        return read_metrics(self._maps, deployment, metadata.metrics)
 
 
 def read_metrics(

@@ -35,7 +35,7 @@ class NodeReader:
         return self._state.history(limit)
 
     def interrupted(self) -> tuple[JournalEntry, ...]:
-        """Changes that a crash interrupted; opening the node for a change repairs them."""
+        """Changes that a crash interrupted; the next change repairs them."""
         return self._state.unfinished()
 
 

@@ -23,8 +23,8 @@ class NodeNotReadable(NotPermitted):
 def open_node_for_reading(settings: NodeSettings) -> Iterator[NodeReader]:
     """Open a node without changing anything, also one that was never used.
 
-    Nothing is repaired: if :meth:`NodeReader.interrupted` says something, open the node with
-    :func:`skep.node.wiring.open_node`, which repairs it.
+    Nothing is repaired: if :meth:`NodeReader.interrupted` says something, the next change or
+    ``skep doctor --repair`` does it.
 
     Raises:
         NodeNotReadable: this user may not look.

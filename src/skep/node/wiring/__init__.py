@@ -13,7 +13,7 @@ from skep.kernel.pins import PinRoot, is_bpffs, mount_bpffs, unmount
 from skep.kernel.probes import require_privileges
 from skep.node.composing import compose
 from skep.node.node import Node
-from skep.node.observing.metering import Meter
+from skep.node.observing.metrics import Meter
 from skep.node.playground import PlaygroundKeeper
 from skep.node.services import Services
 from skep.node.settings import NodeSettings
@@ -33,14 +33,13 @@ class NodeNotWritable(NotPermitted):
 
 @contextmanager
 def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
-    """Open a node, and repair what an interrupted change left.
+    """Open a node. What an interrupted change left is repaired by the first change made with it.
 
     The root directory, the database and the BPF file system are made where they are missing; the
     latter stays mounted, because it is what keeps programs and maps alive.
 
     Raises:
         LacksPrivilege, NodeNotWritable: not root.
-        NodeBusy: another command is at work.
         NodeDatabaseDamaged, NodeDatabaseTooNew: the database cannot be used.
     """
     require_privileges()
@@ -58,7 +57,7 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
         kernel = KernelAdapter(pins)
         content = ContentStore(settings.content)
         trust = TrustStore(settings.trust)
-        node = Node(
+        yield Node(
             Services(kernel, state, Shelf(content, trust, clock), clock, compose),
             trust=trust,
             meter=Meter(state, kernel, content),
@@ -66,8 +65,6 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
             lock=settings.lock,
             lock_seconds=settings.lock_seconds,
         )
-        node.recover()
-        yield node
 
 
 def dismount(settings: NodeSettings) -> bool:
