@@ -37,6 +37,7 @@ def command(
     from skep.chains.ordering import parse_placement
     from skep.cli.assignments import parse_assignments
     from skep.cli.consenting import ask_consent
+    from skep.cli.interrupts import deferred_interrupts
     from skep.cli.locating import find_stored
     from skep.cli.nodes import require_root, this_node
     from skep.cli.pull import pull_package
@@ -71,7 +72,8 @@ def command(
             policy="insecure-accept-all" if insecure else "require-key",
         )
         ask_consent(node.preview(request), run, is_given=yes)
-        report = node.install(request)
+        with deferred_interrupts():
+            report = node.install(request)
     deployment = report.installed.deployment
     run.output.emit(
         {

@@ -16,12 +16,13 @@ def command(
     quiet: QuietOption = False,
 ) -> None:
     """Give a deployment another place in its chain; no packet passes unprocessed."""
+    from skep.cli.interrupts import deferred_interrupts
     from skep.cli.nodes import this_node
     from skep.errors import UsageError
 
     run = invocation(json=json, quiet=quiet)
     if before is None and after is None and order is None:
         raise UsageError("expected a place", hint="--before NAME, --after NAME or --order NUMBER")
-    with this_node(run.environment) as node:
+    with this_node(run.environment) as node, deferred_interrupts():
         chain = node.move(name, before=before, after=after, order=order)
     run.output.emit({"name": name, "chain": [*chain]}, lambda: [f"chain: {' → '.join(chain)}"])

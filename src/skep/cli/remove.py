@@ -13,10 +13,11 @@ def command(
     quiet: QuietOption = False,
 ) -> None:
     """Take a deployment away; the other programs of its chain run on."""
+    from skep.cli.interrupts import deferred_interrupts
     from skep.cli.nodes import this_node
 
     run = invocation(json=json, quiet=quiet)
-    with this_node(run.environment) as node:
+    with this_node(run.environment) as node, deferred_interrupts():
         removed = node.remove(name)
     run.output.emit(
         {"name": name, "on": str(removed.on)}, lambda: [f"removed {name} from {removed.on}"]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from skep.cli.environment import Environment
+from skep.cli.interrupts import deferred_interrupts
 from skep.cli.nodes import node_settings, this_node
 from skep.node.wiring import dismount
 
@@ -17,7 +18,7 @@ class Shown:
 
 def examine(environment: Environment, *, repair: bool) -> list[Shown]:
     """Look for what is not as it should be; with ``repair``, put it right."""
-    with this_node(environment) as node:
+    with deferred_interrupts(), this_node(environment) as node:
         found = [
             Shown(
                 f"{finding.text}: {finding.repaired or finding.problem or finding.remedy}",

@@ -15,11 +15,12 @@ def command(
 ) -> None:
     """Change settings of a deployment while it runs."""
     from skep.cli.assignments import parse_assignments
+    from skep.cli.interrupts import deferred_interrupts
     from skep.cli.nodes import this_node
 
     run = invocation(json=json, quiet=quiet)
     changes = parse_assignments(settings)
-    with this_node(run.environment) as node:
+    with this_node(run.environment) as node, deferred_interrupts():
         installed = node.set(name, changes)
     now = dict(installed.deployment.settings)
     shown = ", ".join(f"{key}={now.get(key, '(default)')}" for key in changes)

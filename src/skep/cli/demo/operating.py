@@ -7,6 +7,7 @@ from skep.cli.demo.frames import syn_frames, udp_frame
 from skep.cli.demo.steps import Steps
 from skep.cli.demo.traffic import Send, SteadyTraffic, path_into, send_paced
 from skep.cli.environment import Environment
+from skep.cli.interrupts import deferred_interrupts
 from skep.cli.nodes import node_settings
 from skep.clock import system_clock
 from skep.errors import SkepError
@@ -40,12 +41,13 @@ def operate(
     """
     on = HookTarget("xdp", playground.interface)
     settings = node_settings(environment)
-    playground.note_mount(settings.bpffs)
-    node = opened.enter_context(open_node(settings, system_clock))
-    send = opened.enter_context(open_peer_socket(playground)).send
+    with deferred_interrupts():
+        playground.note_mount(settings.bpffs)
+        node = opened.enter_context(open_node(settings, system_clock))
+        send = opened.enter_context(open_peer_socket(playground)).send
     path = path_into(playground)
 
-    with steps.step("chain both on XDP of the interface") as step:
+    with deferred_interrupts(), steps.step("chain both on XDP of the interface") as step:
         for name, values in (
             (_FILTER, {"ports": str(_CLOSED_PORT)}),
             (_LIMIT, {"ports": str(_LIMITED_PORT), "rate": "100/s"}),
@@ -55,7 +57,7 @@ def operate(
         step.result = f"{on}: {' → '.join(report.chain)}, one program in the kernel"
         step.facts = {"chain": [*report.chain]}
 
-    with steps.step("send traffic") as step:
+    with deferred_interrupts(), steps.step("send traffic") as step:
         sent = send_paced(send, [udp_frame(path, _CLOSED_PORT)] * 300)
         sent += send_paced(send, [udp_frame(path, _OPEN_PORT)] * 300)
         sent += send_paced(send, syn_frames(path, _LIMITED_PORT, 500))
@@ -67,7 +69,7 @@ def operate(
         _expect(counted[_LIMIT]["received"] == 500, counted)
         _expect(250 <= counted[_LIMIT]["dropped"] <= 400, counted)
 
-    with steps.step(f"set {_LIMIT} rate={_UNLIMITED}, live") as step:
+    with deferred_interrupts(), steps.step(f"set {_LIMIT} rate={_UNLIMITED}, live") as step:
         before = _counters(node)
         node.set(_LIMIT, {"rate": _UNLIMITED})
         sent = send_paced(send, syn_frames(path, _LIMITED_PORT, 500))
@@ -76,7 +78,10 @@ def operate(
         step.facts = {"sent": sent, "gained": gained}
         _expect(gained[_LIMIT] == {"received": 500, "dropped": 0}, gained)
 
-    with steps.step(f"set {_FILTER} ports={_CLOSED_PORT},{_LIMITED_PORT}, live") as step:
+    with (
+        deferred_interrupts(),
+        steps.step(f"set {_FILTER} ports={_CLOSED_PORT},{_LIMITED_PORT}, live") as step,
+    ):
         before = _counters(node)
         node.set(_FILTER, {"ports": f"{_CLOSED_PORT},{_LIMITED_PORT}"})
         sent = send_paced(send, syn_frames(path, _LIMITED_PORT, 500))
@@ -93,7 +98,7 @@ def operate(
 
     if keep:
         return
-    with steps.step("remove both") as step:
+    with deferred_interrupts(), steps.step("remove both") as step:
         for name in (_LIMIT, _FILTER):
             node.remove(name)
         step.result = "the interface is as it was"
@@ -102,7 +107,7 @@ def operate(
 
 def _swap_under_traffic(node: Node, send: Send, frame: bytes, steps: Steps) -> None:
     """Reorder again and again while packets flow; each must be seen by both, exactly once."""
-    with steps.step("swap the order under traffic, six times") as step:
+    with deferred_interrupts(), steps.step("swap the order under traffic, six times") as step:
         before = _counters(node)
         with SteadyTraffic(send, frame) as traffic:
             for round_number in range(6):

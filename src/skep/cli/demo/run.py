@@ -15,6 +15,7 @@ from skep.cli.demo.operating import operate
 from skep.cli.demo.server import marketplace
 from skep.cli.demo.steps import Steps
 from skep.cli.environment import Environment, read_environment
+from skep.cli.interrupts import deferred_interrupts, ignore_interrupts, restored_handlers
 from skep.cli.keyring import KeyRing
 from skep.cli.label import short_permissions
 from skep.cli.locating import Found, derive_reports, locate
@@ -59,7 +60,7 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
     outer = run.environment
     left_out = [] if outer.is_root else ["attaching to an interface, traffic: that needs root"]
     with ExitStack() as opened:
-        opened.enter_context(_restoring_interrupts())
+        opened.enter_context(restored_handlers())
         try:
             place = _place(outer, opened, steps)
             directory = place if isinstance(place, Path) else place.directory
@@ -73,7 +74,7 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
             if keep:
                 _keep(run, url, inner, place)
         finally:
-            _ignore_interrupts()  # cleaning up is not interrupted
+            ignore_interrupts()  # cleaning up is not interrupted
     with steps.step("leave nothing behind") as step:
         if directory.exists():
             raise SkepError(f"{directory} is still there", hint="skep doctor removes it")
@@ -90,26 +91,11 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
     )
 
 
-def _ignore_interrupts() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-@contextmanager
-def _restoring_interrupts() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-
 def _place(outer: Environment, opened: ExitStack, steps: Steps) -> Playground | Path:
     """Make a network of its own, or without root only a directory of its own."""
     if not outer.is_root:
         return Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="skep-demo-")))
-    with steps.step("make a network of its own") as step:
+    with deferred_interrupts(), steps.step("make a network of its own") as step:
         # The default root may not exist yet on a machine that only tries Skep.
         name = f"skep-demo-{os.getpid() % 100_000}"
         playground = opened.enter_context(open_playground(node_settings(outer), name))
