@@ -83,7 +83,7 @@ def operate(
         steps.step(f"set {_FILTER} ports={_CLOSED_PORT},{_LIMITED_PORT}, live") as step,
     ):
         before = _counters(node)
-        node.set(_FILTER, {"ports": f"{_CLOSED_PORT},{_LIMITED_PORT}"})
+        node.set(_FILTER, {"ports": both})
         sent = send_paced(send, syn_frames(path, _LIMITED_PORT, 500))
         gained = _gained(before, _counters(node, before[_FILTER]["seen"] + sent))
         step.result = (
