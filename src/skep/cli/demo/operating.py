@@ -78,10 +78,8 @@ def operate(
         step.facts = {"sent": sent, "gained": gained}
         _expect(gained[_LIMIT] == {"received": 500, "dropped": 0}, gained)
 
-    with (
-        deferred_interrupts(),
-        steps.step(f"set {_FILTER} ports={_CLOSED_PORT},{_LIMITED_PORT}, live") as step,
-    ):
+    both = f"{_CLOSED_PORT},{_LIMITED_PORT}"
+    with deferred_interrupts(), steps.step(f"set {_FILTER} ports={both}, live") as step:
         before = _counters(node)
         node.set(_FILTER, {"ports": both})
         sent = send_paced(send, syn_frames(path, _LIMITED_PORT, 500))
