@@ -108,7 +108,9 @@ def _prepare(
     flows: Flows,
     interpreters: dict[str, DataFlow] | None,
 ) -> Program:
-    if stated is not None and stated != spec.program_type:
+    if stated == spec.program_type:
+        stated = None  # the section says the same: nobody has to be believed
+    if stated is not None:
         spec = replace(spec, program_type=stated, attach_type=usual_attach_type(stated))
     name = _function_of(spec, object_file.functions)
     layout = layout_of(spec.program_type, is_known_type=spec.program_type in PROGRAM_TYPES)
