@@ -151,6 +151,10 @@ def report(
         "ratios": {
             f"spliced/{other}": round(cost["spliced"] / cost[other], 3) for other in SHAPES[1:]
         },
+        "ratios_1_to_5_members": {
+            f"spliced/{other}": round(slope(measurements["spliced"][:5]) / slope(measured[:5]), 3)
+            for other, measured in ((name, measurements[name]) for name in SHAPES[1:])
+        },
         "expected": EXPECTED,
     }
 
@@ -170,6 +174,8 @@ def table(document: Mapping[str, object], measurements: Measurements) -> str:
         f"{name:<14}{value:6.2f}   expected at most {EXPECTED[name]}"
         for name, value in ratios.items()
     ]
+    short = document["ratios_1_to_5_members"]
+    lines.append(f"over 1 to 5 members only: {short}")
     return "\n".join(lines)
 
 
