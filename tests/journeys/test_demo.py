@@ -75,7 +75,8 @@ def test_ctrl_c_after_any_step_leaves_nothing_behind(line: str, tmp_path: Path) 
                 process.send_signal(signal.SIGINT)
                 break
         process.communicate(timeout=60)
-    assert process.returncode == 130
+    # Ended by its own code, or by the signal: a shell reports 130 for both.
+    assert process.returncode in {130, -signal.SIGINT}
     assert _leftovers(skep.root) == []
 
 
