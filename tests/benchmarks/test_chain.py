@@ -31,7 +31,7 @@ def test_the_report_compares_slopes() -> None:
     assert json.loads(json.dumps(document)) == document
     text = table(document, MEASURED)
     assert "spliced/tail    0.40" in text
-    assert len(text.splitlines()) == MOST_MEMBERS + 5
+    assert len(text.splitlines()) == MOST_MEMBERS + 6
 
 
 def test_the_plot_is_a_picture_with_a_description_and_a_line_for_each_shape() -> None:
