@@ -52,6 +52,7 @@ _CLASSES: tuple[tuple[str, str, str, frozenset[str]], ...] = (
     ("MapCreate", "map_create", "``BPF_MAP_CREATE``.", frozenset()),
     ("MapElement", "map_element", "Element commands and ``BPF_MAP_FREEZE``.", frozenset()),
     ("ProgramLoad", "program_load", "``BPF_PROG_LOAD``.", frozenset()),
+    ("BtfLoad", "btf_load", "``BPF_BTF_LOAD``.", frozenset()),
     ("ObjectPin", "object_pin", "``BPF_OBJ_PIN`` and ``BPF_OBJ_GET``.", frozenset()),
     ("ProgramTestRun", "test", "``BPF_PROG_TEST_RUN``.", frozenset()),
     ("GetId", "get_id", "``*_GET_NEXT_ID`` and ``*_GET_FD_BY_ID``.", frozenset()),

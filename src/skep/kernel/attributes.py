@@ -188,6 +188,31 @@ class ProgramLoad(ctypes.Structure):
     )
 
 
+class BtfLoad(ctypes.Structure):
+    """``BPF_BTF_LOAD``."""
+
+    btf: int
+    btf_log_buf: int
+    btf_size: int
+    btf_log_size: int
+    btf_log_level: int
+    btf_log_true_size: int
+    btf_flags: int
+    btf_token_fd: int
+
+    _fields_ = (
+        ("btf", ctypes.c_uint64),
+        ("btf_log_buf", ctypes.c_uint64),
+        ("btf_size", ctypes.c_uint32),
+        ("btf_log_size", ctypes.c_uint32),
+        ("btf_log_level", ctypes.c_uint32),
+        ("btf_log_true_size", ctypes.c_uint32),
+        ("btf_flags", ctypes.c_uint32),
+        ("btf_token_fd", ctypes.c_uint32),
+        ("_padding_0", ctypes.c_uint8 * 128),
+    )
+
+
 class ObjectPin(ctypes.Structure):
     """``BPF_OBJ_PIN`` and ``BPF_OBJ_GET``."""
 

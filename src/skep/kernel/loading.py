@@ -9,6 +9,8 @@ Sources: ``bpf_prog_load`` in kernel/bpf/syscall.c, ``bpf_check`` in kernel/bpf/
 
 import ctypes
 import errno
+import struct
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,19 +28,22 @@ from skep.bytecode.linking.plan import (
     ProgramPlan,
 )
 from skep.kernel.attributes import Command, ProgramInfo, ProgramLoad
+from skep.kernel.btf import load_types
 from skep.kernel.descriptors import Descriptor, Owner
 from skep.kernel.errors import KernelRefused, LacksPrivilege, MalformedPlan, VerifierRefused
 from skep.kernel.information import read_info
 from skep.kernel.maps import LoadedMap, create_map
 from skep.kernel.names import shortened
 from skep.kernel.syscall import BpfError, address, bpf_accounted, error_name, failure
-from skep.kernel.verifier_log import first_line, stack_depth
+from skep.kernel.verifier_log import first_line, reached_poison, stack_depth
 
 _LEVEL_STATISTICS = 4
 _LEVEL_TRACE = 1
 _FIRST_LOG_BYTES = 1 << 16
 _LARGEST_LOG_BYTES = (1 << 24) - 1  # what kernels before 5.2 accept; a person reads less
 _MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
+_FUNCTION = struct.Struct("=II")  # struct bpf_func_info
+_LINE = struct.Struct("=IIII")  # struct bpf_line_info
 _INDEX_TO_DESCRIPTOR = {
     PSEUDO_MAP_INDEX: PSEUDO_MAP_FD,
     PSEUDO_MAP_INDEX_VALUE: PSEUDO_MAP_VALUE,
@@ -126,22 +131,78 @@ def execute(plan: LoadPlan) -> LoadedObject:
         SkepError: as :func:`create_map` and :func:`load_program`; nothing stays behind.
     """
     with ExitStack() as made:
-        maps = tuple(made.enter_context(create_map(each)) for each in plan.maps)
-        programs = tuple(made.enter_context(load_program(each, maps)) for each in plan.programs)
+        # Programs and maps keep the types they were made with; our descriptor is for making only.
+        with ExitStack() as making:
+            types = _types(plan)
+            if types is not None:
+                making.enter_context(types)
+            maps = tuple(
+                made.enter_context(create_map(each, types=types, entries_follow=True))
+                for each in plan.maps
+            )
+            for owner, each in zip(maps, plan.maps, strict=True):
+                for index, inner in each.map_entries:
+                    if not 0 <= inner < len(maps):
+                        raise MalformedPlan(f"map {each.name!r} begins with map {inner}")
+                    _write_descriptor(owner, index, maps[inner])
+            programs = tuple(
+                made.enter_context(load_program(each, maps, types=types)) for each in plan.programs
+            )
+        _fill_program_arrays(plan, maps, programs)
         made.pop_all()
     return LoadedObject(maps, programs)
 
 
+def _types(plan: LoadPlan) -> Descriptor | None:
+    """The object's types in the kernel; ``None`` if it refuses them and nothing needs them."""
+    if plan.btf is None:
+        return None
+    try:
+        return load_types(plan.btf)
+    except KernelRefused:
+        if any(each.needs_types for each in plan.maps) or any(
+            each.needs_types for each in plan.programs
+        ):
+            raise
+        return None
+
+
+def _fill_program_arrays(
+    plan: LoadPlan, maps: Sequence[LoadedMap], programs: Sequence[LoadedProgram]
+) -> None:
+    by_name = {each.name: made for each, made in zip(plan.programs, programs, strict=True)}
+    for owner, each in zip(maps, plan.maps, strict=True):
+        for index, name in each.program_entries:
+            if name not in by_name:
+                raise MalformedPlan(f"map {each.name!r} begins with program {name!r}, not loaded")
+            _write_descriptor(owner, index, by_name[name])
+
+
+def _write_descriptor(owner: LoadedMap, index: int, made: Owner) -> None:
+    owner.update(
+        index.to_bytes(owner.key_size, sys.byteorder),
+        made.descriptor.number.to_bytes(4, sys.byteorder),
+    )
+
+
 def load_program(
-    program: ProgramPlan, maps: Sequence[LoadedMap], *, kernel_name: str = ""
+    program: ProgramPlan,
+    maps: Sequence[LoadedMap],
+    *,
+    kernel_name: str = "",
+    types: Descriptor | None = None,
 ) -> LoadedProgram:
     """Load one program.
+
+    With types the verifier's log has source lines. Where the kernel refuses a program only
+    because of them, it is loaded without, unless its plan needs them.
 
     Args:
         program: its plan.
         maps: in the order of the plan's map indexes.
         kernel_name: name to give it in the kernel, the plan's if empty; shortened to 15
             characters and cleaned.
+        types: the object's types in the kernel, see :func:`skep.kernel.btf.load_types`.
 
     Raises:
         VerifierRefused: with the line that says why, and the whole log in ``detail``.
@@ -151,11 +212,17 @@ def load_program(
         KernelRefused: it said no without a reason, for example to the licence.
     """
     code = encode(with_descriptors(program.instructions, [m.descriptor.number for m in maps]))
-    attempt = _attempt(program, code, kernel_name, _LEVEL_STATISTICS)
+    if not program.functions:
+        types = None
+    attempt = _attempt(program, code, kernel_name, _LEVEL_STATISTICS, types)
+    if attempt.error is not None and types is not None and not program.needs_types:
+        bare = _attempt(program, code, kernel_name, _LEVEL_STATISTICS, None)
+        if bare.error is None:
+            attempt = bare
     if attempt.error is not None:
         reason = attempt
         if reason.log:
-            attempt = _attempt(program, code, kernel_name, _LEVEL_TRACE)
+            attempt = _attempt(program, code, kernel_name, _LEVEL_TRACE, types)
         if attempt.error is not None:
             _refuse(program, reason, attempt.log)
     descriptor = attempt.descriptor
@@ -198,9 +265,13 @@ def with_descriptors(
     return out
 
 
-def _attempt(program: ProgramPlan, code: bytes, name: str, level: int) -> _Attempt:
+def _attempt(
+    program: ProgramPlan, code: bytes, name: str, level: int, types: Descriptor | None
+) -> _Attempt:
     """Load with a log, with as much room for it as it needs."""
     room = _FIRST_LOG_BYTES
+    functions = _records(_FUNCTION, program.functions)
+    lines = _records(_LINE, program.lines)
     instructions = ctypes.create_string_buffer(code, len(code))
     licence = ctypes.create_string_buffer(program.licence.encode("utf-8", "replace"))
     while True:
@@ -216,7 +287,17 @@ def _attempt(program: ProgramPlan, code: bytes, name: str, level: int) -> _Attem
             log_size=room,
             log_buf=address(log),
             prog_name=shortened(name or program.name),
+            attach_btf_id=program.attach_btf_id,
         )
+        if types is not None:
+            attribute.prog_btf_fd = types.number
+            attribute.func_info_rec_size = _FUNCTION.size
+            attribute.func_info = address(functions)
+            attribute.func_info_cnt = len(program.functions)
+            if program.lines:
+                attribute.line_info_rec_size = _LINE.size
+                attribute.line_info = address(lines)
+                attribute.line_info_cnt = len(program.lines)
         try:
             number = bpf_accounted(Command.PROG_LOAD, attribute)
         except BpfError as error:
@@ -228,6 +309,13 @@ def _attempt(program: ProgramPlan, code: bytes, name: str, level: int) -> _Attem
                 continue
             return _Attempt(None, error, _text(log))
         return _Attempt(Descriptor(number), None, _text(log))
+
+
+def _records(
+    layout: struct.Struct, records: Sequence[tuple[int, ...]]
+) -> "ctypes.Array[ctypes.c_char]":
+    data = b"".join(layout.pack(*each) for each in records)
+    return ctypes.create_string_buffer(data, max(len(data), 1))
 
 
 def _text(log: "ctypes.Array[ctypes.c_char]") -> str:
@@ -261,6 +349,14 @@ def _refuse(program: ProgramPlan, reason: _Attempt, trace: str) -> NoReturn:
             ) from error
         raise failure(error, what) from error
     line = first_line(reason.log) or f"no reason given ({name})"
+    missing = reached_poison(program.poisons, line, trace)
+    if missing:
+        raise VerifierRefused(
+            f"the kernel's verifier refused program {program.name!r}: this kernel has no "
+            f"{missing}, which the program uses without asking first",
+            hint="use a kernel that has it; the whole verifier log is in the details",
+            detail=trace or reason.log,
+        ) from error
     raise VerifierRefused(
         f"the kernel's verifier refused program {program.name!r}: {line}",
         hint="the whole verifier log is in the details",

@@ -12,7 +12,7 @@ from skep.bytecode.linking.plan import MapPlan
 from skep.errors import SkepError
 from skep.kernel.attributes import MAP_TYPES, Command, MapCreate, MapElement, MapInfo
 from skep.kernel.descriptors import Descriptor, Owner
-from skep.kernel.errors import BadMapAccess, KernelRefused, NotInThisKernel
+from skep.kernel.errors import BadMapAccess, KernelRefused, MalformedPlan, NotInThisKernel
 from skep.kernel.information import read_info
 from skep.kernel.names import shortened
 from skep.kernel.probes import possible_cpus
@@ -240,30 +240,31 @@ class LoadedMap(Owner):
         return f"LoadedMap({self.name!r}, {map_type_name(self.map_type)}, id {self.id})"
 
 
-def create_map(plan: MapPlan) -> LoadedMap:
+def create_map(
+    plan: MapPlan, *, types: Descriptor | None = None, entries_follow: bool = False
+) -> LoadedMap:
     """Create a map, write its contents and freeze it if the plan says so.
 
     Nothing stays behind if a step fails.
 
+    Args:
+        types: the object's types in the kernel, see :func:`skep.kernel.btf.load_types`.
+        entries_follow: the caller writes the entries that name other maps and programs.
+
     Raises:
+        MalformedPlan: the map begins with other maps or programs, and nobody writes them.
         LacksPrivilege: not root.
         NotInThisKernel: the kernel does not know the type or a flag.
         KernelRefused: with the rule of that map type as far as known.
         KernelBusy: not enough memory.
     """
-    entries = plan.max_entries
-    if plan.map_type == _PERF_EVENT_ARRAY and not entries:
-        entries = possible_cpus()  # what libbpf does; the kernel refuses 0
-    attribute = MapCreate(
-        map_type=plan.map_type,
-        key_size=plan.key_size,
-        value_size=plan.value_size,
-        max_entries=entries,
-        map_flags=plan.flags,
-        map_name=shortened(plan.name),
-    )
+    if (plan.map_entries or plan.program_entries) and not entries_follow:
+        raise MalformedPlan(
+            f"map {plan.name!r} begins with other maps or programs, which are not there yet",
+            hint="execute the whole plan",
+        )
     try:
-        descriptor = Descriptor(bpf_accounted(Command.MAP_CREATE, attribute))
+        descriptor = _create(plan, types)
     except BpfError as error:
         raise _creation_failure(error, plan) from error
     try:
@@ -276,6 +277,42 @@ def create_map(plan: MapPlan) -> LoadedMap:
         descriptor.close()
         raise
     return loaded
+
+
+def _create(plan: MapPlan, types: Descriptor | None) -> Descriptor:
+    entries = plan.max_entries
+    if plan.map_type == _PERF_EVENT_ARRAY and not entries:
+        entries = possible_cpus()  # what libbpf does; the kernel refuses 0
+    attribute = MapCreate(
+        map_type=plan.map_type,
+        key_size=plan.key_size,
+        value_size=plan.value_size,
+        max_entries=entries,
+        map_flags=plan.flags,
+        map_name=shortened(plan.name),
+        map_extra=plan.extra,
+    )
+    if plan.inner is None:
+        return _create_with_types(plan, attribute, types)
+    # The kernel looks at the template once; it need not outlive the call.
+    with create_map(plan.inner, types=types, entries_follow=True) as template:
+        attribute.inner_map_fd = template.descriptor.number
+        return _create_with_types(plan, attribute, types)
+
+
+def _create_with_types(plan: MapPlan, attribute: MapCreate, types: Descriptor | None) -> Descriptor:
+    if types is not None and plan.value_type_id:
+        attribute.btf_fd = types.number
+        attribute.btf_key_type_id = plan.key_type_id
+        attribute.btf_value_type_id = plan.value_type_id
+        try:
+            return Descriptor(bpf_accounted(Command.MAP_CREATE, attribute))
+        except BpfError:
+            # Which types a map may have differs between kernels; they are for people mostly.
+            if plan.needs_types:
+                raise
+        attribute.btf_fd = attribute.btf_key_type_id = attribute.btf_value_type_id = 0
+    return Descriptor(bpf_accounted(Command.MAP_CREATE, attribute))
 
 
 def _creation_failure(error: BpfError, plan: MapPlan) -> SkepError:
@@ -301,9 +338,9 @@ def _rule(plan: MapPlan) -> str:
     if plan.map_type in _RINGS:
         return "a ring buffer has no key and value, and a power of two of whole pages as its size"
     if plan.map_type in _NEED_BTF:
-        return f"{name} needs the BTF of its key and value, which is not passed yet"
+        return f"{name} needs the BTF of its key and value, and BPF_F_NO_PREALLOC"
     if plan.map_type in _MAPS_OF_MAPS:
-        return f"{name} needs a template of its inner maps, which is not supported yet"
+        return f"{name} needs a template of its inner maps"
     if not plan.max_entries:
         return "max_entries is 0: the program expects its user to say how many"
     if name == "LPM_TRIE" and (not plan.flags & _NO_PREALLOC or plan.key_size < 5):

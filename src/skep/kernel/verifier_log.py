@@ -6,8 +6,14 @@ that 5.10 and 6.1 may print before it; the rest is kept whole and not interprete
 """
 
 import re
+from collections.abc import Sequence
+
+from skep.bytecode.linking.core.patching import POISON
+from skep.bytecode.linking.plan import Poison
 
 _NOTES = re.compile(r"Unrecognized arg#[0-9]+ type |reg type unsupported for arg#[0-9]+ function ")
+_POISONED = re.compile(rf"invalid func [a-z_]*#{POISON}\b")
+_POISONED_CALL = re.compile(rf"^([0-9]{{1,7}}): \(85\) call [a-z_]*#{POISON}\b", re.MULTILINE)
 _STATISTICS = re.compile(
     r"verification time [0-9]+|stack depth |processed [0-9]+ insns|insns processed|subprog "
 )
@@ -26,6 +32,23 @@ def first_line(log: str) -> str:
         if text and not _NOTES.match(text) and not _STATISTICS.match(text):
             return text
     return ""
+
+
+def reached_poison(poisons: Sequence[Poison], line: str, trace: str) -> str:
+    """What a program lacks in this kernel and reaches all the same; empty if that is not why.
+
+    Args:
+        poisons: of the program.
+        line: that says what is wrong.
+        trace: log at level 1, in which the last call of the poison has its slot. If it has not,
+            everything that is missing is named.
+    """
+    if not poisons or not _POISONED.search(line):
+        return ""
+    calls = _POISONED_CALL.findall(trace)
+    slot = int(calls[-1]) if calls else -1
+    named = [each.path for each in poisons if each.slot in (slot, slot - 1)]
+    return (named or [", ".join(dict.fromkeys(each.path for each in poisons))])[-1]
 
 
 def stack_depth(log: str) -> int | None:

@@ -9,7 +9,7 @@ Sources: Documentation/bpf/btf.rst and include/uapi/linux/btf.h of Linux 6.18.
 
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from skep.bytecode.btf.errors import MalformedBtf
@@ -57,8 +57,18 @@ class TypeTable:
 
     __slots__ = ("_by_name", "_decoded", "_places", "_strings", "_word", "byteorder", "raw")
 
-    def __init__(self, raw: bytes, byteorder: Literal["little", "big"]) -> None:
-        """Walk over ``raw``; see :func:`read_btf`."""
+    def __init__(
+        self,
+        raw: bytes,
+        byteorder: Literal["little", "big"],
+        places: "array[int] | None" = None,
+    ) -> None:
+        """Walk over ``raw``; see :func:`read_btf`.
+
+        Args:
+            places: where the types begin, by id, if that is known. Types of a wrong place are
+                refused when they are asked for, or are other types.
+        """
         self.raw = raw
         self.byteorder: Literal["little", "big"] = byteorder
         self._word = "<" if byteorder == "little" else ">"
@@ -66,7 +76,40 @@ class TypeTable:
         self._by_name: dict[tuple[str, Kind], list[int]] | None = None
         types, strings = self._parts()
         self._strings = strings
-        self._places = self._walk(types)
+        self._places = self._walk(types) if places is None else places
+
+    @property
+    def places(self) -> "array[int]":
+        """Where the types begin in ``raw``, by id; that of ``void`` means nothing."""
+        return self._places
+
+    def stored(self, type_id: int) -> bytes:
+        """The type as it is in ``raw``.
+
+        Raises:
+            MalformedBtf: if there is no such type.
+        """
+        fixed, each = _TAILS[self.kind(type_id)]
+        place = self._places[type_id]
+        (info,) = struct.unpack_from(f"{self._word}I", self.raw, place + 4)
+        return self.raw[place : place + 12 + fixed + each * (info & 0xFFFF)]
+
+    @property
+    def stored_strings(self) -> bytes:
+        """The string part."""
+        return self.raw[self._strings[0] : self._strings[1]]
+
+    def name_marks(self, mark: Callable[[bytes], int]) -> Iterator[int]:
+        """``mark`` of the name * 2**32 + id of all types that have a name, in order."""
+        unpack = struct.Struct(f"{self._word}I").unpack_from
+        marks: dict[int, int] = {}
+        for type_id in range(1, len(self._places)):
+            (offset,) = unpack(self.raw, self._places[type_id])
+            if offset:
+                found = marks.get(offset)
+                if found is None:
+                    found = marks[offset] = mark(self.raw_string(offset)) << 32
+                yield found | type_id
 
     def __len__(self) -> int:
         """Number of type ids, ``void`` included: valid ids are below it."""
@@ -86,7 +129,10 @@ class TypeTable:
         if known is None:
             if not 0 < type_id < len(self._places):
                 raise MalformedBtf(f"expected a type id below {len(self._places)}, got {type_id}")
-            known = self._decode(type_id)
+            try:
+                known = self._decode(type_id)
+            except (struct.error, ValueError, IndexError) as error:  # only if places are wrong
+                raise MalformedBtf(f"expected type {type_id} where it was said to be") from error
             self._decoded[type_id] = known
         return known
 
@@ -94,8 +140,11 @@ class TypeTable:
         """Kind of a type, without decoding it."""
         if not 0 < type_id < len(self._places):
             return self.type(type_id).kind
-        (info,) = struct.unpack_from(f"{self._word}I", self.raw, self._places[type_id] + 4)
-        return Kind(info >> 24 & 0x1F)
+        try:
+            (info,) = struct.unpack_from(f"{self._word}I", self.raw, self._places[type_id] + 4)
+            return Kind(info >> 24 & 0x1F)
+        except (struct.error, ValueError) as error:  # only if places are wrong
+            raise MalformedBtf(f"expected type {type_id} where it was said to be") from error
 
     def find(self, name: str, kind: Kind) -> tuple[int, ...]:
         """Ids of the types with that name and kind, ascending."""

@@ -1,6 +1,6 @@
 """Why an object cannot be linked."""
 
-from skep.errors import Unsupported, UsageError
+from skep.errors import Malformed, Unsupported, UsageError
 
 
 class CannotLink(Unsupported):
@@ -17,3 +17,7 @@ class UnknownName(UsageError):
 
 class UnfitSetting(UsageError):
     """A setting names something that exists, with a value it cannot take."""
+
+
+class CorruptRelocation(Malformed):
+    """A CO-RE record does not fit the instruction or the types it is about."""

@@ -6,8 +6,8 @@ nobody needs must not be there; and a jump must not leave its function, because 
 it in the object is not what stands behind it here.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.errors import CannotLink
@@ -48,15 +48,18 @@ class Layout:
 def needed_functions(entry: str, functions: Mapping[str, Function]) -> tuple[Function, ...]:
     """``entry`` and all it calls or takes the address of, transitively, each once.
 
-    Order is that of first mention, so that the same object always gives the same program.
+    Order is that of first mention, each function's own mentions before what follows it, as libbpf
+    has it; so the same object always gives the same program.
     """
     names = {entry: None}
-    waiting = [entry]
+    waiting = [iter(functions[entry].relocations)]
     while waiting:
-        for relocation in functions[waiting.pop()].relocations:
-            if relocation.kind in ("call", "function_address") and relocation.name not in names:
-                names[relocation.name] = None
-                waiting.append(relocation.name)
+        relocation = next(waiting[-1], None)
+        if relocation is None:
+            waiting.pop()
+        elif relocation.kind in ("call", "function_address") and relocation.name not in names:
+            names[relocation.name] = None
+            waiting.append(iter(functions[relocation.name].relocations))
     return tuple(functions[name] for name in names)
 
 
@@ -78,8 +81,16 @@ def lay_out(functions: tuple[Function, ...]) -> Layout:
     return Layout(functions, starts)
 
 
-def resolve(layout: Layout, map_indexes: Mapping[str, int]) -> tuple[Instruction, ...]:
+def resolve(
+    layout: Layout,
+    map_indexes: Mapping[str, int],
+    extern: Callable[[list[Instruction], Relocation], None] | None = None,
+) -> tuple[Instruction, ...]:
     """Instructions of the whole program, with calls, functions and maps put in.
+
+    Args:
+        extern: puts in what the kernel provides, at a slot of the whole program; ``None`` if
+            nothing of it is known.
 
     Raises:
         CannotLink: for a reference to something that is neither a function nor a map.
@@ -104,7 +115,9 @@ def resolve(layout: Layout, map_indexes: Mapping[str, int]) -> tuple[Instruction
                     index = map_indexes[relocation.name]
                     _load(result, slot, PSEUDO_MAP_INDEX_VALUE, (index, offset))
                 case "extern_call" | "extern_address":
-                    raise CannotLink(f"{function.name}: {relocation.name} is not in the object")
+                    if extern is None:
+                        raise CannotLink(f"{function.name}: {relocation.name} is not in the object")
+                    extern(result, replace(relocation, slot=slot))
     return tuple(result)
 
 

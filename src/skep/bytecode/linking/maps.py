@@ -6,11 +6,13 @@ measurements on that kernel.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from skep.bytecode.isa.kernel_types import MAP_TYPES
 from skep.bytecode.linking.errors import CannotLink, SettingRequired, UnfitSetting, UnknownName
 from skep.bytecode.linking.plan import MapPlan
 from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.linking.types import TypeFacts
 from skep.bytecode.objectfile.data_sections import is_read_only
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile, Variable
 
@@ -25,11 +27,46 @@ _CGROUP_STORAGE = {MAP_TYPES["CGROUP_STORAGE"], MAP_TYPES["PERCPU_CGROUP_STORAGE
 _NEEDS_TYPES = {
     MAP_TYPES[name] for name in ("SK_STORAGE", "INODE_STORAGE", "TASK_STORAGE", "CGRP_STORAGE")
 }
+_PROG_ARRAY = MAP_TYPES["PROG_ARRAY"]
+# Their keys or values are numbers of objects to the kernel, which refuses types for them
+# (``bpf_object__create_map``).
+_WITHOUT_TYPES = {
+    MAP_TYPES[name]
+    for name in (
+        "PERF_EVENT_ARRAY",
+        "CGROUP_ARRAY",
+        "STACK_TRACE",
+        "ARRAY_OF_MAPS",
+        "HASH_OF_MAPS",
+        "DEVMAP",
+        "DEVMAP_HASH",
+        "CPUMAP",
+        "XSKMAP",
+        "SOCKMAP",
+        "SOCKHASH",
+        "QUEUE",
+        "STACK",
+        "ARENA",
+        "RINGBUF",
+        "USER_RINGBUF",
+        "PROG_ARRAY",
+        "BLOOM_FILTER",
+        "CGROUP_STORAGE",
+        "PERCPU_CGROUP_STORAGE",
+    )
+}
 _NAMES = {number: name for name, number in MAP_TYPES.items()}
 
 
-def plan_maps(object_file: ObjectFile, settings: LinkSettings) -> tuple[MapPlan, ...]:
+def plan_maps(
+    object_file: ObjectFile, settings: LinkSettings, types: TypeFacts, *, is_complete: bool
+) -> tuple[MapPlan, ...]:
     """Maps of ``object_file`` in its order, so that indexes of maps are indexes of plans.
+
+    Args:
+        types: what the kernel is told about types.
+        is_complete: whoever executes the plan also makes inner maps and fills in entries that
+            name maps and programs; otherwise maps that need it are refused.
 
     Raises:
         UnknownName, UnfitSetting, SettingRequired: for settings that do not fit the object.
@@ -37,10 +74,16 @@ def plan_maps(object_file: ObjectFile, settings: LinkSettings) -> tuple[MapPlan,
     """
     _check_sizes(object_file.maps, settings)
     values = _values(object_file, settings.variables)
-    return tuple(
-        _data_plan(spec, values[spec.name]) if spec.origin == "data" else _plan(spec, settings)
-        for spec in object_file.maps
-    )
+    indexes = {spec.name: index for index, spec in enumerate(object_file.maps)}
+    plans = []
+    for spec in object_file.maps:
+        if spec.origin == "data":
+            plan = _data_plan(spec, values[spec.name])
+            plans.append(replace(plan, value_type_id=types.section_id(spec.name)))
+        else:
+            _check_supported(spec, is_complete=is_complete)
+            plans.append(_with_entries(_plan(spec, settings, types), spec, indexes))
+    return tuple(plans)
 
 
 def _check_sizes(maps: Sequence[MapSpec], settings: LinkSettings) -> None:
@@ -55,19 +98,45 @@ def _check_sizes(maps: Sequence[MapSpec], settings: LinkSettings) -> None:
             raise UnfitSetting(f"map {name}: expected 1 to {_MOST_ENTRIES} entries, got {entries}")
 
 
-def _plan(spec: MapSpec, settings: LinkSettings) -> MapPlan:
+def _check_supported(spec: MapSpec, *, is_complete: bool) -> None:
     reason = _beyond_plans(spec)
+    if not reason and not is_complete:
+        reason = _beyond_maps_alone(spec)
     if reason:
         raise CannotLink(
             f"map {spec.name}: {reason}, which cannot be linked yet",
             hint="leave the map out of the source, or wait for a version that supports it",
         )
+
+
+def _with_entries(plan: MapPlan, spec: MapSpec, indexes: Mapping[str, int]) -> MapPlan:
+    if not spec.initial:
+        return plan
+    if any(index >= plan.max_entries for index, _name in spec.initial):
+        raise CannotLink(f"map {spec.name}: it has more initial entries than room for them")
+    if spec.map_type == _PROG_ARRAY:
+        return replace(plan, program_entries=spec.initial)
+    unknown = next((name for _index, name in spec.initial if name not in indexes), None)
+    if unknown is not None or spec.map_type not in _MAPS_OF_MAPS:
+        raise CannotLink(
+            f"map {spec.name}: expected initial entries that are maps, got {unknown or 'others'}"
+        )
+    return replace(plan, map_entries=tuple((index, indexes[name]) for index, name in spec.initial))
+
+
+def _plan(spec: MapSpec, settings: LinkSettings, types: TypeFacts) -> MapPlan:
     key_size, value_size = spec.key_size, spec.value_size
     max_entries = settings.max_entries.get(spec.name, spec.max_entries)
     if spec.map_type == _PERF_EVENT_ARRAY:
         key_size, value_size = key_size or 4, value_size or 4
         max_entries = max_entries or settings.possible_cpus
-    if not max_entries and spec.map_type not in _CGROUP_STORAGE:
+    has_types = types.btf is not None and spec.map_type not in _WITHOUT_TYPES
+    if spec.map_type in _NEEDS_TYPES and not (has_types and spec.value_type_id):
+        raise CannotLink(
+            f"map {spec.name}: {_NAMES[spec.map_type]} needs the types of its key and value, "
+            "which the object does not have"
+        )
+    if not max_entries and spec.map_type not in _CGROUP_STORAGE | _NEEDS_TYPES:
         raise SettingRequired(
             f"map {spec.name}: the object leaves its number of entries open",
             hint=f"state max_entries for map {spec.name}",
@@ -80,22 +149,31 @@ def _plan(spec: MapSpec, settings: LinkSettings) -> MapPlan:
         max_entries=max_entries,
         flags=spec.flags & ~_NUMA_NODE,
         pinned_by_name=bool(spec.pinning),
+        extra=spec.extra,
+        key_type_id=spec.key_type_id if has_types else 0,
+        value_type_id=spec.value_type_id if has_types else 0,
+        needs_types=spec.map_type in _NEEDS_TYPES,
+        inner=None if spec.inner is None else _plan(spec.inner, settings, types),
     )
 
 
 def _beyond_plans(spec: MapSpec) -> str:
+    if spec.map_type == MAP_TYPES["STRUCT_OPS"]:
+        return "it implements a struct of the kernel"
+    if spec.pinning > 1:
+        return f"it asks for pinning {spec.pinning}, which is one loader's own"
+    if spec.map_type in _MAPS_OF_MAPS and spec.inner is None:
+        return "it holds other maps, and the object does not say what they look like"
+    return ""
+
+
+def _beyond_maps_alone(spec: MapSpec) -> str:
     if spec.map_type in _MAPS_OF_MAPS:
         return "it holds other maps"
     if spec.map_type in _NEEDS_TYPES:
         return f"{_NAMES[spec.map_type]} needs the object's types in the kernel"
-    if spec.map_type == MAP_TYPES["STRUCT_OPS"]:
-        return "it implements a struct of the kernel"
     if spec.initial:
         return "it has initial entries that name functions"
-    if spec.pinning > 1:
-        return f"it asks for pinning {spec.pinning}, which is one loader's own"
-    if spec.extra:
-        return f"it asks for map_extra {spec.extra}"
     return ""
 
 

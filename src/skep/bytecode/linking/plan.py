@@ -7,6 +7,7 @@ the last moment, so the same plan can be executed on a node, in a throw-away VM,
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from skep.bytecode.isa.instructions import Instruction
 
@@ -33,6 +34,14 @@ class MapPlan:
         pinned_by_name: the object asks for ``LIBBPF_PIN_BY_NAME``.
         contents: initial (key, value) pairs.
         frozen: made read-only for user space once the contents are written (``.rodata``).
+        extra: ``map_extra``, for example the number of hashes of a bloom filter.
+        key_type_id: type of the key in :attr:`LoadPlan.btf`, 0 for none.
+        value_type_id: type of the value there, 0 for none.
+        needs_types: the kernel refuses the map without its types (storage of sockets and tasks);
+            other maps are made without them if need be.
+        inner: what the maps in a map of maps look like; made for creation only.
+        map_entries: what a map of maps begins with: index and index of the map in the plan.
+        program_entries: what a program array begins with: index and name of the program.
     """
 
     name: str
@@ -44,6 +53,58 @@ class MapPlan:
     pinned_by_name: bool = False
     contents: tuple[tuple[bytes, bytes], ...] = ()
     frozen: bool = False
+    extra: int = 0
+    key_type_id: int = 0
+    value_type_id: int = 0
+    needs_types: bool = False
+    inner: "MapPlan | None" = None
+    map_entries: tuple[tuple[int, int], ...] = ()
+    program_entries: tuple[tuple[int, str], ...] = ()
+
+
+class FunctionType(NamedTuple):
+    """Type of a function of a program (``struct bpf_func_info``).
+
+    Attributes:
+        slot: where the function begins.
+        type_id: of kind FUNC, in :attr:`LoadPlan.btf`.
+    """
+
+    slot: int
+    type_id: int
+
+
+class LinePlace(NamedTuple):
+    """Source line of an instruction (``struct bpf_line_info``).
+
+    Attributes:
+        slot: of the instruction.
+        file: string in :attr:`LoadPlan.btf`, the file's name.
+        text: string there, the line itself.
+        position: line * 1024 + column.
+    """
+
+    slot: int
+    file: int
+    text: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """An instruction that was replaced because this kernel has not got what it is about.
+
+    It does no harm where the verifier finds that it cannot be reached.
+
+    Attributes:
+        slot: of the program.
+        path: what is missing: ``task_struct.tgid``, ``bpf_func_id.BPF_FUNC_ringbuf_output``.
+        kind: what was asked about it, a ``BPF_CORE_*`` name without prefix.
+    """
+
+    slot: int
+    path: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +120,11 @@ class ProgramPlan:
         instructions: entry first, every needed subprogram once behind it; relative calls and
             map references resolved (see the module).
         subprograms: first slot of each subprogram in ``instructions``, ascending, entry (0) first.
+        poisons: what this kernel lacks of what the program reads, ascending by slot.
+        functions: types of all functions in ``instructions``, or none.
+        lines: source lines, ascending by slot, or none.
+        needs_types: the kernel refuses the program without ``functions`` (it has callbacks).
+        attach_btf_id: type of the hook target in the kernel's own types, 0 for none.
     """
 
     name: str
@@ -68,14 +134,26 @@ class ProgramPlan:
     licence: str
     instructions: tuple[Instruction, ...]
     subprograms: tuple[int, ...] = (0,)
+    poisons: tuple[Poison, ...] = ()
+    functions: tuple[FunctionType, ...] = ()
+    lines: tuple[LinePlace, ...] = ()
+    needs_types: bool = False
+    attach_btf_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """Maps and programs, in the order of their making."""
+    """Maps and programs, in the order of their making.
+
+    Attributes:
+        maps: what the instructions of the programs refer to by index.
+        programs: what was chosen.
+        btf: types of the object as the kernel takes them, ``None`` if the object has none.
+    """
 
     maps: tuple[MapPlan, ...]
     programs: tuple[ProgramPlan, ...]
+    btf: bytes | None = None
 
     def program(self, name: str) -> ProgramPlan:
         """The program called ``name``.

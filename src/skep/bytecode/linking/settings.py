@@ -9,6 +9,7 @@ _MOST_CPUS = 8192  # largest CONFIG_NR_CPUS of any architecture that Linux runs 
 
 _NO_TYPES: Mapping[str, str] = MappingProxyType({})
 _NO_SIZES: Mapping[str, int] = MappingProxyType({})
+_NO_SYMBOLS: Mapping[str, int] = MappingProxyType({})
 _NO_VALUES: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -26,6 +27,10 @@ class LinkSettings:
         licence: kernel licence string of an object that declares none.
         possible_cpus: of the node; size of perf event arrays that leave it open.
         byteorder: of the node.
+        kernel_config: build configuration of the kernel as its file has it: ``CONFIG_HZ`` to
+            ``250``; what it does not mention is off. ``None`` if it is not known.
+        kernel_version: of the node, as LINUX_VERSION_CODE; 0 if it is not known.
+        kernel_symbols: addresses of the kernel's symbols, for externs without type.
     """
 
     program_types: Mapping[str, str] = field(default_factory=lambda: _NO_TYPES)
@@ -35,3 +40,6 @@ class LinkSettings:
     licence: str | None = None
     possible_cpus: int = _MOST_CPUS
     byteorder: Literal["little", "big"] = "little"
+    kernel_config: Mapping[str, str] | None = None
+    kernel_version: int = 0
+    kernel_symbols: Mapping[str, int] = field(default_factory=lambda: _NO_SYMBOLS)

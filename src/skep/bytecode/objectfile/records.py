@@ -116,23 +116,26 @@ class SourceLines(Sequence[SourceLine]):
             self._decoded = tuple(self._decode())
         return self._decoded
 
-    def _decode(self) -> Iterator[SourceLine]:
+    def records(self) -> Iterator[tuple[str, int, int, int, int]]:
+        """Function, slot, offset of the file's name and of the text, line * 1024 + column."""
         word = "<" if self._types.byteorder == "little" else ">"
-        texts: dict[int, str] = {}
         for group in self._groups:
             number = self._sections.get(group.section)
             if number is None:
                 continue
             for place, file, text, packed in group.decode(f"{word}IIII"):
                 where = self._functions.locate(number, place // SLOT_BYTES)
-                if where is None:
-                    continue
-                for offset in (file, text):
-                    if offset not in texts:
-                        texts[offset] = _printable(self._types, offset)
-                yield SourceLine(
-                    *where, texts[file], line=packed >> 10, column=packed & 1023, text=texts[text]
-                )
+                if where is not None:
+                    yield *where, file, text, packed
+
+    def _decode(self) -> Iterator[SourceLine]:
+        texts: dict[int, str] = {}
+        for function, slot, file, text, packed in self.records():
+            for offset in (file, text):
+                if offset not in texts:
+                    texts[offset] = _printable(self._types, offset)
+            line, column = packed >> 10, packed & 1023
+            yield SourceLine(function, slot, texts[file], line, column, texts[text])
 
 
 def _printable(types: TypeTable, offset: int) -> str:

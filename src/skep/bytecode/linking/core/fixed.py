@@ -13,23 +13,6 @@ _TYPE_ID_LOCAL = 6
 _FIELD_KINDS = frozenset(range(6))
 _FIELD_EXISTS = 2
 
-KINDS = (
-    "offset of a field",
-    "size of a field",
-    "existence of a field",
-    "sign of a field",
-    "position of a bitfield",
-    "position of a bitfield",
-    "local id of a type",
-    "kernel's id of a type",
-    "existence of a type",
-    "size of a type",
-    "existence of an enumerator",
-    "value of an enumerator",
-    "match of a type",
-)
-"""What is asked for, by ``bpf_core_relo_kind``."""
-
 _FIXED = frozenset(
     {
         "xdp_md",

@@ -1,0 +1,49 @@
+"""Types: those of the running kernel, and an object's own given to it.
+
+Source: ``bpf_btf_load`` in kernel/bpf/syscall.c of Linux 6.18.
+"""
+
+import ctypes
+import errno
+
+from skep.kernel.attributes import BtfLoad, Command
+from skep.kernel.descriptors import Descriptor
+from skep.kernel.errors import KernelRefused
+from skep.kernel.syscall import BpfError, address, bpf_accounted, failure
+
+_LOG_BYTES = 1 << 16
+
+
+def load_types(btf: bytes) -> Descriptor:
+    """Give an object's types to the kernel; programs and maps made with them keep them.
+
+    Raises:
+        LacksPrivilege: not root.
+        KernelRefused: with the kernel's log in ``detail``; it may not know a kind of type.
+    """
+    try:
+        return _load(btf, None)
+    except BpfError as error:
+        if error.number != errno.EINVAL:
+            raise failure(error, "give the object's types to the kernel") from error
+    log = ctypes.create_string_buffer(_LOG_BYTES)
+    try:
+        return _load(btf, log)
+    except BpfError as error:
+        text = log.value.decode("utf-8", "replace")
+        lines = [line for line in text.splitlines() if line.strip()]
+        raise KernelRefused(
+            f"the kernel refused the object's types: {lines[-1] if lines else 'no reason given'}",
+            hint="the whole log is in the details",
+            detail=text,
+        ) from error
+
+
+def _load(btf: bytes, log: "ctypes.Array[ctypes.c_char] | None") -> Descriptor:
+    data = ctypes.create_string_buffer(btf, len(btf))
+    attribute = BtfLoad(btf=address(data), btf_size=len(btf))
+    if log is not None:
+        attribute.btf_log_buf = address(log)
+        attribute.btf_log_size = len(log)
+        attribute.btf_log_level = 1
+    return Descriptor(bpf_accounted(Command.BTF_LOAD, attribute))
