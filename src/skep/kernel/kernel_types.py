@@ -140,7 +140,7 @@ def _write_index(directory: int, name: str, index: bytes) -> None:
     temporary = f".{name}.{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with open(os.open(temporary, flags, 0o600, dir_fd=directory), "wb") as file:  # noqa: PTH123
+        with open(os.open(temporary, flags, 0o600, dir_fd=directory), "wb") as file:  # noqa: PTH123  # opened by descriptor, which a Path cannot
             file.write(index)
             file.flush()
             os.fsync(file.fileno())
