@@ -85,6 +85,7 @@ class _Marker:
     owner: tuple[int, int]
     processes: list[tuple[int, int]] = field(default_factory=list)
     mounts: list[str] = field(default_factory=list)
+    parents: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, object]:
         return {
@@ -93,6 +94,7 @@ class _Marker:
             "owner": list(self.owner),
             "processes": [list(process) for process in self.processes],
             "mounts": self.mounts,
+            "parents": self.parents,
         }
 
 
@@ -168,6 +170,7 @@ class PlaygroundKeeper:
             SkepError: it could not be made; nothing stays behind.
         """
         directory = self._of(name)
+        missing = [str(parent) for parent in directory.parents if not parent.exists()]
         try:
             directory.mkdir(mode=0o700, parents=True)
         except FileExistsError as error:
@@ -175,7 +178,7 @@ class PlaygroundKeeper:
                 f"there is a playground {name!r} already",
                 hint="if its command was killed: skep doctor --repair",
             ) from error
-        marker = _Marker(name, (os.getpid(), start_time(os.getpid()) or 0))
+        marker = _Marker(name, (os.getpid(), start_time(os.getpid()) or 0), parents=missing)
         try:
             self._write(marker)
             yield self._make(name, directory, marker)
@@ -232,6 +235,11 @@ class PlaygroundKeeper:
             done.append(f"removed {directory}")
         with suppress(OSError):
             self._directory.rmdir()  # only when it was the last
+        for parent in marker.parents if marker else []:  # nearest first
+            # As with mounts: only what is above our own directory, and only while it is empty.
+            if Path(parent) in directory.parents:
+                with suppress(OSError):
+                    Path(parent).rmdir()
         return tuple(done)
 
     def _make(self, name: str, directory: Path, marker: _Marker) -> Playground:
@@ -275,6 +283,7 @@ class PlaygroundKeeper:
                 _process(document["owner"]),
                 [_process(process) for process in document["processes"]],
                 [str(mount) for mount in document["mounts"]],
+                [str(parent) for parent in document.get("parents", [])],
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None

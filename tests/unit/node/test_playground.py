@@ -92,6 +92,26 @@ def test_an_open_playground_has_everything_and_then_nothing(
     assert not (tmp_path / "demo").exists()
 
 
+def test_directories_made_for_it_go_with_it_and_those_that_were_there_stay(
+    host: FakeHost, tmp_path: Path
+) -> None:
+    with PlaygroundKeeper(tmp_path / "new" / "root" / "demo", host).open(NAME):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "root").mkdir()
+    with PlaygroundKeeper(tmp_path / "root" / "demo", host).open(NAME):
+        pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "root"]
+
+
+def test_directories_made_for_it_stay_while_something_else_is_in_them(
+    host: FakeHost, tmp_path: Path
+) -> None:
+    with PlaygroundKeeper(tmp_path / "root" / "demo", host).open(NAME):
+        (tmp_path / "root" / "state").touch()
+    assert list((tmp_path / "root").iterdir()) == [tmp_path / "root" / "state"]
+
+
 def test_an_error_inside_leaves_nothing(
     keeper: PlaygroundKeeper, host: FakeHost, tmp_path: Path
 ) -> None:
@@ -185,6 +205,16 @@ def test_a_marker_that_names_mounts_elsewhere_unmounts_nothing(
     )
     keeper.clear(NAME)
     assert host.asked == [path / "bpf"]
+
+
+def test_a_marker_that_names_directories_elsewhere_removes_none(
+    keeper: PlaygroundKeeper, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    leave_behind(tmp_path, parents=[str(other), f"{tmp_path}/demo/../other"])
+    keeper.clear(NAME)
+    assert other.is_dir()
 
 
 @pytest.mark.parametrize(

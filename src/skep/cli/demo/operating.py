@@ -54,7 +54,7 @@ def operate(
         ):
             reference = parse_reference(f"skep/{name}:1.0.0")
             report = node.install(InstallRequest(reference=reference, on=on, settings=values))
-        step.result = f"{on}: {' → '.join(report.chain)}, one program in the kernel"
+        step.result = f"{' → '.join(report.chain)}, one program in the kernel"
         step.facts = {"chain": [*report.chain]}
 
     with deferred_interrupts(), steps.step("send traffic") as step:

@@ -78,7 +78,8 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
     with steps.step("leave nothing behind") as step:
         if directory.exists():
             raise SkepError(f"{directory} is still there", hint="skep doctor removes it")
-        step.result = "processes, namespaces, pins and files are gone"
+        kinds = "processes, namespaces, pins and files" if outer.is_root else "processes and files"
+        step.result = f"{kinds} are gone"
     total = time.perf_counter() - started
     run.output.emit(
         {

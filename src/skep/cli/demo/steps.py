@@ -1,11 +1,15 @@
 """The demo's steps: one line each, with a tick and its time, and the same as a document."""
 
+import shutil
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from skep.cli.output import Output
+
+_LEFT = 12  # columns of the mark and the time
 
 
 @dataclass(slots=True)
@@ -57,9 +61,10 @@ class Steps:
         out = self.output.out
         took = self.output.style(f"{step.seconds:6.2f} s", "dim")
         text = f"{step.title}: {step.result}" if step.result else step.title
-        print(f"{chr(27) + '[2K' if clear else ''}{mark} {took}  {text}", file=out)
-        for line in step.lines:
-            print(f"              {line}", file=out)
+        first, *further = _wrapped(text) if out.isatty() else [text]
+        print(f"{chr(27) + '[2K' if clear else ''}{mark} {took}  {first}", file=out)
+        for line in [*further, *step.lines]:
+            print(f"{' ' * _LEFT}{line}", file=out)
         out.flush()
 
     def document(self) -> list[dict[str, object]]:
@@ -69,3 +74,9 @@ class Steps:
             | step.facts
             for step in self.done
         ]
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines that fit a terminal, right of the mark and the time."""
+    width = max(shutil.get_terminal_size().columns - _LEFT, 20)
+    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
