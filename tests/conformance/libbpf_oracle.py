@@ -10,6 +10,7 @@ import ctypes
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 
@@ -28,18 +29,24 @@ class _OpenOptions(ctypes.Structure):
 
 
 _HASH = 1
-_LIB = ctypes.CDLL("libbpf.so.1", use_errno=True)
 _POINTERS = ("object__open_file", "object__next_map", "object__next_program", "program__insns")
 _TEXTS = ("map__name", "program__name")
-for _pointer in _POINTERS:
-    getattr(_LIB, f"bpf_{_pointer}").restype = ctypes.c_void_p
-for _text in _TEXTS:
-    getattr(_LIB, f"bpf_{_text}").restype = ctypes.c_char_p
-_LIB.bpf_program__insn_cnt.restype = ctypes.c_size_t
+
+
+@cache
+def _lib() -> ctypes.CDLL:
+    # Loaded when asked for: test runners import this file where there is no libbpf, too.
+    lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    for pointer in _POINTERS:
+        getattr(lib, f"bpf_{pointer}").restype = ctypes.c_void_p
+    for text in _TEXTS:
+        getattr(lib, f"bpf_{text}").restype = ctypes.c_char_p
+    lib.bpf_program__insn_cnt.restype = ctypes.c_size_t
+    return lib
 
 
 def _each(step: str, opened: int) -> Iterator[int]:
-    following = getattr(_LIB, step)
+    following = getattr(_lib(), step)
     current = following(ctypes.c_void_p(opened), None)
     while current:
         yield current
@@ -47,18 +54,18 @@ def _each(step: str, opened: int) -> Iterator[int]:
 
 
 def _number(function: str, of: int) -> int:
-    return int(getattr(_LIB, function)(ctypes.c_void_p(of))) & 0xFFFFFFFF
+    return int(getattr(_lib(), function)(ctypes.c_void_p(of))) & 0xFFFFFFFF
 
 
 def _name(function: str, of: int) -> str:
-    return str(getattr(_LIB, function)(ctypes.c_void_p(of)).decode())
+    return str(getattr(_lib(), function)(ctypes.c_void_p(of)).decode())
 
 
 def _open(path: str, btf: str | None) -> int:
     options = _OpenOptions(sz=ctypes.sizeof(_OpenOptions), object_name=b"object")
     if btf is not None:
         options.btf_custom_path = btf.encode()
-    return int(_LIB.bpf_object__open_file(path.encode(), ctypes.byref(options)) or 0)
+    return int(_lib().bpf_object__open_file(path.encode(), ctypes.byref(options)) or 0)
 
 
 def _maps(opened: int) -> list[dict[str, object]]:
@@ -80,15 +87,15 @@ def _program(path: str, btf: str | None, wanted: str) -> dict[str, object]:
     found = 0
     for each in _each("bpf_object__next_program", opened):
         is_wanted = _name("bpf_program__name", each) == wanted
-        _LIB.bpf_program__set_autoload(ctypes.c_void_p(each), ctypes.c_bool(is_wanted))
+        _lib().bpf_program__set_autoload(ctypes.c_void_p(each), ctypes.c_bool(is_wanted))
         found = each if is_wanted else found
     for each in _each("bpf_object__next_map", opened):
-        _LIB.bpf_map__set_pin_path(ctypes.c_void_p(each), None)
+        _lib().bpf_map__set_pin_path(ctypes.c_void_p(each), None)
         if _number("bpf_map__type", each) == _HASH and not _number("bpf_map__max_entries", each):
-            _LIB.bpf_map__set_max_entries(ctypes.c_void_p(each), ctypes.c_uint32(1))
-    result = _LIB.bpf_object__load(ctypes.c_void_p(opened))
-    count = _LIB.bpf_program__insn_cnt(ctypes.c_void_p(found))
-    code = ctypes.string_at(_LIB.bpf_program__insns(ctypes.c_void_p(found)), count * 8)
+            _lib().bpf_map__set_max_entries(ctypes.c_void_p(each), ctypes.c_uint32(1))
+    result = _lib().bpf_object__load(ctypes.c_void_p(opened))
+    count = _lib().bpf_program__insn_cnt(ctypes.c_void_p(found))
+    code = ctypes.string_at(_lib().bpf_program__insns(ctypes.c_void_p(found)), count * 8)
     answer = {
         "result": result,
         "type": _number("bpf_program__type", found),
@@ -96,12 +103,12 @@ def _program(path: str, btf: str | None, wanted: str) -> dict[str, object]:
         "code": code.hex(),
         "maps": _maps(opened),
     }
-    _LIB.bpf_object__close(ctypes.c_void_p(opened))
+    _lib().bpf_object__close(ctypes.c_void_p(opened))
     return answer
 
 
 def _answer(path: str, btf: str | None) -> dict[str, object]:
-    _LIB.libbpf_set_print(None)
+    _lib().libbpf_set_print(None)
     opened = _open(path, btf)
     if not opened:
         return {"refused": True}
