@@ -1,7 +1,5 @@
 """``skep inspect``: the label of an object file or a package on this machine."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,31 +9,29 @@ from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
 
 def command(
     what: Annotated[str, typer.Argument(metavar="FILE|REF", help="Object file or package.")],
+    why: Annotated[
+        str | None,
+        typer.Option("--why", metavar="PERMISSION", help="Show what in the code says so."),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Say what an object file or package may do, needs, costs and is licensed as."""
-    from skep.cli.files import read_file
+    from skep.cli.explaining import explain
     from skep.cli.label import label_lines
-    from skep.cli.locating import derive_reports, locate
+    from skep.cli.locating import locate_objects
 
     run = invocation(json=json, quiet=quiet, verbose=verbose)
-    found = locate(what, run.environment)
-    if isinstance(found, Path):
-        title, heading = found.name, str(found)
-        objects = {title: read_file(found, "an object file")}
-        types: Mapping[str, str] = {}
-        document: dict[str, object] = {"file": str(found)}
-    else:
-        content = found.open()
-        objects = dict(content.objects)
-        types = content.metadata.program_types
-        heading = f"{found.reference}  {content.metadata.summary}"
-        document = {"package": found.reference, "digest": str(found.descriptor.digest)}
-    reports = derive_reports(objects, types)
-    document["reports"] = {name: report.to_document() for name, report in reports.items()}
+    found = locate_objects(what, run.environment)
+    if why is not None:
+        explain(found, why, run.output)
+        return
+    reports = found.reports()
+    document = found.identity | {
+        "reports": {name: report.to_document() for name, report in reports.items()}
+    }
     run.output.emit(
         document,
-        lambda: [run.output.style(heading, "bold"), *label_lines(reports, run.output)],
+        lambda: [run.output.style(found.heading, "bold"), *label_lines(reports, run.output)],
     )

@@ -1,0 +1,44 @@
+import io
+
+from tests.builders.objects import fixture
+
+from skep.bytecode.analysis.analysing import analyse
+from skep.cli.differences import Comparison, difference_document, difference_lines
+from skep.cli.output import Output
+
+PASS = analyse(fixture("pass"))
+MAPS = analyse(fixture("maps"))
+
+
+def lines(comparison: Comparison) -> str:
+    return "\n".join(difference_lines(("a", "b"), comparison, Output(out=io.StringIO())))
+
+
+def test_single_objects_are_compared_whatever_they_are_called() -> None:
+    assert list(Comparison.of({"one": PASS}, {"two": MAPS}).differences) == ["two"]
+
+
+def test_an_object_that_is_new_asks_for_consent_to_all_it_may() -> None:
+    comparison = Comparison.of({"pass": PASS}, {"pass": PASS, "maps": MAPS})
+    assert comparison.differences["pass"].is_empty
+    assert "new in maps: Can drop network packets" in comparison.reasons
+    assert "+ object maps" in lines(comparison)
+
+
+def test_an_object_that_is_gone_asks_for_nothing() -> None:
+    comparison = Comparison.of({"pass": PASS, "maps": MAPS}, {"pass": PASS})
+    assert comparison.reasons == []
+    assert "- object maps" in lines(comparison)
+    assert "nobody needs to be asked again" in lines(comparison)
+
+
+def test_nothing_changed_is_one_sentence() -> None:
+    comparison = Comparison.of({"maps": MAPS}, {"maps": MAPS})
+    assert comparison.is_empty
+    assert lines(comparison).count("\n") == 1
+
+
+def test_the_document_says_who_must_be_asked() -> None:
+    document = difference_document({}, {}, Comparison.of({"x": PASS}, {"x": MAPS}))
+    assert document["consent_required"] is True
+    assert document["schema"] == "skep.diff/v1"
