@@ -11,6 +11,8 @@ from typing import Literal, Self
 
 from skep.bytecode.analysis.document import Document, Part
 from skep.bytecode.analysis.errors import MalformedReport
+from skep.bytecode.analysis.report_needs import Requirements
+from skep.bytecode.analysis.report_standing import Configured, Runtime, Standard
 
 SCHEMA = "skep.report/v1"
 
@@ -181,69 +183,6 @@ class ProgramReport(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason(Part):
-    """Why a kernel must be at least so new.
-
-    Attributes:
-        kernel: ``major.minor``.
-        what: what needs it.
-        program: a program that has it; empty if it is the object as a whole.
-        function: function of the first place.
-        slot: slot of the first place.
-        optional: why it does not count: ``tested`` (the object asks for it first), ``weak`` (a
-            weak extern), ``not default`` (only in programs that are not loaded by default).
-    """
-
-    kernel: str
-    what: str
-    program: str = ""
-    function: str = ""
-    slot: int | None = None
-    optional: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target(Part):
-    """Something of the kernel or of another program that a program attaches to by BTF."""
-
-    program: str
-    place: str
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirements(Part):
-    """What a kernel must have. The statement is "not below", never "works on".
-
-    Attributes:
-        oldest_kernel: ``major.minor``.
-        reasons: newest kernel first.
-        optional: what would raise it, but may be missing.
-        unknown_first_kernels: what is used and in no table.
-        needs_btf: ``yes``, ``formally`` (only for structures that never change) or ``no``.
-        types_read: CO-RE roots, by name.
-        kernel_configuration: kconfig externs.
-        kernel_symbols: kernel variables.
-        targets: attach targets that must be in BTF.
-        sizes_to_set: maps whose size user space must say.
-        missing: names code calls that nothing can provide; such an object loads nowhere.
-    """
-
-    oldest_kernel: str
-    reasons: tuple[Reason, ...] = ()
-    optional: tuple[Reason, ...] = ()
-    unknown_first_kernels: tuple[str, ...] = ()
-    needs_btf: str = "no"
-    types_read: tuple[str, ...] = ()
-    kernel_configuration: tuple[str, ...] = ()
-    kernel_symbols: tuple[str, ...] = ()
-    targets: tuple[Target, ...] = ()
-    sizes_to_set: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LicenceFacts(Part):
     """The licence string the kernel looks at, and what it means.
 
@@ -323,6 +262,10 @@ class AnalysisReport(Part):
         permissions: union over the programs, most severe first.
         combinations: of them.
         remarks: what a person should look at.
+        as_built: what is left with read-only data as the object has it; ``None`` if that makes
+            no difference, or data flow could not tell.
+        standards: which ways of sharing a hook each program is fit for.
+        runtimes: other runtimes than Linux, and whether the programs are candidates for them.
     """
 
     taxonomy: int
@@ -333,6 +276,9 @@ class AnalysisReport(Part):
     cost: Cost
     combinations: tuple[Combination, ...] = ()
     remarks: tuple[str, ...] = ()
+    as_built: Configured | None = None
+    standards: tuple[Standard, ...] = ()
+    runtimes: tuple[Runtime, ...] = ()
 
     def to_document(self) -> Document:
         """The JSON-able form, schema ``skep.report/v1``."""
