@@ -112,6 +112,8 @@ def _rbpf(facts: _Facts) -> Iterator[str]:
 
 
 def _has_other_atomics(facts: _Facts) -> bool:
+    if not {"atomic32", "atomic64"} & set(facts.report.groups):
+        return False
     return any(
         instruction.opcode in _ATOMICS and instruction.immediate != 0
         for flow in facts.program.graph.functions

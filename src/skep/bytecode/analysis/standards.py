@@ -225,9 +225,10 @@ def _skep_reasons(program: Program, report: ProgramReport) -> Iterator[str]:
         function = flow.function
         if any(relocation.kind == "function_address" for relocation in function.relocations):
             obstacles[Obstacle.FUNCTION_ADDRESS] = None
-        wide = {slot + 1 for slot, each in enumerate(function.instructions) if each.opcode == 0x18}
-        for slot, instruction in enumerate(function.instructions):
-            obstacle = None if slot in wide else obstacle_of(instruction)
+        # Of equal opcode and register they are equally suspicious; the second half of a wide load
+        # has opcode 0, which never is.
+        kinds = {(each[0], each[2]): each for each in function.instructions}
+        for obstacle in map(obstacle_of, kinds.values()):
             if obstacle is not None:
                 obstacles[obstacle] = None
     for obstacle in obstacles:
