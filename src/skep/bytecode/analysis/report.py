@@ -75,7 +75,14 @@ class Permission(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramPermission(Part):
-    """A permission of one program; ``excluded`` ones are listed here and nowhere else."""
+    """A permission of one program; ``excluded`` ones are listed here and nowhere else.
+
+    Attributes:
+        id: row of the taxonomy.
+        confidence: ``declared``, ``possible`` or ``excluded``.
+        severity: in this scope and for this evidence.
+        scope: as of permissions of the object.
+    """
 
     id: str
     confidence: str
@@ -88,6 +95,9 @@ class Combination(Part):
     """Permissions that mean more together.
 
     Attributes:
+        id: row of the table of combinations.
+        text: what people read.
+        severity: as of permissions.
         because: ids of the permissions that cause it.
     """
 
@@ -117,6 +127,8 @@ class TailCall(Part):
     """A place where a program continues in another one.
 
     Attributes:
+        function: function it is in.
+        slot: instruction slot in that function.
         map: program array, ``None`` if data flow could not tell.
         indexes: possible indexes, ``None`` if data flow could not tell.
     """
@@ -212,6 +224,11 @@ class MapCost(Part):
     """Memory of a map.
 
     Attributes:
+        name: of the map, or of the data section it is made from.
+        key_size: bytes.
+        value_size: bytes.
+        max_entries: as declared; 0 where user space must say.
+        flags: of its creation.
         map_type: kernel name without prefix, or the number.
         bytes: independent of the number of CPUs.
         bytes_per_cpu: for each possible CPU.
@@ -260,7 +277,10 @@ class AnalysisReport(Part):
         taxonomy: version of the permissions table.
         programs: in order of the object.
         permissions: union over the programs, most severe first.
-        combinations: of them.
+        requirements: what a kernel must have.
+        licence: the licence string, and what depends on it.
+        cost: what it takes to have it loaded.
+        combinations: permissions that mean more together.
         remarks: what a person should look at.
         as_built: what is left with read-only data as the object has it; ``None`` if that makes
             no difference, or data flow could not tell.

@@ -29,7 +29,14 @@ class Reason(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target(Part):
-    """Something of the kernel or of another program that a program attaches to by BTF."""
+    """Something of the kernel or of another program that a program attaches to by BTF.
+
+    Attributes:
+        program: its name.
+        place: ``kernel``, or ``program`` for a function of another one.
+        kind: BTF kind of the target, ``FUNC`` or ``TYPEDEF``.
+        name: as in BTF, with its prefix.
+    """
 
     program: str
     place: str

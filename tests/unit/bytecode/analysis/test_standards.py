@@ -11,8 +11,7 @@ from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.report_standing import Standard
 from skep.bytecode.analysis.run_configuration import run_configuration
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES
-from skep.chains.splicing import STACK_BYTES
+from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, STACK_BYTES
 
 
 def standard(report: AnalysisReport, program: str, name: str) -> Standard:
@@ -60,7 +59,8 @@ class TestL3af:
     def test_the_map_must_be_as_it_is_written(self, change: dict[str, int]) -> None:
         objects = fixture("chained")
         maps = tuple(
-            replace(each, **change) if each.name == "next" else each for each in objects.maps
+            replace(each, **change) if each.name == "next" else each  # type: ignore[arg-type]
+            for each in objects.maps
         )
         found = standard(analyse(replace(objects, maps=maps)), "member", "l3af chain")
         assert not found.conforms
@@ -108,7 +108,7 @@ class TestLibxdp:
     def test_needs_a_global_function_with_information(self) -> None:
         objects = fixture("dispatched")
         for change, reason in (({"is_static": True}, "static"), ({"type_id": 0}, "information")):
-            functions = tuple(replace(each, **change) for each in objects.functions)  # type: ignore[arg-type]
+            functions = tuple(replace(each, **change) for each in objects.functions)
             changed = analyse(replace(objects, functions=functions))
             (found,) = standard(changed, "ordered", "libxdp dispatcher").reasons
             assert reason in found
