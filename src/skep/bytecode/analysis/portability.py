@@ -18,6 +18,9 @@ from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 _ATOMICS = frozenset({0xC3, 0xDB})
 _SHOWN = 4  # names in a sentence
 _UBPF_FUNCTIONS = 64
+_HANDED_KERNEL_OBJECTS = frozenset(
+    {"TRACING", "LSM", "STRUCT_OPS", "EXT", "RAW_TRACEPOINT", "RAW_TRACEPOINT_WRITABLE"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ def _maps_outside(facts: _Facts, allowed: frozenset[str]) -> Iterator[str]:
 def _user_space(facts: _Facts) -> Iterator[str]:
     """What uBPF and rbpf share: no maps, no tail calls, no packet loads."""
     yield from _kernel_only(facts)
+    if facts.program.spec.program_type in _HANDED_KERNEL_OBJECTS:
+        yield "the program is handed objects of the Linux kernel"
     if facts.maps:
         yield f"it has no maps: {_listed([spec.name for spec in facts.maps])}"
     if facts.report.tail_calls or 12 in facts.helpers:

@@ -62,6 +62,9 @@ def test_every_runtime_is_asked_and_says_why_not() -> None:
         ),
         pytest.param([Instruction(0x30, 0, 0, 0, 14)], {}, {"nic"}, id="packet-load"),
         pytest.param(
+            [], {"program_type": "LSM", "section": "lsm/file_open"}, set(), id="kernel-objects"
+        ),
+        pytest.param(
             [call(112)],
             {"program_type": "KPROBE", "section": "uprobe//bin/sh:main"},
             {"ubpf", "rbpf", "bpftime"},
