@@ -7,7 +7,7 @@ module, so import it where something is analysed, not where reports are read or 
 from collections.abc import Mapping, Sequence
 
 from skep.bytecode.analysis.configuring import configured, findings_of, presence_of
-from skep.bytecode.analysis.core_needs import struct_ops_types, tested_helpers
+from skep.bytecode.analysis.core_needs import struct_ops_types
 from skep.bytecode.analysis.cost import longest_path, map_cost, stack_bytes, total
 from skep.bytecode.analysis.findings import Finding
 from skep.bytecode.analysis.instruction_sets import InstructionUse, all_uses, groups_of, level_of
@@ -24,7 +24,7 @@ from skep.bytecode.analysis.report import (
     ProgramReport,
     TailCall,
 )
-from skep.bytecode.analysis.requirements import oldest_kernel_of, requirements_of
+from skep.bytecode.analysis.requirements import Needs, requirements_of
 from skep.bytecode.analysis.standards import standards_of
 from skep.bytecode.analysis.static_rules import object_findings
 from skep.bytecode.analysis.taxonomy import TAXONOMY_VERSION
@@ -60,17 +60,9 @@ def analyse(
         everything += _unknown_instructions(program, used)
     locator = Locator(object_file)
     permissions = union(everything, locator.evidence)
-    presence = presence_of(preparation, object_file)
-    tested = tested_helpers(object_file)
+    needs = Needs(object_file, programs, uses, presence_of(preparation, object_file))
     reports = tuple(
-        _report(
-            program,
-            used,
-            found,
-            oldest_kernel_of(
-                program, used, tested, presence.absent[index], presence.present[index]
-            ),
-        )
+        _report(program, used, found, needs.oldest_kernel(index))
         for index, (program, used, found) in enumerate(zip(programs, uses, findings, strict=True))
     )
     return AnalysisReport(
@@ -78,11 +70,11 @@ def analyse(
         programs=reports,
         permissions=permissions,
         combinations=combinations(permissions),
-        requirements=requirements_of(object_file, programs, uses, presence, locator.line),
+        requirements=requirements_of(needs, locator.line),
         licence=licence_facts(object_file.licence, programs),
         cost=_cost(object_file, reports),
         remarks=tuple(_remarks(object_file, programs)),
-        as_built=configured(object_file, preparation, presence, {}),
+        as_built=configured(preparation, needs, findings, {}),
         standards=standards_of(object_file, preparation, reports),
         runtimes=runtimes_of(object_file, programs, reports),
     )

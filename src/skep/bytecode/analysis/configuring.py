@@ -21,11 +21,10 @@ from skep.bytecode.analysis.oldest_kernel import (
     oldest_of,
     reasons_of,
 )
-from skep.bytecode.analysis.permissions import program_permissions
 from skep.bytecode.analysis.preparing import Preparation
 from skep.bytecode.analysis.programs import Program, helper_name
 from skep.bytecode.analysis.report_standing import Configured, GonePermission
-from skep.bytecode.analysis.requirements import Presence, needs_of
+from skep.bytecode.analysis.requirements import Needs, Presence
 from skep.bytecode.analysis.static_rules import static_findings
 from skep.bytecode.objectfile.model import ObjectFile
 
@@ -47,15 +46,19 @@ def configure(
         UsageError: for a name that is no constant of the object, or a value of another size.
     """
     preparation = Preparation(object_file, program_types, data_flow=True)
+    programs = preparation.programs
     presence = presence_of(preparation, object_file)
-    found = configured(object_file, preparation, presence, variables)
+    needs = Needs(object_file, programs, all_uses(programs), presence)
+    struct_ops = struct_ops_types(object_file)
+    findings = [findings_of(program, struct_ops) for program in programs]
+    found = configured(preparation, needs, findings, variables)
     if found is not None:
         return found
-    needs = needs_of(object_file, preparation.programs, all_uses(preparation.programs), presence)
+    every = needs.all()
     return Configured(
-        oldest_kernel=kernel_text(oldest_of(needs)),
+        oldest_kernel=kernel_text(oldest_of(every)),
         variables=tuple(variables),
-        reasons=reasons_of(need for need in needs if not need.optional),
+        reasons=reasons_of(need for need in every if not need.optional),
     )
 
 
@@ -76,40 +79,46 @@ def presence_of(preparation: Preparation, object_file: ObjectFile) -> Presence:
 
 
 def configured(
-    object_file: ObjectFile,
     preparation: Preparation,
-    presence: Presence,
+    needs: Needs,
+    findings: Sequence[Sequence[Finding]],
     variables: Mapping[str, bytes],
 ) -> Configured | None:
-    """See :func:`configure`; ``None`` if no program reads a constant that can be followed."""
+    """See :func:`configure`; ``None`` if no program reads a constant that can be followed.
+
+    Args:
+        findings: of each program, whatever the constants are.
+    """
+    object_file, programs = needs.object_file, preparation.programs
     assumptions = with_constants(preparation.assumptions, object_file, variables)
-    programs = preparation.programs
-    if not any(map(preparation.reads_constants, programs)):
+    reading = [program for program in programs if preparation.reads_constants(program)]
+    if not reading:
         return None
+    assumed = iter(preparation.assuming(reading, assumptions))
     after = [
-        preparation.assuming([program], assumptions)[0]
-        if preparation.reads_constants(program)
-        else program
-        for program in programs
+        next(assumed) if preparation.reads_constants(program) else program for program in programs
     ]
-    uses = all_uses(programs)
     kept = [
         None if one is other else call_places(other)
         for one, other in zip(programs, after, strict=True)
     ]
-    before = oldest_of(needs_of(object_file, programs, uses, presence))
-    needs = needs_of(object_file, programs, uses, presence, kept)
-    if oldest_of(needs) < before:
-        needs.append(FOLDED)
+    every, left = needs.all(), needs.all(kept)
+    if oldest_of([*left, FOLDED]) < oldest_of(every):
+        every = [*left, FOLDED]
+    struct_ops = struct_ops_types(object_file)
+    left_findings = [
+        found if one is other else findings_of(other, struct_ops)
+        for one, other, found in zip(programs, after, findings, strict=True)
+    ]
     return Configured(
-        oldest_kernel=kernel_text(min(oldest_of(needs), before)),
+        oldest_kernel=kernel_text(oldest_of(every)),
         variables=tuple(variables),
-        reasons=reasons_of(need for need in needs if not need.optional),
+        reasons=reasons_of(need for need in every if not need.optional),
         functions=_less(programs, after, _functions),
         maps=_less(programs, after, _maps),
         helpers=_less(programs, after, _helpers),
         kernel_functions=_less(programs, after, _kernel_functions),
-        permissions=_less_permissions(object_file, programs, after),
+        permissions=_less_permissions(findings, left_findings),
         instructions=sum(map(_instructions, programs)) - sum(map(_instructions, after)),
     )
 
@@ -146,16 +155,14 @@ def _instructions(program: Program) -> int:
 
 
 def _less_permissions(
-    object_file: ObjectFile, before: Sequence[Program], after: Sequence[Program]
+    before: Sequence[Sequence[Finding]], after: Sequence[Sequence[Finding]]
 ) -> tuple[GonePermission, ...]:
-    struct_ops = struct_ops_types(object_file)
-
-    def shown(programs: Sequence[Program]) -> dict[tuple[str, str], None]:
+    def shown(findings: Sequence[Sequence[Finding]]) -> dict[tuple[str, str], None]:
         return {
-            (permission.id, permission.scope): None
-            for program in programs
-            for permission in program_permissions(findings_of(program, struct_ops))
-            if permission.confidence != "excluded"
+            (each.permission, each.scope): None
+            for found in findings
+            for each in found
+            if each.confidence != "excluded"
         }
 
     left = shown(after)

@@ -77,12 +77,11 @@ def program_needs(
 
 def without_calls(needs: Iterable[Need], kept: Places | None, why: str) -> list[Need]:
     """``needs`` with those of helper calls outside ``kept`` made optional."""
+    if kept is None:
+        return list(needs)
     return [
         replace(need, optional=why)
-        if kept is not None
-        and need.is_helper
-        and not need.optional
-        and (need.function, need.slot) not in kept
+        if need.is_helper and not need.optional and (need.function, need.slot) not in kept
         else need
         for need in needs
     ]

@@ -53,44 +53,62 @@ class Presence:
         self.present = tuple(present)
 
 
-def needs_of(
-    object_file: ObjectFile,
-    programs: Sequence[Program],
-    uses: Sequence[Sequence[InstructionUse]],
-    presence: Presence,
-    kept: Sequence[Places | None] | None = None,
-) -> list[Need]:
-    """Everything that exists since some kernel, with what does not count marked.
+class Needs:
+    """Everything the programs of an object need that exists since some kernel."""
 
-    Args:
-        uses: instructions used, one sequence for each of ``programs``.
-        kept: helper calls that are left with known constants, by program.
-    """
-    tested = tested_helpers(object_file)
-    found: list[list[Need]] = []
-    for answers in (presence.absent, presence.present):
-        needs: list[Need] = []
-        for index, (program, used) in enumerate(zip(programs, uses, strict=True)):
-            own = program_needs(program, used, tested)
-            own = without_calls(own, answers[index], "tested")
-            needs += without_calls(own, kept[index] if kept else None, "switched off")
-        found.append([*needs, *map_needs(object_file, needs)])
-    return min(found, key=oldest_of)
+    def __init__(
+        self,
+        object_file: ObjectFile,
+        programs: Sequence[Program],
+        uses: Sequence[Sequence[InstructionUse]],
+        presence: Presence,
+    ) -> None:
+        """Collect them.
+
+        Args:
+            uses: instructions used, one sequence for each of ``programs``.
+        """
+        tested = tested_helpers(object_file)
+        self.object_file = object_file
+        self.programs = programs
+        self.uses = uses
+        self.presence = presence
+        self._own = [
+            program_needs(program, used, tested)
+            for program, used in zip(programs, uses, strict=True)
+        ]
+
+    def all(self, kept: Sequence[Places | None] | None = None) -> list[Need]:
+        """All of them, with what does not count marked.
+
+        Args:
+            kept: helper calls that are left with known constants, by program.
+        """
+        absent, present = self.presence.absent, self.presence.present
+        found: list[list[Need]] = []
+        for answers in (absent,) if absent == present else (absent, present):
+            needs: list[Need] = []
+            for index, own in enumerate(self._own):
+                left = without_calls(own, answers[index], "tested")
+                needs += without_calls(left, kept[index] if kept else None, "switched off")
+            found.append([*needs, *map_needs(self.object_file, needs)])
+        return min(found, key=oldest_of)
+
+    def oldest_kernel(self, index: int) -> str:
+        """Oldest kernel of one program, by its code and type; maps are the object's."""
+        also = frozenset({"not default"})
+        return kernel_text(
+            min(
+                oldest_of(without_calls(self._own[index], answers[index], "tested"), also=also)
+                for answers in (self.presence.absent, self.presence.present)
+            )
+        )
 
 
-def requirements_of(
-    object_file: ObjectFile,
-    programs: Sequence[Program],
-    uses: Sequence[Sequence[InstructionUse]],
-    presence: Presence,
-    line_of: LineOf,
-) -> Requirements:
-    """What the object's programs need.
-
-    Args:
-        uses: instructions used, one sequence for each of ``programs``.
-    """
-    needs = needs_of(object_file, programs, uses, presence)
+def requirements_of(found: Needs, line_of: LineOf) -> Requirements:
+    """What the object's programs need."""
+    object_file, programs, uses = found.object_file, found.programs, found.uses
+    needs = found.all()
     oldest = oldest_of(needs)
     needs_btf = _needs_btf(object_file, programs)
     return Requirements(
@@ -117,24 +135,6 @@ def requirements_of(
         attach=attach_targets(programs),
         configuration=kernel_options(programs, object_file.maps, needs_btf=needs_btf == "yes"),
         to_set=tuple(_to_set(object_file, programs)),
-    )
-
-
-def oldest_kernel_of(
-    program: Program,
-    used: Sequence[InstructionUse],
-    tested: frozenset[str],
-    absent: Places | None,
-    present: Places | None,
-) -> str:
-    """Oldest kernel of one program, by its code and type; maps are the object's."""
-    needs = program_needs(program, used, tested)
-    also = frozenset({"not default"})
-    return kernel_text(
-        min(
-            oldest_of(without_calls(needs, answers, "tested"), also=also)
-            for answers in (absent, present)
-        )
     )
 
 
