@@ -40,24 +40,26 @@ from itertools import pairwise
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import (
     LDDW,
-    PSEUDO_FUNCTION,
     PSEUDO_MAP_FD,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
     PSEUDO_MAP_VALUE,
     ProgramPlan,
 )
+from skep.bytecode.linking.sharing import (
+    MOST_MEMBER_STACK_BYTES,
+    STACK_BYTES,
+    Obstacle,
+    obstacle_of,
+)
 from skep.chains.member import CannotSplice, MapReference, Member, SplicedChain
 
-STACK_BYTES = 512  # MAX_BPF_STACK
 MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 CHAIN_NAME = "skep_chain"
 
 _HAS_FRAGS = 1 << 5  # BPF_F_XDP_HAS_FRAGS
-_CLASS_LOAD = 0x00
-_JA, _JEQ32, _CALL, _EXIT, _GOTOX = 0x05, 0x16, 0x85, 0x95, 0x0D
+_JA, _JEQ32, _CALL, _EXIT = 0x05, 0x16, 0x85, 0x95
 _LOAD_U64, _STORE_U64 = 0x79, 0x7B  # dst = *(u64 *)(src + offset); *(u64 *)(dst + offset) = src
-_PACKET_MODES = {0x20, 0x40}  # legacy packet loads: BPF_ABS, BPF_IND
 _PSEUDO_CALL = 1
 _R0, _R1, _R10 = 0, 1, 10
 _FARTHEST = 2**15 - 1
@@ -223,10 +225,10 @@ def _context_slot(members: Sequence[Member]) -> int:  # (5)
     depth = 0
     for member in members:
         own = member.stack_bytes or 0
-        if not 0 <= own <= STACK_BYTES - 8:
+        if not 0 <= own <= MOST_MEMBER_STACK_BYTES:
             raise CannotSplice(
                 f"{member.name!r} uses {own} bytes of stack; a chain leaves its members "
-                f"{STACK_BYTES - 8}",
+                f"{MOST_MEMBER_STACK_BYTES}",
                 hint="run it as the only program of its hook",
             )
         depth = max(depth, own)
@@ -283,7 +285,7 @@ def _move_load(member: Member, slot: int, each: Instruction, map_base: int) -> I
                 f"{member.name!r}: slot {slot} refers to map {each.immediate} of {len(member.maps)}"
             )
         return each._replace(immediate=each.immediate + map_base)
-    if each.src == PSEUDO_FUNCTION:  # (4)
+    if obstacle_of(each) is Obstacle.FUNCTION_ADDRESS:  # (4)
         raise CannotSplice(
             f"{member.name!r} takes the address of a function at slot {slot}; "
             "programs with callbacks cannot be spliced yet",
@@ -295,11 +297,10 @@ def _move_load(member: Member, slot: int, each: Instruction, map_base: int) -> I
 
 
 def _check_instruction(member: Member, slot: int, each: Instruction) -> None:  # (4)
-    if each.opcode == _GOTOX:
+    obstacle = obstacle_of(each)
+    if obstacle is Obstacle.INDIRECT_JUMP:
         raise CannotSplice(f"{member.name!r} jumps through a table at slot {slot}")
-    if each.opcode & 7 == _CLASS_LOAD and each.opcode & 0xE0 in _PACKET_MODES:
-        # These end the program with code 0 when the packet is too short: an exit that cannot be
-        # turned into a jump to the seam.
+    if obstacle is Obstacle.PACKET_LOAD:
         raise CannotSplice(
             f"{member.name!r} uses a legacy packet load at slot {slot}, which may end the "
             "whole chain",

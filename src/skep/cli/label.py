@@ -6,6 +6,7 @@ Severity is told by words and marks as well as by colour.
 from collections.abc import Iterable, Iterator
 
 from skep.bytecode.analysis.report import AnalysisReport, Permission
+from skep.cli.label_rows import extra_rows
 from skep.cli.output import Output, human_bytes
 
 _RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
@@ -36,6 +37,8 @@ def label_lines(reports: dict[str, AnalysisReport], output: Output) -> Iterator[
     yield from field_lines("licence", [licence_line(reports.values())])
     yield from field_lines("needs", [needs_line(reports.values())])
     yield from field_lines("costs", [cost_line(reports.values())])
+    for name, lines in extra_rows(list(reports.values())):
+        yield from field_lines(name, lines)
     remarks = [remark for report in reports.values() for remark in report.remarks]
     yield from field_lines("remarks", remarks)
 

@@ -4,48 +4,32 @@ Pure: nothing but the object's values and our tables goes in. The tables are loa
 module, so import it where something is analysed, not where reports are read or shown.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from skep.bytecode.analysis.contexts import ContextLayout, layout_of
-from skep.bytecode.analysis.control_flow import Flows
+from skep.bytecode.analysis.configuring import configured, findings_of, presence_of
+from skep.bytecode.analysis.core_needs import struct_ops_types
 from skep.bytecode.analysis.cost import longest_path, map_cost, stack_bytes, total
-from skep.bytecode.analysis.data_flow import DataFlow
 from skep.bytecode.analysis.findings import Finding
-from skep.bytecode.analysis.flow_rules import flow_findings
-from skep.bytecode.analysis.instruction_sets import InstructionUse, groups_of, level_of, uses_of
+from skep.bytecode.analysis.instruction_sets import InstructionUse, all_uses, groups_of, level_of
 from skep.bytecode.analysis.licence import licence_facts
+from skep.bytecode.analysis.locating import Locator
 from skep.bytecode.analysis.permissions import combinations, program_permissions, union
-from skep.bytecode.analysis.programs import (
-    POISON,
-    Program,
-    calls_of,
-    exit_numbers,
-    externs_of,
-    helper_name,
-    references_of,
-)
+from skep.bytecode.analysis.portability import runtimes_of
+from skep.bytecode.analysis.preparing import Preparation
+from skep.bytecode.analysis.programs import POISON, Program, exit_numbers, helper_name
 from skep.bytecode.analysis.report import (
     AnalysisReport,
     Cost,
-    Evidence,
     HelperUse,
     ProgramReport,
     TailCall,
 )
-from skep.bytecode.analysis.requirements import (
-    oldest_kernel_of,
-    requirements_of,
-    struct_ops_types,
-    tested_helpers,
-)
-from skep.bytecode.analysis.static_rules import object_findings, static_findings
+from skep.bytecode.analysis.requirements import Needs, requirements_of
+from skep.bytecode.analysis.standards import standards_of
+from skep.bytecode.analysis.static_rules import object_findings
 from skep.bytecode.analysis.taxonomy import TAXONOMY_VERSION
 from skep.bytecode.analysis.values import MAP, Pointer, Value, constants
-from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
-from skep.bytecode.objectfile.model import Function, ObjectFile, ProgramSpec, SourceLine
-from skep.bytecode.objectfile.sections import usual_attach_type
+from skep.bytecode.objectfile.model import ObjectFile
 
 _TAIL_CALL = 12
 _MOST_TAIL_CALLS = 256
@@ -65,102 +49,35 @@ def analyse(
         data_flow: without it everything that depends on values is ``possible``; several times
             faster.
     """
-    flows = Flows(object_file.functions)
-    interpreters: dict[str, DataFlow] = {}
-    programs = []
-    for spec in object_file.programs:
-        stated = (program_types or {}).get(spec.name)
-        programs.append(
-            _prepare(object_file, spec, stated, flows, interpreters if data_flow else None)
-        )
-    uses_by_function: dict[str, list[InstructionUse]] = {}
-    uses = [_uses(program, uses_by_function) for program in programs]
+    preparation = Preparation(object_file, program_types, data_flow=data_flow)
+    programs = preparation.programs
+    uses = all_uses(programs)
     struct_ops = struct_ops_types(object_file)
-    findings = [
-        [*static_findings(program, struct_ops), *flow_findings(program)] for program in programs
-    ]
+    findings = [findings_of(program, struct_ops) for program in programs]
     whole = list(object_findings(object_file.maps))
     everything = [*whole, *(each for found in findings for each in found)]
     for program, used in zip(programs, uses, strict=True):
         everything += _unknown_instructions(program, used)
-    permissions = union(everything, _Locator(object_file).evidence)
-    tested = tested_helpers(object_file)
+    locator = Locator(object_file)
+    permissions = union(everything, locator.evidence)
+    needs = Needs(object_file, programs, uses, presence_of(preparation, object_file))
     reports = tuple(
-        _report(program, used, found, tested)
-        for program, used, found in zip(programs, uses, findings, strict=True)
+        _report(program, used, found, needs.oldest_kernel(index))
+        for index, (program, used, found) in enumerate(zip(programs, uses, findings, strict=True))
     )
     return AnalysisReport(
         taxonomy=TAXONOMY_VERSION,
         programs=reports,
         permissions=permissions,
         combinations=combinations(permissions),
-        requirements=requirements_of(object_file, programs, uses),
+        requirements=requirements_of(needs, locator.line),
         licence=licence_facts(object_file.licence, programs),
         cost=_cost(object_file, reports),
         remarks=tuple(_remarks(object_file, programs)),
+        as_built=configured(preparation, needs, findings, {}),
+        standards=standards_of(object_file, preparation, reports),
+        runtimes=runtimes_of(object_file, programs, reports),
     )
-
-
-def _prepare(
-    object_file: ObjectFile,
-    spec: ProgramSpec,
-    stated: str | None,
-    flows: Flows,
-    interpreters: dict[str, DataFlow] | None,
-) -> Program:
-    if stated == spec.program_type:
-        stated = None  # the section says the same: nobody has to be believed
-    if stated is not None:
-        spec = replace(spec, program_type=stated, attach_type=usual_attach_type(stated))
-    name = _function_of(spec, object_file.functions)
-    layout = layout_of(spec.program_type, is_known_type=spec.program_type in PROGRAM_TYPES)
-    graph = flows.graph(name)
-    externs = externs_of(object_file)
-    missing: dict[str, None] = dict.fromkeys(graph.missing)
-    calls = [call for flow in graph.functions for call in calls_of(flow, externs, missing)]
-    facts = entry = None
-    if interpreters is not None and graph.functions:
-        facts = _interpreter(interpreters, flows, layout).program(name)
-        entry = next(iter(facts))
-    return Program(
-        spec=spec,
-        type_source="section" if stated is None else "stated",
-        layout=layout,
-        graph=graph,
-        calls=tuple(calls),
-        missing=tuple(missing),
-        facts=facts,
-        entry=entry,
-        references=tuple(each for flow in graph.functions for each in references_of(flow)),
-        maps={each.name: each for each in object_file.maps},
-        externs=externs,
-    )
-
-
-def _function_of(spec: ProgramSpec, functions: Sequence[Function]) -> str:
-    """Name of the program's function; qualified by the section if names collide."""
-    qualified = f"{spec.section}:{spec.name}"
-    names = {function.name for function in functions if function.section == spec.section}
-    return qualified if qualified in names and spec.name not in names else spec.name
-
-
-def _interpreter(
-    interpreters: dict[str, DataFlow], flows: Flows, layout: ContextLayout
-) -> DataFlow:
-    found = interpreters.get(layout.name)
-    if found is None:
-        found = interpreters[layout.name] = DataFlow(flows, layout)
-    return found
-
-
-def _uses(program: Program, known: dict[str, list[InstructionUse]]) -> list[InstructionUse]:
-    found: list[InstructionUse] = []
-    for flow in program.graph.functions:
-        name = flow.function.name
-        if name not in known:
-            known[name] = uses_of(flow)
-        found += known[name]
-    return found
 
 
 def _unknown_instructions(program: Program, used: Sequence[InstructionUse]) -> list[Finding]:
@@ -181,58 +98,11 @@ def _unknown_instructions(program: Program, used: Sequence[InstructionUse]) -> l
     ]
 
 
-class _Locator:
-    """Finds section slots and source lines of findings."""
-
-    def __init__(self, object_file: ObjectFile) -> None:
-        self._functions = {function.name: function for function in object_file.functions}
-        self._source_lines = object_file.source_lines
-        self._lines: dict[str, list[SourceLine]] | None = None
-
-    def evidence(self, finding: Finding) -> Evidence:
-        """The finding as it stands in a report."""
-        function = self._functions.get(finding.function)
-        line = self._line(finding)
-        return Evidence(
-            program=finding.program,
-            kind=finding.kind,
-            what=finding.what,
-            function=finding.function,
-            slot=finding.slot,
-            section_slot=(
-                None
-                if function is None or finding.slot is None
-                else function.section_slot + finding.slot
-            ),
-            file="" if line is None else line.file,
-            line=None if line is None else line.line,
-            text="" if line is None else line.text.strip(),
-        )
-
-    def _line(self, finding: Finding) -> SourceLine | None:
-        """The last line that starts at or before the slot."""
-        if finding.slot is None:
-            return None
-        if self._lines is None:
-            self._lines = {}
-            for line in self._source_lines:
-                self._lines.setdefault(line.function, []).append(line)
-            for lines in self._lines.values():
-                lines.sort(key=_slot_of)
-        lines = self._lines.get(finding.function, [])
-        position = bisect_right(lines, finding.slot, key=_slot_of)
-        return lines[position - 1] if position else None
-
-
-def _slot_of(line: SourceLine) -> int:
-    return line.slot
-
-
 def _report(
     program: Program,
     used: Sequence[InstructionUse],
     findings: Sequence[Finding],
-    tested: frozenset[str],
+    oldest_kernel: str,
 ) -> ProgramReport:
     spec = program.spec
     functions = program.graph.functions
@@ -270,7 +140,7 @@ def _report(
         stack_bytes=stack_bytes(program),
         groups=groups_of(used),
         level=level_of(used),
-        oldest_kernel=oldest_kernel_of(program, used, tested),
+        oldest_kernel=oldest_kernel,
         permissions=program_permissions(findings),
         is_resolved=program.is_resolved,
     )

@@ -8,8 +8,8 @@ the kernel's ``include/uapi/linux/bpf.h``.
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.model import Function, Relocation
@@ -131,6 +131,44 @@ def flow_of(function: Function) -> FunctionFlow:
         has_indirect_jumps=has_indirect_jumps,
         instructions=sum(blocks[start].instructions for start in order),
     )
+
+
+def restricted(flow: FunctionFlow, reached: Set[int]) -> FunctionFlow:
+    """``flow`` as if only the blocks that begin at ``reached`` were there."""
+    if reached >= flow.blocks.keys():
+        return flow
+    blocks = {
+        start: replace(block, successors=tuple(s for s in block.successors if s in reached))
+        for start, block in flow.blocks.items()
+        if start in reached
+    }
+    ranges = sorted((block.start, block.end) for block in blocks.values())
+    kept = _inside(flow.function.relocations, ranges)
+    ends = {block.end - 1 for block in blocks.values()}
+    return replace(
+        flow,
+        blocks=blocks,
+        back_edges=tuple(
+            (source, target)
+            for source, target in flow.back_edges
+            if source in ends and target in blocks
+        ),
+        call_slots=_within(flow.call_slots, ranges),
+        packet_load_slots=_within(flow.packet_load_slots, ranges),
+        calls=_names(kept, "call"),
+        callbacks=_names(kept, "function_address"),
+        instructions=sum(block.instructions for block in blocks.values()),
+    )
+
+
+def _within(slots: Sequence[int], ranges: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Those of ``slots`` that are in one of the ranges, which are in order."""
+    found = []
+    for slot in slots:
+        position = bisect_right(ranges, (slot, 1 << 62)) - 1
+        if position >= 0 and slot < ranges[position][1]:
+            found.append(slot)
+    return tuple(found)
 
 
 def _places(opcodes: bytes, opcode: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
@@ -274,20 +312,25 @@ class Flows:
 
     def graph(self, entry: str) -> CallGraph:
         """Everything ``entry`` reaches through calls and callbacks."""
-        found: dict[str, FunctionFlow] = {}
-        missing: dict[str, None] = {}
-        waiting = deque([entry])
-        while waiting:
-            name = waiting.popleft()
-            if name in found or name in missing:
-                continue
-            flow = self.find(name)
-            if flow is None:
-                missing[name] = None
-                continue
-            found[name] = flow
-            waiting.extend([*flow.calls, *flow.callbacks])
-        return CallGraph(tuple(found.values()), tuple(missing), _is_recursive(found))
+        return graph_of(entry, self.find)
+
+
+def graph_of(entry: str, find: Callable[[str], FunctionFlow | None]) -> CallGraph:
+    """Everything ``entry`` reaches through calls and callbacks of the flows ``find`` gives."""
+    found: dict[str, FunctionFlow] = {}
+    missing: dict[str, None] = {}
+    waiting = deque([entry])
+    while waiting:
+        name = waiting.popleft()
+        if name in found or name in missing:
+            continue
+        flow = find(name)
+        if flow is None:
+            missing[name] = None
+            continue
+        found[name] = flow
+        waiting.extend([*flow.calls, *flow.callbacks])
+    return CallGraph(tuple(found.values()), tuple(missing), _is_recursive(found))
 
 
 def _is_recursive(flows: Mapping[str, FunctionFlow]) -> bool:

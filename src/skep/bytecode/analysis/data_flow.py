@@ -4,9 +4,9 @@ It follows moves, arithmetic with constants, masks, 8-byte spills, branches agai
 local calls (a function is interpreted anew for every new tuple of arguments, up to a limit, then
 for their join). Everything else becomes unknown. All results are upper bounds.
 
-Limits: no memory model for map values, no relation between registers, no knowledge of
-configuration. A function that takes more steps than allowed is reported as not resolved, and then
-nothing that depends on data flow is excluded.
+Limits: no memory model for map values, no relation between registers; configuration is known only
+where it is assumed (:mod:`.assumptions`). A function that takes more steps than allowed is
+reported as not resolved, and then nothing that depends on data flow is excluded.
 
 Against hostile input: steps per function, steps in all, contexts per function and depth of calls
 are capped; nothing recurses on input beyond that depth.
@@ -14,6 +14,7 @@ are capped; nothing recurses on input beyond that depth.
 
 from collections.abc import Mapping
 
+from skep.bytecode.analysis.assumptions import NOTHING_ASSUMED, Assumptions
 from skep.bytecode.analysis.contexts import ContextLayout
 from skep.bytecode.analysis.control_flow import Flows
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts, Key
@@ -37,9 +38,12 @@ _MOST_DEPTH = 16  # the kernel allows 8 frames
 class DataFlow:
     """Interprets functions of one object for programs with one kind of context."""
 
-    def __init__(self, flows: Flows, layout: ContextLayout) -> None:
+    def __init__(
+        self, flows: Flows, layout: ContextLayout, assumptions: Assumptions = NOTHING_ASSUMED
+    ) -> None:
         self._flows = flows
         self._layout = layout
+        self._assumptions = assumptions
         self._facts: dict[Key, FunctionFacts] = {}
         self._contexts: dict[str, list[Arguments]] = {}
         self._active: list[Key] = []
@@ -109,6 +113,11 @@ class DataFlow:
     def layout(self) -> ContextLayout:
         """What r1 of an entry points to."""
         return self._layout
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """What is taken as known of the kernel and of read-only data."""
+        return self._assumptions
 
     def allowance(self) -> int:
         """Steps the next function may take."""

@@ -25,6 +25,8 @@ class FunctionFacts:
         exits: r0 by slot of ``exit``.
         frame_bytes: depth of its stack.
         callees: what it calls, as keys.
+        blocks: first slots of the blocks that values let control reach.
+        reads_constants: loads from read-only data at a known place.
         throws: may leave the program with a value of its own (``bpf_throw``).
         is_resolved: no limit was met.
     """
@@ -40,6 +42,8 @@ class FunctionFacts:
     exits: dict[int, Value] = field(default_factory=dict)
     frame_bytes: int = 0
     callees: set[Key] = field(default_factory=set)
+    blocks: set[int] = field(default_factory=set)
+    reads_constants: bool = False
     throws: bool = False
     is_resolved: bool = True
 

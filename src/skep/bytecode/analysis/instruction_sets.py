@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from skep.bytecode.analysis.control_flow import FunctionFlow
+from skep.bytecode.analysis.programs import Program
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.opcodes import GROUPS, OPCODES, OpcodeFacts
 
@@ -22,6 +23,21 @@ class InstructionUse:
     opcode: int
     function: str
     slot: int
+
+
+def all_uses(programs: Iterable[Program]) -> list[list[InstructionUse]]:
+    """Instructions each program uses; a function that several share is looked at once."""
+    known: dict[str, list[InstructionUse]] = {}
+    found: list[list[InstructionUse]] = []
+    for program in programs:
+        used: list[InstructionUse] = []
+        for flow in program.graph.functions:
+            name = flow.function.name
+            if name not in known:
+                known[name] = uses_of(flow)
+            used += known[name]
+        found.append(used)
+    return found
 
 
 def uses_of(flow: FunctionFlow) -> list[InstructionUse]:

@@ -3,21 +3,23 @@
 Instruction semantics: RFC 9669, sections 4 and 5.
 """
 
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Protocol
 
+from skep.bytecode.analysis.assumptions import ASSUMED, Assumptions
 from skep.bytecode.analysis.contexts import ContextLayout
 from skep.bytecode.analysis.control_flow import PACKET_LOADS, FunctionFlow
 from skep.bytecode.analysis.effects import (
     CALLBACK_HELPERS,
     READ_ONLY,
+    TAIL_CALL,
     as_outer,
     callback_arguments,
     callbacks_in,
     helper_result,
 )
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts
+from skep.bytecode.analysis.frames import State
 from skep.bytecode.analysis.values import (
     ANYTHING,
     CONTEXT,
@@ -59,6 +61,10 @@ class Surroundings(Protocol):
     def layout(self) -> ContextLayout:
         """What r1 of an entry points to."""
 
+    @property
+    def assumptions(self) -> Assumptions:
+        """What is taken as known of the kernel and of read-only data."""
+
     def invoke(self, caller: FunctionFacts, name: str, arguments: Arguments) -> Value:
         """Call a function of the object; its result."""
 
@@ -69,21 +75,6 @@ class Surroundings(Protocol):
         """Note that steps were taken."""
 
 
-@dataclass(slots=True)
-class _State:
-    """Registers and stack at the start of a block.
-
-    Attributes:
-        stack: values of 8-byte slots by offset from r10.
-        is_open: a called function may have written pointers into the stack.
-    """
-
-    registers: list[Value]
-    stack: dict[int, Value]
-    is_open: bool = False
-    visits: int = 0
-
-
 class Interpreter:
     """One function, one tuple of arguments."""
 
@@ -91,13 +82,19 @@ class Interpreter:
         self.analysis = analysis
         self.flow = flow
         self.facts = facts
-        self.code = flow.function.instructions
+        assumptions = analysis.assumptions
+        self.code, self.assumed = assumptions.code_of(flow.function)
+        self.weak = assumptions.weak
+        self.read_only = assumptions.read_only
+        self.constants = assumptions.constants
+        self.byteorder = assumptions.byteorder
+        self.tail_calls_leave = assumptions.tail_calls_leave
         self.relocations = flow.relocations
         self.packet_fields = analysis.layout.packet_fields
         self.context_is_known = analysis.layout.is_known
         self.order = {start: index for index, start in enumerate(flow.blocks)}
         self.starts = list(flow.blocks)
-        self.states: dict[int, _State] = {}
+        self.states: dict[int, State] = {}
         self.waiting: list[int] = []
         self.queued: set[int] = set()
         self.lowest = 0
@@ -125,6 +122,7 @@ class Interpreter:
                 break
             self._interpret(block.start, block.end, block.successors)
         self.facts.frame_bytes = -self.lowest
+        self.facts.blocks = set(self.states)
         self.analysis.spend(allowance - left)
 
     def _reach(
@@ -133,7 +131,7 @@ class Interpreter:
         """Join a state into a block; if that changed it, the block waits to be interpreted."""
         state = self.states.get(start)
         if state is None:
-            self.states[start] = _State(list(registers), dict(stack), is_open)
+            self.states[start] = State(list(registers), dict(stack), is_open)
             heappush(self.waiting, self.order[start])
             self.queued.add(self.order[start])
             return
@@ -150,36 +148,12 @@ class Interpreter:
                     old[index] = widened(before, joined) if wide else joined
                     changed = True
         if state.stack != stack:
-            changed = self._join_stack(state, stack, is_open=is_open, wide=wide) or changed
+            changed = state.join_stack(stack, is_open=is_open, wide=wide) or changed
         state.is_open = state.is_open or is_open
         index = self.order[start]
         if changed and index not in self.queued:
             self.queued.add(index)
             heappush(self.waiting, index)
-
-    @staticmethod
-    def _join_stack(state: _State, new: dict[int, Value], *, is_open: bool, wide: bool) -> bool:
-        """Join slots; a missing one is a number, or anything where the stack is open."""
-        old = state.stack
-        missing = ANYTHING if is_open else UNKNOWN
-        changed = False
-        for offset, before in list(old.items()):
-            now = new.get(offset, missing)
-            if before is now or before == now:
-                continue
-            joined = join(before, now)
-            if joined == before:
-                continue
-            changed = True
-            if joined == UNKNOWN:
-                del old[offset]
-            else:
-                old[offset] = widened(before, joined) if wide else joined
-        for offset, now in new.items():
-            if offset not in old and not state.is_open and isinstance(now, Pointer) and now.kinds:
-                old[offset] = now  # joined with a number
-                changed = True
-        return changed
 
     def _interpret(self, start: int, end: int, successors: tuple[int, ...]) -> None:
         state = self.states[start]
@@ -209,6 +183,8 @@ class Interpreter:
                 regs[dst] = self._compute(code[slot], regs)
             elif opcode == 0x85:
                 self._call(slot, code[slot], regs, stack)
+                if self.tail_calls_leave and code[slot][4] == TAIL_CALL and not code[slot][2]:
+                    return
             elif opcode == 0x95:
                 self.facts.exits[slot] = regs[0]
             elif opcode == 0x18:
@@ -255,6 +231,8 @@ class Interpreter:
 
     def _compute(self, instruction: Instruction, regs: list[Value]) -> Value:
         opcode, dst, src, offset, immediate = instruction
+        if opcode == ASSUMED:
+            return self.assumed[immediate]
         operation = opcode & 0xF0
         bits = 64 if opcode & 7 == 7 else 32
         other = regs[src] if opcode & 8 else immediate & MASK64
@@ -285,7 +263,7 @@ class Interpreter:
             return Pointer(MAP_VALUE, relocation.addend, relocation.name)
         if relocation.kind == "function_address":
             return Pointer(FUNCTION, 0, relocation.name)
-        return UNKNOWN
+        return self.weak.get(relocation.name, UNKNOWN)
 
     def _load(
         self, slot: int, opcode: int, base: Value, offset: int, stack: dict[int, Value]
@@ -295,8 +273,10 @@ class Interpreter:
         if not isinstance(base, Pointer):
             return unknown
         kinds = base.kinds
-        if not kinds or kinds == MAP_VALUE:
+        if not kinds:
             return unknown
+        if kinds == MAP_VALUE:
+            return self._constant(opcode, base, offset, unknown)
         if kinds == FRAME:
             if base.offset is None:
                 return ANYTHING if self.is_open else unknown
@@ -321,6 +301,19 @@ class Interpreter:
         if kinds & PACKET:
             self.facts.maybe_packet_loads.add(slot)
         return ANYTHING if kinds & (OUTER | CONTEXT | FRAME) else unknown
+
+    def _constant(self, opcode: int, base: Pointer, offset: int, unknown: Value) -> Value:
+        """A load from a map's value: known if that is read-only data of a known value."""
+        if base.offset is None or base.name not in self.read_only:
+            return unknown
+        self.facts.reads_constants = True
+        data = self.constants.get(base.name, b"")
+        start, size = base.offset + offset, _SIZES[opcode >> 3 & 3]
+        if start < 0 or start + size > len(data):
+            return unknown
+        is_signed = opcode & 0xE0 == 0x80
+        number = int.from_bytes(data[start : start + size], self.byteorder, signed=is_signed)
+        return number & MASK64
 
     def _store(
         self,

@@ -11,6 +11,8 @@ from typing import Literal, Self
 
 from skep.bytecode.analysis.document import Document, Part
 from skep.bytecode.analysis.errors import MalformedReport
+from skep.bytecode.analysis.report_needs import Requirements
+from skep.bytecode.analysis.report_standing import Configured, Runtime, Standard
 
 SCHEMA = "skep.report/v1"
 
@@ -73,7 +75,14 @@ class Permission(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramPermission(Part):
-    """A permission of one program; ``excluded`` ones are listed here and nowhere else."""
+    """A permission of one program; ``excluded`` ones are listed here and nowhere else.
+
+    Attributes:
+        id: row of the taxonomy.
+        confidence: ``declared``, ``possible`` or ``excluded``.
+        severity: in this scope and for this evidence.
+        scope: as of permissions of the object.
+    """
 
     id: str
     confidence: str
@@ -86,6 +95,9 @@ class Combination(Part):
     """Permissions that mean more together.
 
     Attributes:
+        id: row of the table of combinations.
+        text: what people read.
+        severity: as of permissions.
         because: ids of the permissions that cause it.
     """
 
@@ -115,6 +127,8 @@ class TailCall(Part):
     """A place where a program continues in another one.
 
     Attributes:
+        function: function it is in.
+        slot: instruction slot in that function.
         map: program array, ``None`` if data flow could not tell.
         indexes: possible indexes, ``None`` if data flow could not tell.
     """
@@ -181,69 +195,6 @@ class ProgramReport(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reason(Part):
-    """Why a kernel must be at least so new.
-
-    Attributes:
-        kernel: ``major.minor``.
-        what: what needs it.
-        program: a program that has it; empty if it is the object as a whole.
-        function: function of the first place.
-        slot: slot of the first place.
-        optional: why it does not count: ``tested`` (the object asks for it first), ``weak`` (a
-            weak extern), ``not default`` (only in programs that are not loaded by default).
-    """
-
-    kernel: str
-    what: str
-    program: str = ""
-    function: str = ""
-    slot: int | None = None
-    optional: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target(Part):
-    """Something of the kernel or of another program that a program attaches to by BTF."""
-
-    program: str
-    place: str
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requirements(Part):
-    """What a kernel must have. The statement is "not below", never "works on".
-
-    Attributes:
-        oldest_kernel: ``major.minor``.
-        reasons: newest kernel first.
-        optional: what would raise it, but may be missing.
-        unknown_first_kernels: what is used and in no table.
-        needs_btf: ``yes``, ``formally`` (only for structures that never change) or ``no``.
-        types_read: CO-RE roots, by name.
-        kernel_configuration: kconfig externs.
-        kernel_symbols: kernel variables.
-        targets: attach targets that must be in BTF.
-        sizes_to_set: maps whose size user space must say.
-        missing: names code calls that nothing can provide; such an object loads nowhere.
-    """
-
-    oldest_kernel: str
-    reasons: tuple[Reason, ...] = ()
-    optional: tuple[Reason, ...] = ()
-    unknown_first_kernels: tuple[str, ...] = ()
-    needs_btf: str = "no"
-    types_read: tuple[str, ...] = ()
-    kernel_configuration: tuple[str, ...] = ()
-    kernel_symbols: tuple[str, ...] = ()
-    targets: tuple[Target, ...] = ()
-    sizes_to_set: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LicenceFacts(Part):
     """The licence string the kernel looks at, and what it means.
 
@@ -273,6 +224,11 @@ class MapCost(Part):
     """Memory of a map.
 
     Attributes:
+        name: of the map, or of the data section it is made from.
+        key_size: bytes.
+        value_size: bytes.
+        max_entries: as declared; 0 where user space must say.
+        flags: of its creation.
         map_type: kernel name without prefix, or the number.
         bytes: independent of the number of CPUs.
         bytes_per_cpu: for each possible CPU.
@@ -321,8 +277,15 @@ class AnalysisReport(Part):
         taxonomy: version of the permissions table.
         programs: in order of the object.
         permissions: union over the programs, most severe first.
-        combinations: of them.
+        requirements: what a kernel must have.
+        licence: the licence string, and what depends on it.
+        cost: what it takes to have it loaded.
+        combinations: permissions that mean more together.
         remarks: what a person should look at.
+        as_built: what is left with read-only data as the object has it; ``None`` if that makes
+            no difference, or data flow could not tell.
+        standards: which ways of sharing a hook each program is fit for.
+        runtimes: other runtimes than Linux, and whether the programs are candidates for them.
     """
 
     taxonomy: int
@@ -333,6 +296,9 @@ class AnalysisReport(Part):
     cost: Cost
     combinations: tuple[Combination, ...] = ()
     remarks: tuple[str, ...] = ()
+    as_built: Configured | None = None
+    standards: tuple[Standard, ...] = ()
+    runtimes: tuple[Runtime, ...] = ()
 
     def to_document(self) -> Document:
         """The JSON-able form, schema ``skep.report/v1``."""

@@ -93,9 +93,12 @@ def join(one: Value, other: Value) -> Value:
 
 def _join_pointers(one: Pointer, other: Pointer) -> Pointer:
     if not one.kinds or not other.kinds:
-        if one.kinds or other.kinds:
-            return one if one.kinds else other
-        return UNKNOWN
+        if not (one.kinds or other.kinds):
+            return UNKNOWN
+        pointer = one if one.kinds else other
+        # The verifier allows one load through a map's value here and other memory there, so what
+        # is loaded is not what the map has at that place.
+        return Pointer(MAP_VALUE) if pointer.kinds == MAP_VALUE else pointer
     name = one.name if one.name == other.name else ""
     offset = one.offset if one.offset == other.offset and one.kinds == other.kinds else None
     return Pointer(one.kinds | other.kinds, offset, name)

@@ -12,6 +12,7 @@ from skep.marketplace.vetting.comparing import differences
 from skep.marketplace.vetting.submissions import Submission
 from skep.marketplace.vetting.verdicts import Severity
 from skep.packages.content import REPORT_TITLE
+from skep.packages.licence_classes import licence_findings
 from skep.packages.licences import UnknownLicence, check_licence
 from skep.packages.oci.documents import MalformedDocument, parse_table
 
@@ -64,6 +65,20 @@ def _unknown_licence(submission: Submission) -> Iterable[str]:
         check_licence(submission.content.metadata.licence)
     except UnknownLicence as error:
         yield error.message
+
+
+def _licences_differ(submission: Submission) -> Iterable[str]:
+    declared = submission.content.metadata.licence
+    for name, report in submission.reports.items():
+        try:
+            findings = licence_findings(declared, report.licence)
+        except UnknownLicence:
+            return  # licence-valid says so
+        if any(finding.finding_id == "kernel-refuses" for finding in findings):
+            continue  # kernel-licence says so
+        for finding in findings:
+            if finding.finding_id in {"declared-differs", "misdeclared", "kernel-string"}:
+                yield f"{name}: {finding.text}"
 
 
 def _would_not_load(submission: Submission) -> Iterable[str]:
@@ -155,6 +170,13 @@ STANDARD_RULES: tuple[Rule, ...] = (
         "What only GPL-compatible programs may use is used by such programs only.",
         'Declare a kernel licence such as "GPL" or "Dual BSD/GPL", or do without it.',
         _would_not_load,
+    ),
+    Rule(
+        "licence-agrees",
+        "warning",
+        "The declared licence and the one the kernel is told do not contradict each other.",
+        "Declare in skep.toml what the object says, or correct the object's licence string.",
+        _licences_differ,
     ),
     Rule(
         "permissions-known",

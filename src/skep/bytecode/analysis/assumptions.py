@@ -1,0 +1,212 @@
+"""What the data flow takes as known: answers of a kernel to CO-RE questions, and constants.
+
+Without assumptions a question about existence has both answers and read-only data any value, so
+that everything the object might do on some kernel, in some configuration, is covered.
+
+A loader patches the answers into instructions before the kernel sees them (kinds 2, 8, 10 and 12
+of ``enum bpf_core_relo_kind``) and freezes read-only data, whose loads the kernel's verifier then
+takes as constants (``bpf_map_is_rdonly`` in ``kernel/bpf/verifier.c``, since Linux 5.5).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
+
+from skep.bytecode.analysis.values import UNKNOWN, Value
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.core.kinds import CoreKind
+from skep.bytecode.objectfile.data_sections import is_read_only
+from skep.bytecode.objectfile.model import Function, ObjectFile
+from skep.errors import UsageError
+
+ASSUMED = 0x107
+"""No opcode of any kernel: the instruction gives the assumed value its immediate is the index of.
+
+Its low bits are those of arithmetic, so that it costs nothing where nothing is assumed.
+"""
+
+EXISTENCE = frozenset(
+    {
+        CoreKind.FIELD_EXISTS,
+        CoreKind.TYPE_EXISTS,
+        CoreKind.ENUMVAL_EXISTS,
+        CoreKind.TYPE_MATCHES,
+    }
+)
+"""Kinds of records that ask whether something exists."""
+
+STABLE_TYPES = frozenset(
+    [
+        "xdp_md",
+        "__sk_buff",
+        "sk_msg_md",
+        "sk_reuseport_md",
+        "bpf_sock_ops",
+        "bpf_sock_addr",
+        "bpf_sock",
+        "bpf_sockopt",
+        "bpf_sysctl",
+        "bpf_cgroup_dev_ctx",
+        "bpf_perf_event_data",
+        "bpf_sk_lookup",
+        "bpf_tcp_sock",
+        "bpf_fib_lookup",
+        "ethhdr",
+        "vlan_hdr",
+        "vlan_ethhdr",
+        "iphdr",
+        "ipv6hdr",
+        "tcphdr",
+        "udphdr",
+        "icmphdr",
+        "icmp6hdr",
+        "arphdr",
+        "in_addr",
+        "in6_addr",
+        "ip_auth_hdr",
+        "ipv6_opt_hdr",
+    ]
+)
+"""Structures whose layout is part of the interface to user space, or of a network protocol: a
+record about them can be resolved without the kernel's types."""
+
+_MOVES = frozenset({0x18, 0xB4, 0xB7})  # lddw and moves of an immediate
+_EITHER: Value = frozenset({0, 1})
+
+
+def without_flavour(name: str) -> str:
+    """``name`` without what stands behind three underscores.
+
+    >>> without_flavour("task_struct___old")
+    'task_struct'
+    """
+    before, separator, _ = name.rpartition("___")
+    return before if separator and before else name
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """Values the data flow starts from.
+
+    Attributes:
+        answers: by function and slot, what the instruction there gives.
+        weak: addresses of weak externs, by name.
+        guarded: functions with a question about existence, or that ask for a weak address.
+        read_only: names of sections of constants.
+        constants: their content, for those that are taken as known.
+        byteorder: of the object.
+        tail_calls_leave: a tail call always succeeds, so nothing behind it runs.
+    """
+
+    answers: Mapping[str, Mapping[int, Value]] = field(default_factory=lambda: MappingProxyType({}))
+    weak: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+    guarded: frozenset[str] = frozenset()
+    read_only: frozenset[str] = frozenset()
+    constants: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    byteorder: Literal["little", "big"] = "little"
+    tail_calls_leave: bool = False
+
+    def code_of(self, function: Function) -> tuple[Sequence[Instruction], Sequence[Value]]:
+        """Code of ``function`` with instructions :data:`ASSUMED` put in, and their values."""
+        answers = self.answers.get(function.name)
+        if not answers:
+            return function.instructions, ()
+        code = list(function.instructions)
+        values: list[Value] = []
+        for slot, value in answers.items():
+            if slot < len(code) and code[slot].opcode in _MOVES:
+                code[slot] = Instruction(ASSUMED, code[slot].dst, 0, 0, len(values))
+                values.append(value)
+        return code, values
+
+
+NOTHING_ASSUMED = Assumptions()
+
+
+def base_assumptions(object_file: ObjectFile) -> Assumptions:
+    """Every kernel, every configuration: records may have any answer."""
+    answers: dict[str, dict[int, Value]] = {}
+    guarded = set()
+    for record in object_file.core_relocations:
+        if record.kind in EXISTENCE:
+            guarded.add(record.function)
+            answers.setdefault(record.function, {})[record.slot] = _EITHER
+        elif without_flavour(record.root) not in STABLE_TYPES:
+            answers.setdefault(record.function, {})[record.slot] = UNKNOWN
+    weak = _weak_names(object_file)
+    if weak:
+        guarded |= {
+            function.name
+            for function in object_file.functions
+            if any(
+                relocation.kind == "extern_address" and relocation.name in weak
+                for relocation in function.relocations
+            )
+        }
+    return Assumptions(
+        answers=answers,
+        guarded=frozenset(guarded),
+        read_only=frozenset(
+            spec.name
+            for spec in object_file.maps
+            if spec.origin == "data" and is_read_only(spec.name)
+        ),
+        byteorder=object_file.byteorder,
+    )
+
+
+def _weak_names(object_file: ObjectFile) -> frozenset[str]:
+    return frozenset(
+        extern.name
+        for extern in object_file.extern_details
+        if extern.is_weak and extern.kind in {"kfunc", "kernel_variable"}
+    )
+
+
+def with_presence(base: Assumptions, object_file: ObjectFile, *, is_present: bool) -> Assumptions:
+    """A kernel that has everything the object asks for, or nothing of it."""
+    answers = {function: dict(found) for function, found in base.answers.items()}
+    for record in object_file.core_relocations:
+        if record.kind in EXISTENCE:
+            answers[record.function][record.slot] = int(is_present)
+    weak: dict[str, Value] = dict.fromkeys(_weak_names(object_file), int(is_present))
+    return replace(base, answers=answers, weak=weak)
+
+
+def with_constants(
+    base: Assumptions, object_file: ObjectFile, variables: Mapping[str, bytes]
+) -> Assumptions:
+    """Read-only data as the object has it, with ``variables`` of it replaced.
+
+    Args:
+        variables: content by name, of the variable's size in the object's byte order, as in
+            :class:`skep.bytecode.linking.settings.LinkSettings`.
+
+    Raises:
+        UsageError: for a name that is no variable of read-only data, or another size.
+    """
+    contents = {
+        spec.name: bytearray((spec.data or b"").ljust(spec.value_size, b"\0")[:_MOST_BYTES])
+        for spec in object_file.maps
+        if spec.name in base.read_only
+    }
+    places = {variable.name: variable for variable in object_file.variables}
+    for name, value in variables.items():
+        place = places.get(name)
+        if place is None or place.section not in contents:
+            raise UsageError(
+                f"expected a constant of the object, got {name!r}",
+                hint=f"it has {_listed(v.name for v in object_file.variables)}",
+            )
+        if len(value) != place.size:
+            raise UsageError(f"expected {place.size} bytes for {name!r}, got {len(value)}")
+        contents[place.section][place.offset : place.offset + place.size] = value
+    return replace(base, constants={name: bytes(data) for name, data in contents.items()})
+
+
+_MOST_BYTES = 64 << 20  # read-only data is in the file, which is smaller; .bss-like ones are not
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)[:8]) or "none"

@@ -1,0 +1,41 @@
+"""What keeps a program from sharing a spliced chain: one statement of the rules.
+
+:mod:`skep.chains.splicing` refuses by them, and the label of an object says them in advance.
+"""
+
+from enum import Enum
+
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.plan import LDDW, PSEUDO_FUNCTION
+
+STACK_BYTES = 512
+"""``MAX_BPF_STACK``."""
+
+MOST_MEMBER_STACK_BYTES = STACK_BYTES - 8
+"""Stack a member may use: the chain keeps the context in the rest."""
+
+_GOTOX = 0x0D
+_CLASS_LOAD = 0x00
+_PACKET_MODES = {0x20, 0x40}  # legacy packet loads: BPF_ABS, BPF_IND
+
+
+class Obstacle(Enum):
+    """Why an instruction cannot be in a chain of several members; the value is for people."""
+
+    FUNCTION_ADDRESS = "takes the address of a function"
+    INDIRECT_JUMP = "jumps through a table"
+    # These end the program with code 0 when the packet is too short: an exit that cannot be
+    # turned into a jump to what follows.
+    PACKET_LOAD = "uses a legacy packet load, which may end the whole chain"
+
+
+def obstacle_of(instruction: Instruction) -> Obstacle | None:
+    """What speaks against an instruction of a member; ``None`` if nothing does."""
+    opcode = instruction.opcode
+    if opcode == LDDW:
+        return Obstacle.FUNCTION_ADDRESS if instruction.src == PSEUDO_FUNCTION else None
+    if opcode == _GOTOX:
+        return Obstacle.INDIRECT_JUMP
+    if opcode & 7 == _CLASS_LOAD and opcode & 0xE0 in _PACKET_MODES:
+        return Obstacle.PACKET_LOAD
+    return None

@@ -1,0 +1,135 @@
+"""Rows of a label about settings, kernels' types, chains and other runtimes.
+
+Pure: a report gives lines of text. The layout around them is :mod:`skep.cli.label`'s.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.analysis.report_standing import Standard
+
+_SHOWN = 4  # names in a line
+_IN_EVERY_KERNEL = frozenset(
+    {
+        "CONFIG_BPF_SYSCALL",
+        "CONFIG_BPF_JIT",
+        "CONFIG_BPF_EVENTS",
+        "CONFIG_CGROUP_BPF",
+        "CONFIG_CGROUPS",
+        "CONFIG_DEBUG_INFO_BTF",  # the row of types says it
+        "CONFIG_NET",
+        "CONFIG_PERF_EVENTS",
+    }
+)
+_RUNTIMES = {
+    "ubpf": "uBPF",
+    "rbpf": "rbpf",
+    "bpftime": "bpftime",
+    "windows": "Windows",
+    "nic": "network cards",
+}
+
+
+def extra_rows(reports: Sequence[AnalysisReport]) -> Iterator[tuple[str, list[str]]]:
+    """(name of the row, lines) for everything there is something to say about."""
+    for name, lines_of in (
+        ("as built", as_built_rows),
+        ("attaches to", attach_rows),
+        ("kernel types", type_rows),
+        ("options", option_rows),
+        ("to set", to_set_rows),
+        ("chains", chain_rows),
+        ("elsewhere", runtime_rows),
+    ):
+        lines = dict.fromkeys(line for report in reports for line in lines_of(report))
+        if lines:
+            yield name, list(lines)
+
+
+def _listed(names: Iterable[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    more = f" and {len(unique) - _SHOWN} more" if len(unique) > _SHOWN else ""
+    return f"{', '.join(unique[:_SHOWN])}{more}"
+
+
+def as_built_rows(report: AnalysisReport) -> list[str]:
+    """What constants switch off, if they do."""
+    built = report.as_built
+    if built is None:
+        return []
+    lines = []
+    if built.oldest_kernel != report.requirements.oldest_kernel:
+        lines.append(f"Linux {built.oldest_kernel} or newer, with settings as the author left them")
+    left = {permission.id for permission in built.permissions}
+    if left:
+        lines.append(f"switched off by settings: {_listed(sorted(left))}")
+    if built.helpers and not left:
+        lines.append(f"switched off by settings: {_listed(built.helpers)}")
+    return lines
+
+
+def attach_rows(report: AnalysisReport) -> list[str]:
+    """Targets the object names; a hook that is chosen later is no news."""
+    named: dict[str, list[str]] = {}
+    for target in report.requirements.attach:
+        if target.name:
+            named.setdefault(target.kind, []).append(target.name)
+    return [f"{kind} {_listed(names)}" for kind, names in named.items()]
+
+
+def type_rows(report: AnalysisReport) -> list[str]:
+    """What is read of the kernel's own structures."""
+    needs = report.requirements
+    if needs.needs_btf != "yes":
+        return []
+    asked = [f"{need.type}.{need.path}" if need.path else need.type for need in needs.core]
+    return [_listed(asked) if asked else "the kernel's types (BTF) must be there"]
+
+
+def option_rows(report: AnalysisReport) -> list[str]:
+    """Kernel options that not every distribution sets."""
+    return [
+        f"{need.option} ({need.because})"
+        for need in report.requirements.configuration
+        if need.option not in _IN_EVERY_KERNEL
+    ]
+
+
+def to_set_rows(report: AnalysisReport) -> list[str]:
+    """What has to be said before it can be loaded."""
+    return [
+        f"{need.name}: {need.what}" if need.name else need.what
+        for need in report.requirements.to_set
+        if need.kind != "target"
+    ]
+
+
+def chain_rows(report: AnalysisReport) -> list[str]:
+    """Each way of sharing a hook, with the first reason where a program is not fit."""
+    by_standard: dict[str, list[Standard]] = {}
+    for standard in report.standards:
+        by_standard.setdefault(standard.standard, []).append(standard)
+    lines = []
+    for name, standards in by_standard.items():
+        unfit = [standard for standard in standards if not standard.conforms]
+        if not unfit:
+            facts = dict.fromkeys(fact for standard in standards for fact in standard.facts)
+            shown = f" ({', '.join(facts)})" if facts and len(standards) == 1 else ""
+            lines.append(f"{name}: yes{shown}")
+        elif len(standards) == 1:
+            lines.append(f"{name}: no, {unfit[0].reasons[0]}")
+        else:
+            who = _listed(standard.program for standard in unfit)
+            lines.append(f"{name}: not {who}: {unfit[0].reasons[0]}")
+    return lines
+
+
+def runtime_rows(report: AnalysisReport) -> list[str]:
+    """Runtimes that every program is a candidate for."""
+    refused = {each.runtime for each in report.runtimes if not each.candidate}
+    candidates = [
+        name
+        for runtime, name in _RUNTIMES.items()
+        if runtime not in refused and any(each.runtime == runtime for each in report.runtimes)
+    ]
+    return [f"candidate for {', '.join(candidates)}; nobody tried"] if candidates else []
