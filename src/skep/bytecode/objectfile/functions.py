@@ -38,19 +38,21 @@ class CodeMap:
         functions: in order of section and slot.
         names: of each place where a function begins.
         starts: first slots of functions per section, ascending.
+        lengths: slots per section.
         referred: places that something calls or takes the address of.
     """
 
     functions: tuple[Function, ...]
     names: Mapping[Place, str]
     starts: Mapping[int, Sequence[int]]
+    lengths: Mapping[int, int]
     referred: frozenset[Place]
 
     def locate(self, section: int, slot: int) -> tuple[str, int] | None:
         """Function a slot of a section is in, and the slot relative to it; ``None`` outside."""
         starts = self.starts.get(section, ())
         index = bisect_right(starts, slot) - 1
-        if index < 0:
+        if index < 0 or slot >= self.lengths[section]:
             return None
         return self.names[Place(section, starts[index])], slot - starts[index]
 
@@ -100,7 +102,8 @@ def read_functions(
                     type_id=type_ids.get(place, 0),
                 )
             )
-    return CodeMap(tuple(functions), names, ordered, referred)
+    lengths = {number: len(section.instructions) for number, section in code.items()}
+    return CodeMap(tuple(functions), names, ordered, lengths, referred)
 
 
 def read_programs(code: Mapping[int, Code], functions: CodeMap) -> tuple[ProgramSpec, ...]:

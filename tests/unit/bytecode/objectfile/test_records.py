@@ -37,6 +37,7 @@ def test_bytes_of_sections_become_slots_of_functions(order: ByteOrder) -> None:
     assert function(result, "one").type_id == 0
     lines = result.source_lines
     assert lines[0] == SourceLine("two", 1, "a.c", 7, 3, " return 2;\ufffd")
+    assert len(lines) == 1, "byte 4000 is behind the code"
     assert result.has_btf
 
 
@@ -44,6 +45,7 @@ def test_bytes_of_sections_become_slots_of_functions(order: ByteOrder) -> None:
     ("section", "record"),
     [
         pytest.param("xdp", (4, 0, 0, 0), id="between-slots"),
+        pytest.param("xdp", (32, 0, 0, 0), id="behind-the-code"),
         pytest.param("xdp", (0, 0, 0, 13), id="unknown-kind"),
         pytest.param("xdp", (0, 99, 0, 0), id="unknown-type"),
         pytest.param("xdp", (0, 0, 9999, 0), id="unknown-string"),
