@@ -36,7 +36,7 @@ def test_cases_once_found_end_as_they_should(case: Path) -> None:
 
 def test_a_short_run_in_bounded_memory_finds_nothing(tmp_path: Path) -> None:
     done = subprocess.run(
-        f"{sys.executable} -m tests.fuzz --executions 3000 --seed 1 --into {tmp_path}".split(),
+        f"{sys.executable} -m tests.fuzz --executions 1500 --seed 1 --into {tmp_path}".split(),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -44,10 +44,10 @@ def test_a_short_run_in_bounded_memory_finds_nothing(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     document = json.loads(done.stdout)
-    assert document["executions"] == 3000
-    assert document["read"] > 1000, "mutations that are all refused at the door prove nothing"
-    assert document["linked"] > 50
-    assert document["outcomes"] > 500
+    assert document["executions"] == 1500
+    assert document["read"] > 500, "mutations that are all refused at the door prove nothing"
+    assert document["linked"] > 30
+    assert document["outcomes"] > 300
 
 
 def test_seeds_are_valid_and_come_back_whole() -> None:
