@@ -4,7 +4,6 @@ Pure: nothing but the object's values and our tables goes in. The tables are loa
 module, so import it where something is analysed, not where reports are read or shown.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -45,6 +44,7 @@ from skep.bytecode.analysis.taxonomy import TAXONOMY_VERSION
 from skep.bytecode.analysis.values import MAP, Pointer, Value, constants
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
 from skep.bytecode.objectfile.model import Function, ObjectFile, ProgramSpec, SourceLine
+from skep.bytecode.objectfile.records import line_at
 from skep.bytecode.objectfile.sections import usual_attach_type
 
 _TAIL_CALL = 12
@@ -187,7 +187,6 @@ class _Locator:
     def __init__(self, object_file: ObjectFile) -> None:
         self._functions = {function.name: function for function in object_file.functions}
         self._source_lines = object_file.source_lines
-        self._lines: dict[str, list[SourceLine]] | None = None
 
     def evidence(self, finding: Finding) -> Evidence:
         """The finding as it stands in a report."""
@@ -210,22 +209,9 @@ class _Locator:
         )
 
     def _line(self, finding: Finding) -> SourceLine | None:
-        """The last line that starts at or before the slot."""
         if finding.slot is None:
             return None
-        if self._lines is None:
-            self._lines = {}
-            for line in self._source_lines:
-                self._lines.setdefault(line.function, []).append(line)
-            for lines in self._lines.values():
-                lines.sort(key=_slot_of)
-        lines = self._lines.get(finding.function, [])
-        position = bisect_right(lines, finding.slot, key=_slot_of)
-        return lines[position - 1] if position else None
-
-
-def _slot_of(line: SourceLine) -> int:
-    return line.slot
+        return line_at(self._source_lines, finding.function, finding.slot)
 
 
 def _report(

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.model import Function, Relocation
@@ -29,8 +30,7 @@ PACKET_LOADS = frozenset({0x20, 0x28, 0x30, 0x40, 0x48, 0x50})
 """``LD_ABS`` and ``LD_IND``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Instructions that run one after another.
 
     Attributes:

@@ -1,5 +1,6 @@
 """BTF.ext records as facts about slots of functions."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
 
@@ -70,7 +71,7 @@ class SourceLines(Sequence[SourceLine]):
     it is for people, and it must not fail after the object was accepted.
     """
 
-    __slots__ = ("_decoded", "_functions", "_groups", "_sections", "_types")
+    __slots__ = ("_by_section", "_decoded", "_functions", "_groups", "_sections", "_types")
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class SourceLines(Sequence[SourceLine]):
         self._sections = sections
         self._functions = functions
         self._decoded: tuple[SourceLine, ...] | None = None
+        self._by_section: dict[int, list[tuple[int, ...]]] | None = None
 
     def __len__(self) -> int:
         return len(self._lines())
@@ -128,6 +130,39 @@ class SourceLines(Sequence[SourceLine]):
                 if where is not None:
                     yield *where, file, text, packed
 
+    def at(self, function: str, slot: int) -> SourceLine | None:
+        """The line a slot of ``function`` is from: the last that begins at or before it.
+
+        Only that line is decoded.
+        """
+        place = self._functions.places.get(function)
+        if place is None:
+            return None
+        records = self._ordered(place.section)
+        position = bisect_right(records, SLOT_BYTES * (place.slot + slot + 1) - 1, key=_first) - 1
+        if position < 0:
+            return None
+        byte, file, text, packed = records[position]
+        where = self._functions.locate(place.section, byte // SLOT_BYTES)
+        if where is None or where[0] != function:
+            return None
+        texts = (_printable(self._types, offset) for offset in (file, text))
+        return SourceLine(*where, next(texts), packed >> 10, packed & 1023, next(texts))
+
+    def _ordered(self, section: int) -> list[tuple[int, ...]]:
+        """Records of a section by byte; those of one byte stay in the order of the file."""
+        if self._by_section is None:
+            word = "<" if self._types.byteorder == "little" else ">"
+            found: dict[int, list[tuple[int, ...]]] = {}
+            for group in self._groups:
+                number = self._sections.get(group.section)
+                if number is not None:
+                    found.setdefault(number, []).extend(group.decode(f"{word}IIII"))
+            for records in found.values():
+                records.sort(key=_first)
+            self._by_section = found
+        return self._by_section.get(section, [])
+
     def _decode(self) -> Iterator[SourceLine]:
         texts: dict[int, str] = {}
         for function, slot, file, text, packed in self.records():
@@ -136,6 +171,18 @@ class SourceLines(Sequence[SourceLine]):
                     texts[offset] = _printable(self._types, offset)
             line, column = packed >> 10, packed & 1023
             yield SourceLine(function, slot, texts[file], line, column, texts[text])
+
+
+def line_at(lines: Sequence[SourceLine], function: str, slot: int) -> SourceLine | None:
+    """The line a slot of a function is from: the last that begins at or before it."""
+    if isinstance(lines, SourceLines):
+        return lines.at(function, slot)
+    own = [line for line in lines if line.function == function and line.slot <= slot]
+    return max(reversed(own), key=lambda line: line.slot, default=None)
+
+
+def _first(record: tuple[int, ...]) -> int:
+    return record[0]
 
 
 def _printable(types: TypeTable, offset: int) -> str:
