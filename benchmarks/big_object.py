@@ -1,7 +1,7 @@
 """Objects of any size, as a compiler would write them: the same bytes for the same numbers.
 
-Programs with packet reads, branches, a loop, map look-ups, stack use and tail calls; symbols with labels
-of basic blocks; types of a kernel's headers; a source line for every second instruction; CO-RE
+Programs with packet reads, branches, a loop, map look-ups, stack use and tail calls; symbols, labels
+of basic blocks among them; types of a kernel's headers; a source line for every second instruction; CO-RE
 records; and sections of debugging information, which readers step over.
 """
 
@@ -111,7 +111,10 @@ def _types(builder: BtfBuilder, count: int) -> tuple[int, int]:
         members.append(("max_entries", builder.number(1024), 64))
         wanted = ("key", "value") if map_type != 3 else ("key_size", "value_size")
         kinds = [builder.pointer(integer) if map_type != 3 else builder.number(4)] * 2
-        members += [(key, kind, 128 + 64 * n) for n, (key, kind) in enumerate(zip(wanted, kinds))]
+        members += [
+            (key, kind, 128 + 64 * n)
+            for n, (key, kind) in enumerate(zip(wanted, kinds, strict=True))
+        ]
         variables.append(builder.variable(name, builder.struct("", _MAP_BYTES, members)))
     builder.datasec(".maps", [(v, 0, _MAP_BYTES) for v in variables], _MAP_BYTES * len(_MAPS))
     return last, integer

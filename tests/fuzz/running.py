@@ -141,8 +141,9 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def write_findings(tally: Tally, directory: Path) -> None:
-    """Keep the cases that broke something, each named by its digest."""
+    """Keep the cases that broke something, each named by its digest, and the slowest."""
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / "slowest.case").write_bytes(tally.slowest[1])
     for place, (what, data) in tally.findings.items():
         name = hashlib.sha256(data).hexdigest()[:12]
         (directory / f"{name}.o").write_bytes(data)
