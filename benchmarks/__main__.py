@@ -60,7 +60,8 @@ def _page(texts: dict[str, str]) -> str:
     return f"""# Benchmarks
 
 Written by `./dev bench`; `./dev bench chain --json` gives a document, `startup` and `reading`
-likewise. Figures of one run on one machine: the ratios mean something, the nanoseconds belong to it.
+likewise. Figures of one run on one machine: the ratios mean something, the nanoseconds belong to
+it.
 
 ## What an added program costs
 

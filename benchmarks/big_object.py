@@ -1,8 +1,8 @@
 """Objects of any size, as a compiler would write them: the same bytes for the same numbers.
 
-Programs with packet reads, branches, a loop, map look-ups, stack use and tail calls; symbols, labels
-of basic blocks among them; types of a kernel's headers; a source line for every second instruction; CO-RE
-records; and sections of debugging information, which readers step over.
+Programs with packet reads, branches, a loop, map look-ups, stack use and tail calls; symbols,
+labels of basic blocks among them; types of a kernel's headers; a source line for every second
+instruction; CO-RE records; and sections of debugging information, which readers step over.
 """
 
 import struct
