@@ -1,6 +1,6 @@
-"""All benchmarks by one command: ``python -m benchmarks [chain|startup] [--json]``.
+"""All benchmarks by one command: ``python -m benchmarks [chain|startup|reading] [--json]``.
 
-Without a name both run, and docs/benchmarks.md and its plot are written anew.
+Without a name all run, and docs/benchmarks.md and its plot are written anew.
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import chain, startup
+from benchmarks import chain, reading, startup
 from benchmarks.chain_plot import draw
 from skep.compiling.toolchain import find_compiler
 
@@ -31,7 +31,7 @@ def _chain() -> tuple[dict[str, object], str, str]:
 
 def main() -> None:
     words = sys.argv[1:]
-    names = [word for word in words if not word.startswith("-")] or ["chain", "startup"]
+    names = [word for word in words if not word.startswith("-")] or ["chain", "startup", "reading"]
     documents: dict[str, object] = {}
     texts: dict[str, str] = {}
     plot = ""
@@ -41,23 +41,27 @@ def main() -> None:
         elif name == "startup":
             started = startup.measure()
             documents[name], texts[name] = started.document(), started.text()
+        elif name == "reading":
+            read = reading.measure()
+            documents[name], texts[name] = read.document(), read.text()
         else:
-            sys.exit(f"there is no benchmark {name!r}: chain, startup")
+            sys.exit(f"there is no benchmark {name!r}: chain, startup, reading")
     if "--json" in words:
         print(json.dumps(documents[names[0]] if len(names) == 1 else documents, indent=1))
         return
     print("\n\n".join(texts.values()))
-    if len(texts) > 1:
+    if len(texts) == 3:
         PLOT.parent.mkdir(parents=True, exist_ok=True)
         PLOT.write_text(plot, encoding="utf-8")
-        DOCUMENT.write_text(_page(texts["chain"], texts["startup"]), encoding="utf-8")
+        DOCUMENT.write_text(_page(texts), encoding="utf-8")
 
 
-def _page(chain_text: str, startup_text: str) -> str:
+def _page(texts: dict[str, str]) -> str:
     return f"""# Benchmarks
 
-Written by `./dev bench`; `./dev bench chain --json` gives a document, `startup` likewise.
-Figures of one run on one machine: the ratios mean something, the nanoseconds belong to it.
+Written by `./dev bench`; `./dev bench chain --json` gives a document, `startup` and `reading`
+likewise. Figures of one run on one machine: the ratios mean something, the nanoseconds belong to
+it.
 
 ## What an added program costs
 
@@ -66,7 +70,7 @@ compiler, chained by tail calls, and called one after another as functions. Meas
 the kernel's own test runner, interleaved; the cost of an added program is the slope.
 
 ```
-{chain_text.rstrip()}
+{texts["chain"].rstrip()}
 ```
 
 ![nanoseconds per packet by number of members](images/chain-cost.svg)
@@ -77,7 +81,17 @@ What a person waits before anything happens, interpreter included, beside an int
 nothing and one that only imports typer.
 
 ```
-{startup_text.rstrip()}
+{texts["startup"].rstrip()}
+```
+
+## Reading objects
+
+Processor time until an object file is read, and until it is known what its programs may do, need
+and cost. pyelftools only parses sections, symbols and relocations of code; llvm-objdump
+disassembles, in a process of its own.
+
+```
+{texts["reading"].rstrip()}
 ```
 """
 

@@ -10,6 +10,8 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from operator import itemgetter
+from typing import NamedTuple
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.model import Function, Relocation
@@ -25,12 +27,13 @@ MAY_GOTO = 0xE5
 _HAS_TARGET = bytes(op & 7 in {5, 6} and op not in {CALL, 0x8D, EXIT, GOTOX} for op in range(256))
 """1 for jumps with a target of their own, by opcode."""
 
+_OPCODE = itemgetter(0)
+
 PACKET_LOADS = frozenset({0x20, 0x28, 0x30, 0x40, 0x48, 0x50})
 """``LD_ABS`` and ``LD_IND``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Instructions that run one after another.
 
     Attributes:
@@ -88,22 +91,21 @@ def flow_of(function: Function) -> FunctionFlow:
     """Blocks, reachability, back edges, calls."""
     instructions = function.instructions
     count = len(instructions)
-    opcodes = bytes([instruction[0] for instruction in instructions])
+    opcodes = bytes(map(_OPCODE, instructions))
     has_indirect_jumps = GOTOX in opcodes
-    leaders, ends = _scan(instructions, opcodes, every_slot=has_indirect_jumps)
+    leaders, after = _scan(instructions, opcodes, every_slot=has_indirect_jumps)
     starts = sorted(leaders)
     blocks: dict[int, Block] = {}
     leaving = set()
     for start, end in zip(starts, [*starts[1:], count], strict=False):
-        last = ends.get(end, end - 1)
-        successors = _successors(instructions, last, end)
-        if opcodes[last] == GOTOX:
+        successors = after.get(end, (end,))
+        if successors is None:
             successors = tuple(starts)
-        inside = tuple(slot for slot in successors if 0 <= slot < count)
-        if len(inside) != len(successors):
+        if successors and not (0 <= successors[0] < count and 0 <= successors[-1] < count):
             leaving.add(start)
+            successors = tuple(slot for slot in successors if 0 <= slot < count)
         own = end - start - opcodes.count(LDDW, start, end)
-        blocks[start] = Block(start, end, own, inside)
+        blocks[start] = Block(start, end, own, successors)
     order, back_edges = _walk(blocks) if count else ((), ())
     reached = [(start, blocks[start].end) for start in order]
     relocations = {relocation.slot: relocation for relocation in function.relocations}
@@ -138,7 +140,7 @@ def restricted(flow: FunctionFlow, reached: Set[int]) -> FunctionFlow:
     if reached >= flow.blocks.keys():
         return flow
     blocks = {
-        start: replace(block, successors=tuple(s for s in block.successors if s in reached))
+        start: block._replace(successors=tuple(s for s in block.successors if s in reached))
         for start, block in flow.blocks.items()
         if start in reached
     }
@@ -211,50 +213,38 @@ _SPECIAL = re.compile(
 
 def _scan(
     instructions: Sequence[Instruction], opcodes: bytes, *, every_slot: bool
-) -> tuple[set[int], dict[int, int]]:
-    """First slots of blocks; and, by the slot behind them, where jumps and ``lddw`` are.
+) -> tuple[set[int], dict[int, tuple[int, ...] | None]]:
+    """First slots of blocks; and, by the slot behind them, where jumps and ``lddw`` go.
 
-    An ``lddw`` takes the next slot with it, whatever that looks like.
+    An ``lddw`` takes the next slot with it, whatever that looks like: nothing follows a block that
+    ends in the middle of one. ``None`` for ``gotox``, which may go anywhere.
     """
     count = len(opcodes)
     leaders = {0} if count else set()
-    ends: dict[int, int] = {}
+    after: dict[int, tuple[int, ...] | None] = {}
     inside_wide: set[int] = set()
     for match in _SPECIAL.finditer(opcodes):
         slot = match.start()
         if slot in inside_wide:
             continue
         opcode = opcodes[slot]
+        behind = slot + 1
         if opcode == LDDW:
-            inside_wide.add(slot + 1)
-            ends[slot + 1] = -1
-            ends[slot + 2] = slot
+            inside_wide.add(behind)
+            after[behind] = (-1,)
             continue
-        if opcode not in {EXIT, GOTOX}:
-            leaders.add(jump_target(slot, instructions[slot]))
-        leaders.add(slot + 1)
-        ends[slot + 1] = slot
+        leaders.add(behind)
+        if opcode == EXIT:
+            after[behind] = ()
+        elif opcode == GOTOX:
+            after[behind] = None
+        else:
+            target = jump_target(slot, instructions[slot])
+            leaders.add(target)
+            after[behind] = (target,) if opcode in {GOTO, GOTOL} else (behind, target)
     if every_slot:
         leaders.update(slot for slot in range(count) if slot not in inside_wide)
-    return {leader for leader in leaders if 0 <= leader < count}, ends
-
-
-def _successors(instructions: Sequence[Instruction], last: int, end: int) -> tuple[int, ...]:
-    """Where control goes behind ``last``, the last instruction of a block that ends at ``end``.
-
-    ``last`` is -1 if the block ends in the middle of an ``lddw``; nothing follows then.
-    """
-    if last < 0:
-        return (-1,)
-    instruction = instructions[last]
-    opcode = instruction.opcode
-    if opcode in {EXIT, GOTOX}:
-        return ()
-    if opcode in {GOTO, GOTOL}:
-        return (jump_target(last, instruction),)
-    if _HAS_TARGET[opcode]:
-        return (end, jump_target(last, instruction))
-    return (end,)
+    return {leader for leader in leaders if 0 <= leader < count}, after
 
 
 def _walk(blocks: Mapping[int, Block]) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:

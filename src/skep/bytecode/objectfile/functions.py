@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from skep.bytecode.isa.instructions import SLOT_BYTES
 from skep.bytecode.objectfile.code import Code
@@ -30,29 +31,40 @@ class _Start:
     has_symbol: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CodeMap:
     """Functions of an object, and who is where.
 
     Attributes:
         functions: in order of section and slot.
-        names: of each place where a function begins.
         starts: first slots of functions per section, ascending.
+        names: of the functions per section, in the order of ``starts``.
+        lengths: slots per section.
         referred: places that something calls or takes the address of.
     """
 
     functions: tuple[Function, ...]
-    names: Mapping[Place, str]
     starts: Mapping[int, Sequence[int]]
+    names: Mapping[int, Sequence[str]]
+    lengths: Mapping[int, int]
     referred: frozenset[Place]
 
     def locate(self, section: int, slot: int) -> tuple[str, int] | None:
         """Function a slot of a section is in, and the slot relative to it; ``None`` outside."""
         starts = self.starts.get(section, ())
         index = bisect_right(starts, slot) - 1
-        if index < 0:
+        if index < 0 or slot >= self.lengths[section]:
             return None
-        return self.names[Place(section, starts[index])], slot - starts[index]
+        return self.names[section][index], slot - starts[index]
+
+    @cached_property
+    def places(self) -> Mapping[str, Place]:
+        """Where each function begins, by name."""
+        return {
+            name: Place(section, slot)
+            for section, names in self.names.items()
+            for name, slot in zip(names, self.starts[section], strict=True)
+        }
 
 
 def read_functions(
@@ -100,7 +112,11 @@ def read_functions(
                     type_id=type_ids.get(place, 0),
                 )
             )
-    return CodeMap(tuple(functions), names, ordered, referred)
+    lengths = {number: len(section.instructions) for number, section in code.items()}
+    named = {
+        number: [names[Place(number, slot)] for slot in slots] for number, slots in ordered.items()
+    }
+    return CodeMap(tuple(functions), ordered, named, lengths, referred)
 
 
 def read_programs(code: Mapping[int, Code], functions: CodeMap) -> tuple[ProgramSpec, ...]:

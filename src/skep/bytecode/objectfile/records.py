@@ -1,5 +1,7 @@
 """BTF.ext records as facts about slots of functions."""
 
+import struct
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
 
@@ -70,7 +72,15 @@ class SourceLines(Sequence[SourceLine]):
     it is for people, and it must not fail after the object was accepted.
     """
 
-    __slots__ = ("_decoded", "_functions", "_groups", "_sections", "_types")
+    __slots__ = (
+        "_by_section",
+        "_decoded",
+        "_functions",
+        "_groups",
+        "_groups_of",
+        "_sections",
+        "_types",
+    )
 
     def __init__(
         self,
@@ -84,6 +94,8 @@ class SourceLines(Sequence[SourceLine]):
         self._sections = sections
         self._functions = functions
         self._decoded: tuple[SourceLine, ...] | None = None
+        self._by_section: dict[int, _Ordered] = {}
+        self._groups_of: dict[int, list[Group]] | None = None
 
     def __len__(self) -> int:
         return len(self._lines())
@@ -128,6 +140,40 @@ class SourceLines(Sequence[SourceLine]):
                 if where is not None:
                     yield *where, file, text, packed
 
+    def at(self, function: str, slot: int) -> SourceLine | None:
+        """The line a slot of ``function`` is from: the last that begins at or before it.
+
+        Only that line is decoded.
+        """
+        place = self._functions.places.get(function)
+        if place is None:
+            return None
+        records = self._ordered(place.section)
+        position = bisect_right(records.places, SLOT_BYTES * (place.slot + slot + 1) - 1) - 1
+        if position < 0:
+            return None
+        byte, file, text, packed = records.decode(position)
+        where = self._functions.locate(place.section, byte // SLOT_BYTES)
+        if where is None or where[0] != function:
+            return None
+        file_name, line_text = (_printable(self._types, offset) for offset in (file, text))
+        return SourceLine(*where, file_name, packed >> 10, packed & 1023, line_text)
+
+    def _ordered(self, section: int) -> "_Ordered":
+        found = self._by_section.get(section)
+        if found is None:
+            word = "<" if self._types.byteorder == "little" else ">"
+            found = self._by_section[section] = _Ordered(self._own(section), word)
+        return found
+
+    def _own(self, section: int) -> list[Group]:
+        if self._groups_of is None:
+            self._groups_of = {}
+            for group in self._groups:
+                number = self._sections.get(group.section, -1)
+                self._groups_of.setdefault(number, []).append(group)
+        return self._groups_of.get(section, [])
+
     def _decode(self) -> Iterator[SourceLine]:
         texts: dict[int, str] = {}
         for function, slot, file, text, packed in self.records():
@@ -136,6 +182,37 @@ class SourceLines(Sequence[SourceLine]):
                     texts[offset] = _printable(self._types, offset)
             line, column = packed >> 10, packed & 1023
             yield SourceLine(function, slot, texts[file], line, column, texts[text])
+
+
+def line_at(lines: Sequence[SourceLine], function: str, slot: int) -> SourceLine | None:
+    """The line a slot of a function is from: the last that begins at or before it."""
+    if isinstance(lines, SourceLines):
+        return lines.at(function, slot)
+    own = [line for line in lines if line.function == function and line.slot <= slot]
+    return max(reversed(own), key=lambda line: line.slot, default=None)
+
+
+class _Ordered:
+    """Line records of a section by byte; those of one byte stay in the order of the file."""
+
+    __slots__ = ("_layout", "_order", "_records", "_stride", "places")
+
+    def __init__(self, groups: Sequence[Group], word: str) -> None:
+        self._layout = f"{word}IIII"
+        self._stride = groups[0].stride if groups else 0  # one for all records of a kind
+        self._records = b"".join(group.records for group in groups)
+        self.places = [place for group in groups for (place,) in group.decode(f"{word}I")]
+        self._order: Sequence[int] = range(len(self.places))
+        in_order = sorted(self.places)
+        if in_order != self.places:
+            self._order = sorted(self._order, key=self.places.__getitem__)
+            self.places = in_order
+
+    def decode(self, position: int) -> tuple[int, int, int, int]:
+        """The record at a position of ``places``."""
+        start = self._stride * self._order[position]
+        byte, file, text, packed = struct.unpack_from(self._layout, self._records, start)
+        return byte, file, text, packed
 
 
 def _printable(types: TypeTable, offset: int) -> str:

@@ -8,6 +8,7 @@ from tests.builders.objects import fixture, function
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.model import CoreRelocation, SourceLine
 from skep.bytecode.objectfile.reading import read_object
+from skep.bytecode.objectfile.records import line_at
 
 
 def _object(types: BtfBuilder, extension: bytes) -> bytes:
@@ -37,6 +38,7 @@ def test_bytes_of_sections_become_slots_of_functions(order: ByteOrder) -> None:
     assert function(result, "one").type_id == 0
     lines = result.source_lines
     assert lines[0] == SourceLine("two", 1, "a.c", 7, 3, " return 2;\ufffd")
+    assert len(lines) == 1, "byte 4000 is behind the code"
     assert result.has_btf
 
 
@@ -44,6 +46,7 @@ def test_bytes_of_sections_become_slots_of_functions(order: ByteOrder) -> None:
     ("section", "record"),
     [
         pytest.param("xdp", (4, 0, 0, 0), id="between-slots"),
+        pytest.param("xdp", (32, 0, 0, 0), id="behind-the-code"),
         pytest.param("xdp", (0, 0, 0, 13), id="unknown-kind"),
         pytest.param("xdp", (0, 99, 0, 0), id="unknown-type"),
         pytest.param("xdp", (0, 0, 9999, 0), id="unknown-string"),
@@ -63,6 +66,27 @@ def test_records_without_types_are_remarked() -> None:
     builder = licensed()
     builder.section(".BTF.ext", b"anything")
     assert "without .BTF" in read_object(builder.build()).remarks[0]
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_the_line_of_an_instruction_is_the_last_that_begins_before_it(order: ByteOrder) -> None:
+    types = BtfBuilder(order)
+    text = types.string("x")
+    places = [(24, 4), (8, 1), (16, 2), (16, 3), (4000, 9)]
+    lines = [("xdp", [(place, text, text, line << 10) for place, line in places])]
+    result = read_object(_object(types, types.extension(lines=lines)))
+    for known in (result.source_lines, tuple(result.source_lines)):
+        found = {
+            (name, slot): line_at(known, name, slot) for name in ("one", "two") for slot in (0, 1)
+        }
+        assert {place: line and line.line for place, line in found.items()} == {
+            ("one", 0): None,
+            ("one", 1): 1,
+            ("two", 0): 3,
+            ("two", 1): 4,
+        }
+        assert line_at(known, "nobody", 0) is None
+    assert line_at(result.source_lines, "one", 1) == result.source_lines[1]
 
 
 def test_a_compiled_object_knows_its_lines() -> None:
