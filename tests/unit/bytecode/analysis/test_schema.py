@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from tests.builders.assembled import analysed, leave
 from tests.builders.objects import DIRECTORY, fixture
@@ -15,8 +16,6 @@ from skep.bytecode.analysis.configuring import configure
 from skep.bytecode.analysis.document import Part
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.report_standing import Configured
-
-jsonschema = pytest.importorskip("jsonschema", reason="validating needs jsonschema")
 
 ROOT = Path(__file__).resolve().parents[4]
 TOOL = ROOT / "tools" / "generate_report_schema.py"
