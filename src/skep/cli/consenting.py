@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import typer
 
@@ -14,31 +15,32 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
     """What is shown before anything is loaded."""
     metadata = preview.package.content.metadata
     style = run.output.style
+    rows = partial(field_lines, width=run.output.width)
     heading = style(f"{metadata.name} {metadata.version}", "bold")
     yield f"{heading}  {metadata.summary}   {preview.program} → {preview.on}"
     reports = preview.reports.values()
     if preview.accepts_unsigned:
-        yield from field_lines("publisher", [style("nobody's signature was checked", "red")])
+        yield from rows("publisher", [style("nobody's signature was checked", "red")])
     else:
         since = (
             f" (trusted since {preview.trusted_since:%Y-%m-%d})" if preview.trusted_since else ""
         )
         key = preview.package.evidence.fingerprint[:23]
         signed = style("signed ✓", "green")
-        yield from field_lines("publisher", [f"{metadata.publisher}, key {key}…{since}  {signed}"])
+        yield from rows("publisher", [f"{metadata.publisher}, key {key}…{since}  {signed}"])
     if not preview.report_matches:
-        yield from field_lines(
+        yield from rows(
             "attention", [style("the package's own report differs from what is shown", "red")]
         )
-    yield from field_lines("licence", [f"{metadata.licence} ({licence_line(reports)})"])
-    yield from field_lines("may", may_lines(reports, run.output))
+    yield from rows("licence", [f"{metadata.licence} ({licence_line(reports)})"])
+    yield from rows("may", may_lines(reports, run.output))
     fits = style("✓", "green") if preview.kernel_suffices else style("too old", "red")
-    yield from field_lines(
+    yield from rows(
         "needs",
         [f"Linux {preview.oldest_kernel} or newer; this node: {preview.kernel.version} {fits}"],
     )
-    yield from field_lines("costs", [cost_line(reports)])
-    yield from field_lines(
+    yield from rows("costs", [cost_line(reports)])
+    yield from rows(
         "settings",
         [
             f"{setting.name} = {setting.text or '(nothing)'}"
@@ -50,7 +52,7 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
         f"{number} {place.name}{' ← new' if place.is_new else ''}"
         for number, place in enumerate(preview.chain, 1)
     ]
-    yield from field_lines("chain", [f"{preview.on}: {', '.join(places)}"])
+    yield from rows("chain", [f"{preview.on}: {', '.join(places)}"])
 
 
 def ask_consent(preview: Preview, run: Invocation, *, is_given: bool) -> None:

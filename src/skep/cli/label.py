@@ -7,40 +7,68 @@ from collections.abc import Iterable, Iterator
 
 from skep.bytecode.analysis.report import AnalysisReport, Permission
 from skep.cli.label_rows import extra_rows
-from skep.cli.output import Output, human_bytes
+from skep.cli.output import Output, human_bytes, wrapped
 
 _RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
 _COLOUR = {"critical": "red", "high": "yellow", "medium": "cyan", "low": "dim", "info": "dim"}
 _WIDTH = 13  # of the left column
+_HANGING = 2  # columns that what did not fit is indented by
+_MOST_PROGRAMS = 5  # shown by line; more are summed up
 
 
-def field_lines(name: str, values: Iterable[str]) -> Iterator[str]:
-    """A name on the left, values below one another on the right."""
+def field_lines(name: str, values: Iterable[str], width: int | None) -> Iterator[str]:
+    """A name on the left, values below one another on the right.
+
+    Args:
+        width: columns of the terminal, ``None`` to leave lines whole.
+    """
     for value in values:
-        yield f"  {name:<{_WIDTH}}{value}"
+        right = width and max(width - _WIDTH - 2, 20)
+        first, *further = wrapped(value, right and right - _HANGING)
+        yield f"  {name:<{_WIDTH}}{first}"
+        for line in further:
+            yield " " * (2 + _WIDTH + _HANGING) + line
         name = ""
 
 
 def label_lines(reports: dict[str, AnalysisReport], output: Output) -> Iterator[str]:
     """Everything the analysis of a package's objects found, most serious first."""
-    for report in reports.values():
-        for program in report.programs:
-            kind = program.program_type or "type unknown"
-            size = f"{program.instructions} instructions"
-            yield from field_lines("program", [f"{program.name} ({kind}), {size}"])
-    yield from field_lines("may", may_lines(reports.values(), output))
     flags = [flag for report in reports.values() for flag in report.combinations]
-    yield from field_lines(
-        "attention",
-        [output.style(f"{flag.text} ({', '.join(flag.because)})", "red") for flag in flags],
-    )
-    yield from field_lines("licence", [licence_line(reports.values())])
-    yield from field_lines("needs", [needs_line(reports.values())])
-    yield from field_lines("costs", [cost_line(reports.values())])
-    for name, lines in extra_rows(list(reports.values())):
-        yield from field_lines(name, lines)
     remarks = [remark for report in reports.values() for remark in report.remarks]
-    yield from field_lines("remarks", remarks)
+    rows = [
+        ("program", program_lines(reports.values())),
+        ("may", may_lines(reports.values(), output)),
+        (
+            "attention",
+            [output.style(f"{flag.text} ({', '.join(flag.because)})", "red") for flag in flags],
+        ),
+        ("licence", [licence_line(reports.values())]),
+        ("needs", [needs_line(reports.values())]),
+        ("costs", [cost_line(reports.values())]),
+        *extra_rows(list(reports.values())),
+        ("remarks", remarks),
+    ]
+    for name, values in rows:
+        yield from field_lines(name, values, output.width)
+
+
+def program_lines(reports: Iterable[AnalysisReport]) -> list[str]:
+    """Programs with type and size; many of one type in one line."""
+    programs = [program for report in reports for program in report.programs]
+    if len(programs) <= _MOST_PROGRAMS:
+        return [
+            f"{program.name} ({program.program_type or 'type unknown'}), "
+            f"{program.instructions} instructions"
+            for program in programs
+        ]
+    by_type: dict[str, list[str]] = {}
+    for program in programs:
+        by_type.setdefault(program.program_type or "type unknown", []).append(program.name)
+    return [
+        f"{len(names)} of type {kind}: {', '.join(names[:_MOST_PROGRAMS])}"
+        + (f" and {len(names) - _MOST_PROGRAMS} more" if len(names) > _MOST_PROGRAMS else "")
+        for kind, names in by_type.items()
+    ]
 
 
 def may_lines(reports: Iterable[AnalysisReport], output: Output) -> list[str]:

@@ -7,6 +7,8 @@ error, so that standard output can be piped.
 
 import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import TextIO
 
 from skep.errors import SkepError, codes
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -57,6 +60,11 @@ class Output:
             return text
         return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m"
 
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; ``None`` if text goes elsewhere, where lines stay whole."""
+        return shutil.get_terminal_size().columns if self.out.isatty() else None
+
     @staticmethod
     def has_colour(stream: TextIO) -> bool:
         """Whether colours are wanted there (https://no-color.org)."""
@@ -98,6 +106,28 @@ class Output:
             print(f"  … {len(lines) - len(shown)} lines before; --verbose shows all", file=self.err)
         for line in shown:
             print(f"  {line}", file=self.err)
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    r"""Break ``text`` at spaces into lines of at most ``width`` columns; colours take none.
+
+    >>> wrapped("one two three", 8)
+    ['one two', 'three']
+    >>> wrapped("\x1b[31mone\x1b[0m two", 7)
+    ['\x1b[31mone\x1b[0m two']
+    >>> wrapped("stays  whole", None)
+    ['stays  whole']
+    """
+    if width is None:
+        return [text]
+    lines = [""]
+    for space, word in re.findall(r"( *)([^ ]+)", text):
+        longer = lines[-1] + space + word
+        if lines[-1] and len(_COLOURS.sub("", longer)) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def table(rows: Sequence[Sequence[str]], heading: Sequence[str], indent: str = "") -> list[str]:

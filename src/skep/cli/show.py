@@ -17,34 +17,35 @@ def _entries(value: object) -> list[Mapping[str, object]]:
 def _lines(
     package: str, version: Mapping[str, object], others: list[str], output: Output
 ) -> Iterator[str]:
+    from functools import partial
+
     from skep.cli.label import field_lines
 
+    rows = partial(field_lines, width=output.width)
     label = version["label"] if isinstance(version["label"], dict) else {}
     verdict = version["verdict"] if isinstance(version["verdict"], dict) else {}
     name = output.style(f"{package} {version['version']}", "bold")
     yield f"{name}  {version['summary']}"
-    yield from field_lines("digest", [str(version["digest"])])
-    yield from field_lines("published", [str(version["published_at"])])
-    yield from field_lines("signed by", [str(version["signed_by"])])
-    yield from field_lines("reviewed", [f"{verdict.get('outcome', 'not')}, automatically"])
+    yield from rows("digest", [str(version["digest"])])
+    yield from rows("published", [str(version["published_at"])])
+    yield from rows("signed by", [str(version["signed_by"])])
+    yield from rows("reviewed", [f"{verdict.get('outcome', 'not')}, automatically"])
     strings = label.get("kernel_licences", [])
     kernel = ", ".join(map(str, strings)) if isinstance(strings, list) else ""
-    yield from field_lines("licence", [f"{version['licence']} (kernel: {kernel})"])
+    yield from rows("licence", [f"{version['licence']} (kernel: {kernel})"])
     sentences = []
     for entry in _entries(label.get("permissions")):
         if entry.get("confidence") == "excluded":
             continue
         doubt = "cannot be excluded: " if entry.get("confidence") == "possible" else ""
         sentences.append(f"{entry.get('severity')!s:<8} {doubt}{entry.get('text')}")
-    yield from field_lines("may", sentences or ["nothing that has a name"])
-    yield from field_lines("needs", [f"Linux {label.get('oldest_kernel')} or newer"])
+    yield from rows("may", sentences or ["nothing that has a name"])
+    yield from rows("needs", [f"Linux {label.get('oldest_kernel')} or newer"])
     size = label.get("map_bytes", 0)
     memory = human_bytes(size if isinstance(size, int) else 0)
-    yield from field_lines(
-        "costs", [f"{memory} of memory, {label.get('instructions')} instructions"]
-    )
+    yield from rows("costs", [f"{memory} of memory, {label.get('instructions')} instructions"])
     if others:
-        yield from field_lines("versions", [", ".join(others)])
+        yield from rows("versions", [", ".join(others)])
 
 
 def command(

@@ -1,13 +1,11 @@
 """The demo's steps: one line each, with a tick and its time, and the same as a document."""
 
-import shutil
-import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from skep.cli.output import Output
+from skep.cli.output import Output, wrapped
 
 _LEFT = 12  # columns of the mark and the time
 
@@ -61,7 +59,8 @@ class Steps:
         out = self.output.out
         took = self.output.style(f"{step.seconds:6.2f} s", "dim")
         text = f"{step.title}: {step.result}" if step.result else step.title
-        first, *further = _wrapped(text) if out.isatty() else [text]
+        width = self.output.width
+        first, *further = wrapped(text, width and max(width - _LEFT, 20))
         print(f"{chr(27) + '[2K' if clear else ''}{mark} {took}  {first}", file=out)
         for line in [*further, *step.lines]:
             print(f"{' ' * _LEFT}{line}", file=out)
@@ -74,9 +73,3 @@ class Steps:
             | step.facts
             for step in self.done
         ]
-
-
-def _wrapped(text: str) -> list[str]:
-    """Lines that fit a terminal, right of the mark and the time."""
-    width = max(shutil.get_terminal_size().columns - _LEFT, 20)
-    return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
