@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.builders.kernel_programs import PASS, PERCPU_ARRAY, counting, key, number, program
+from tests.builders.wires import GENERIC_MODE, attach_without_link, inside
 from tests.kernel.conftest import Wire
 
 from skep.bytecode.linking.plan import MapPlan
@@ -107,11 +108,9 @@ def test_a_second_link_finds_the_hook_occupied_and_names_who(
 
 
 def test_a_program_attached_without_a_link_is_left_alone(
-    pins: PinRoot, first: LoadedProgram, second: LoadedProgram, wire: Wire
+    first: LoadedProgram, second: LoadedProgram, wire: Wire
 ) -> None:
-    pins.pin(second, "foreign")
-    path = pins.path / "foreign"
-    subprocess.run(["ip", "link", "set", wire.name, "xdp", "pinned", str(path)], check=True)
+    attach_without_link(wire.name, second.descriptor.number)
     with pytest.raises(HookOccupied) as caught:
         attach_xdp(first, wire.ifindex)
     assert f"program {second.id} (second)" in caught.value.message
@@ -119,11 +118,9 @@ def test_a_program_attached_without_a_link_is_left_alone(
 
 
 def test_a_program_in_generic_mode_counts_as_occupied_too(
-    pins: PinRoot, first: LoadedProgram, second: LoadedProgram, wire: Wire
+    first: LoadedProgram, second: LoadedProgram, wire: Wire
 ) -> None:
-    pins.pin(second, "foreign")
-    path = pins.path / "foreign"
-    subprocess.run(["ip", "link", "set", wire.name, "xdpgeneric", "pinned", str(path)], check=True)
+    attach_without_link(wire.name, second.descriptor.number, GENERIC_MODE)
     with pytest.raises(HookOccupied, match=f"program {second.id} "):
         attach_xdp(first, wire.ifindex)
 
@@ -221,7 +218,7 @@ def _send(wire: Wire, frames: int) -> None:
         "    s.send(b'\\xff' * 6 + b'\\x02' * 6 + b'\\x88\\xb5' + bytes(46))\n"
     )
     subprocess.run(
-        ["ip", "netns", "exec", wire.namespace, sys.executable, "-c", code, wire.peer, str(frames)],
+        [*inside(wire.namespace), sys.executable, "-c", code, wire.peer, str(frames)],
         check=True,
     )
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as here:

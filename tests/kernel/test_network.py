@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from tests.builders.kernel_programs import DROP, program, returning
+from tests.builders.wires import addresses, inside, neighbours
 from tests.kernel.conftest import Wire
 
 from skep.errors import UsageError
@@ -25,16 +26,11 @@ from skep.kernel.network import (
 )
 
 pytestmark = pytest.mark.kernel
+_PERMANENT = 0x80  # NUD_PERMANENT of linux/neighbour.h
 
 
 def _reaches(wire: Wire) -> bool:
-    shown = subprocess.run(
-        ["ip", "-4", "-o", "addr", "show", "dev", wire.name],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    address = shown.stdout.split()[3].split("/")[0]
+    (address,) = addresses(wire.name)
     code = (
         "import socket, sys\n"
         "socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=0.5).close()\n"
@@ -42,7 +38,7 @@ def _reaches(wire: Wire) -> bool:
     with socket.create_server((address, 0)) as server:
         port = str(server.getsockname()[1])
         connected = subprocess.run(
-            ["ip", "netns", "exec", wire.namespace, sys.executable, "-c", code, address, port],
+            [*inside(wire.namespace), sys.executable, "-c", code, address, port],
             check=False,
             capture_output=True,
         )
@@ -50,14 +46,9 @@ def _reaches(wire: Wire) -> bool:
 
 
 def test_both_ends_are_up_and_addressed(wire: Wire) -> None:
-    for prefix, name in (([], wire.name), (["ip", "netns", "exec", wire.namespace], wire.peer)):
-        shown = subprocess.run(
-            [*prefix, "ip", "-o", "addr", "show", "dev", name, "up"],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        assert "inet 10.213." in shown.stdout
+    for namespace, name in ((None, wire.name), (wire.namespace, wire.peer)):
+        (address,) = addresses(name, namespace)
+        assert address.startswith("10.213.")
 
 
 def test_the_peer_is_not_here(wire: Wire) -> None:
@@ -84,10 +75,7 @@ def test_a_dropping_program_cuts_the_wire(wire: Wire) -> None:
 def test_a_permanent_neighbour_is_entered(wire: Wire) -> None:
     address = hardware_address(wire.peer, wire.namespace)
     add_neighbour(wire.name, "10.213.0.9/32", address)
-    shown = subprocess.run(
-        ["ip", "neigh", "show", "dev", wire.name], check=True, capture_output=True, text=True
-    )
-    assert f"10.213.0.9 lladdr {address} PERMANENT" in shown.stdout
+    assert neighbours(wire.name)["10.213.0.9"] == (address, _PERMANENT)
 
 
 @pytest.mark.parametrize("index", [0, 0x7FFFFFFF, -1, 1 << 40])
