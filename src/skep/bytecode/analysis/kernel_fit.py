@@ -1,0 +1,338 @@
+"""Whether an object fits a kernel, told from the kernel's types or from its version alone.
+
+With types, the kernel's own answers to the object's CO-RE questions are put in, so that code behind
+``bpf_core_field_exists`` counts only where it would run. What can be looked up is looked up: hook
+targets, kernel functions and variables, helpers, map types and program types (the enumerations of
+``include/uapi/linux/bpf.h`` are part of the types). With a version there is only the oldest kernel
+that the tables know.
+
+A missing field is a warning: the code would be refused only if the kernel's verifier gets there.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from skep.bytecode.analysis.assumptions import EXISTENCE, Assumptions, without_flavour
+from skep.bytecode.analysis.core_needs import path_of
+from skep.bytecode.analysis.document import Document, Part
+from skep.bytecode.analysis.locating import Locator
+from skep.bytecode.analysis.preparing import Preparation
+from skep.bytecode.analysis.programs import Program, helper_name
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.analysis.values import UNKNOWN, Value
+from skep.bytecode.btf.kernel_types import KernelTypes
+from skep.bytecode.btf.types import Kind
+from skep.bytecode.isa.kernel_types import MAP_TYPES, PROGRAM_TYPES
+from skep.bytecode.linking.core.fixed import must_be_applied
+from skep.bytecode.linking.core.kinds import DESCRIPTIONS, CoreKind
+from skep.bytecode.linking.core.values import resolve_record
+from skep.bytecode.linking.errors import SettingRequired
+from skep.bytecode.linking.externs import ExternResolver
+from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.linking.targets import target_id
+from skep.bytecode.objectfile.model import CoreRelocation, ObjectFile
+from skep.bytecode.objectfile.sections import classify
+from skep.errors import SkepError
+from skep.versions import KernelVersion
+
+SCHEMA = "skep.kernel-fit/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitFinding(Part):
+    """Something about one kernel.
+
+    Attributes:
+        level: ``no`` (it cannot be loaded or attached there), ``warning`` or ``note``.
+        what: a sentence.
+        program: a program that has it; empty if it is the object as a whole.
+        function: function of the place, if there is one.
+        slot: instruction slot in that function.
+        file: source file, empty without line information.
+        line: source line, 1-based.
+        text: the source line itself.
+    """
+
+    level: str
+    what: str
+    program: str = ""
+    function: str = ""
+    slot: int | None = None
+    file: str = ""
+    line: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelFit(Part):
+    """What is known about an object and one kernel.
+
+    Attributes:
+        basis: ``types`` or ``version``: what it was told from.
+        findings: those that say no first.
+    """
+
+    basis: str
+    findings: tuple[FitFinding, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Nothing says no."""
+        return all(finding.level != "no" for finding in self.findings)
+
+    def to_document(self) -> Document:
+        """The JSON-able form, schema ``skep.kernel-fit/v1``."""
+        return {**Part.to_document(self), "schema": SCHEMA, "fits": self.fits}
+
+
+_MAP_NAMES = {number: name for name, number in MAP_TYPES.items()}
+_LEVELS = ("no", "warning", "note")
+
+
+def fit_to_version(report: AnalysisReport, version: KernelVersion) -> KernelFit:
+    """Compare what ``report`` says with the version of a kernel."""
+    needs = report.requirements
+    findings = [
+        FitFinding(
+            level="no",
+            what=f"{reason.what} needs Linux {reason.kernel}",
+            program=reason.program,
+            function=reason.function,
+            slot=reason.slot,
+        )
+        for reason in needs.reasons
+        if version < KernelVersion.parse(reason.kernel)
+    ]
+    if not findings and version < KernelVersion.parse(needs.oldest_kernel):
+        findings.append(FitFinding(level="no", what=f"it needs Linux {needs.oldest_kernel}"))
+    findings += [
+        FitFinding(
+            level="note",
+            what=f"{reason.what} needs Linux {reason.kernel}; may be missing ({reason.optional})",
+            program=reason.program,
+            function=reason.function,
+            slot=reason.slot,
+        )
+        for reason in needs.optional
+        if version < KernelVersion.parse(reason.kernel)
+    ]
+    if needs.needs_btf == "yes":
+        findings.append(
+            FitFinding(level="note", what="fields and targets can be told from types only")
+        )
+    return KernelFit(basis="version", findings=tuple(findings))
+
+
+def fit_to_types(
+    object_file: ObjectFile,
+    kernel: KernelTypes,
+    *,
+    program_types: Mapping[str, str] | None = None,
+) -> KernelFit:
+    """Look up in the types of a kernel what ``object_file`` needs of it.
+
+    Args:
+        program_types: as in :func:`skep.bytecode.analysis.analysing.analyse`.
+    """
+    check = _Check(object_file, kernel)
+    preparation = Preparation(object_file, program_types, data_flow=True)
+    assumptions = check.assumptions(preparation.assumptions)
+    wanted = [program for program in preparation.programs if not program.spec.is_optional]
+    found: dict[FitFinding, None] = dict.fromkeys(check.shared(wanted))
+    for program in preparation.assuming(wanted, assumptions):
+        found |= dict.fromkeys(check.program(program))
+    ordered = sorted(found, key=lambda finding: _LEVELS.index(finding.level))
+    return KernelFit(basis="types", findings=tuple(ordered))
+
+
+class _Check:
+    """One object against the types of one kernel."""
+
+    def __init__(self, object_file: ObjectFile, kernel: KernelTypes) -> None:
+        self._object = object_file
+        self._kernel = kernel
+        self._locator = Locator(object_file)
+        self._resolver = ExternResolver(object_file, kernel, LinkSettings(), {})
+        self._answers: dict[tuple[int, str, int], int | SkepError | None] = {}
+        self._enumerations: dict[str, frozenset[int]] = {}
+
+    def assumptions(self, base: Assumptions) -> Assumptions:
+        """``base`` with this kernel's answers put in."""
+        answers = {function: dict(known) for function, known in base.answers.items()}
+        for record in self._object.core_relocations:
+            if record.slot in answers.get(record.function, ()):
+                answer = self._answer(record)
+                answers[record.function][record.slot] = (
+                    answer if isinstance(answer, int) and answer >= 0 else UNKNOWN
+                )
+        weak: dict[str, Value] = {}
+        for extern in self._object.extern_details:
+            if extern.is_weak and extern.kind in {"kfunc", "kernel_variable"}:
+                kind = Kind.FUNC if extern.kind == "kfunc" else Kind.VAR
+                weak[extern.name] = int(bool(self._kernel.candidates(extern.name, kind)))
+        return replace(base, answers=answers, weak=weak)
+
+    def shared(self, programs: list[Program]) -> Iterator[FitFinding]:
+        """What concerns the object as a whole."""
+        known = self._numbers("bpf_map_type")
+        used = {relocation.name for each in programs for _, relocation in each.references}
+        for spec in self._object.maps:
+            if spec.name in used and known and spec.map_type not in known:
+                name = _MAP_NAMES.get(spec.map_type, f"map type {spec.map_type}")
+                yield FitFinding(level="no", what=f"map {spec.name}: this kernel has no {name}")
+
+    def program(self, program: Program) -> Iterator[FitFinding]:
+        """What concerns one program, of which only what this kernel reaches is left."""
+        yield from self._type(program)
+        yield from self._calls(program)
+        yield from self._variables(program)
+        yield from self._fields(program)
+
+    def _type(self, program: Program) -> Iterator[FitFinding]:
+        spec = program.spec
+        known = self._numbers("bpf_prog_type")
+        number = PROGRAM_TYPES.get(spec.program_type or "")
+        if known and number is not None and number not in known:
+            yield FitFinding(
+                level="no", what=f"this kernel has no {spec.program_type}", program=spec.name
+            )
+        target = classify(spec.section).btf_target if program.type_source == "section" else None
+        if target is None:
+            return
+        if target.place == "program":
+            yield FitFinding(
+                level="note",
+                what="its target is a function of another program",
+                program=spec.name,
+            )
+            return
+        try:
+            target_id(spec, target, self._kernel)
+        except SkepError as error:
+            yield FitFinding(
+                level="no",
+                what=f"target: {error.message.removeprefix(f'program {spec.name}: ')}",
+                program=spec.name,
+            )
+
+    def _calls(self, program: Program) -> Iterator[FitFinding]:
+        known = self._numbers("bpf_func_id")
+        for call in program.calls:
+            if call.helper is not None and known and call.helper not in known:
+                what = f"this kernel has no helper {helper_name(call.helper)} ({call.helper})"
+                yield self._at(program, "no", what, call.function, call.slot)
+            if call.kernel_function is not None:
+                yield from self._extern(
+                    program, call.kernel_function, "extern_call", (call.function, call.slot)
+                )
+
+    def _variables(self, program: Program) -> Iterator[FitFinding]:
+        for function, relocation in program.references:
+            if relocation.kind == "extern_address":
+                extern = program.externs.get(relocation.name)
+                if extern is not None and extern.kind == "kconfig":
+                    what = f"it depends on {extern.name}, which types do not tell"
+                    yield FitFinding(level="note", what=what, program=program.spec.name)
+                    continue
+                yield from self._extern(
+                    program, relocation.name, relocation.kind, (function, relocation.slot)
+                )
+
+    def _extern(
+        self, program: Program, name: str, kind: str, place: tuple[str, int]
+    ) -> Iterator[FitFinding]:
+        extern = next(
+            (
+                each
+                for each in self._object.extern_details
+                if each.name == name or each.name.partition("___")[0] == name
+            ),
+            None,
+        )
+        try:
+            found = self._resolver.resolve(name if extern is None else extern.name, kind)
+        except SettingRequired:
+            what = f"it needs the address of {name}, which types do not tell"
+            yield self._at(program, "note", what, *place)
+        except SkepError as error:
+            yield self._at(program, "no", error.message, *place)
+        else:
+            if found.kind == "missing":
+                what = f"this kernel has no {name}; the object can do without"
+                yield self._at(program, "note", what, *place)
+
+    def _fields(self, program: Program) -> Iterator[FitFinding]:
+        blocks = {
+            flow.function.name: [(block.start, block.end) for block in flow.blocks.values()]
+            for flow in program.graph.functions
+        }
+        for record in self._object.core_relocations:
+            inside = any(
+                start <= record.slot < end for start, end in blocks.get(record.function, ())
+            )
+            if not inside:
+                continue
+            answer = self._answer(record)
+            what = DESCRIPTIONS[record.kind]
+            if isinstance(answer, SkepError):
+                yield self._at(program, "no", answer.message, record.function, record.slot)
+            elif record.kind in EXISTENCE and answer == 0:
+                text = f"this kernel has no {self._path(record)}; the object asks first"
+                yield self._at(program, "note", text, record.function, record.slot)
+            elif answer is None:
+                text = f"this kernel has no {self._path(record)} ({what})"
+                yield self._at(program, "warning", text, record.function, record.slot)
+
+    def _path(self, record: CoreRelocation) -> str:
+        path = path_of(self._object.types, record)
+        root = without_flavour(record.root)
+        return f"{root}.{path}" if path else root
+
+    def _answer(self, record: CoreRelocation) -> int | SkepError | None:
+        """The kernel's answer; ``None`` if it has none, an error if nobody can tell."""
+        types = self._object.types
+        key = (record.type_id, record.access, record.kind)
+        if types is None or record.kind == CoreKind.TYPE_ID_LOCAL:
+            return 0 if types is None else record.type_id
+        if key not in self._answers:
+            self._answers[key] = self._resolved(record)
+        return self._answers[key]
+
+    def _resolved(self, record: CoreRelocation) -> int | SkepError | None:
+        types = self._object.types
+        if types is None:
+            raise AssertionError  # records are read only together with types
+        try:
+            if not must_be_applied(record) and not self._kernel.candidates(
+                record.root, types.kind(record.type_id)
+            ):
+                return 0  # a layout that never changes, left out of the types
+            found = resolve_record(record, types, self._kernel, self._object.byteorder)
+        except SkepError as error:
+            return error
+        return None if found.target is None else found.target.value
+
+    def _numbers(self, name: str) -> frozenset[int]:
+        """Values of an enumeration of the kernel; empty if it is not among the types."""
+        known = self._enumerations.get(name)
+        if known is None:
+            known = frozenset(
+                enumerator.value
+                for type_id in self._kernel.find(name, Kind.ENUM)
+                for enumerator in self._kernel.type(type_id).enumerators
+            )
+            self._enumerations[name] = known
+        return known
+
+    def _at(self, program: Program, level: str, what: str, function: str, slot: int) -> FitFinding:
+        line = self._locator.line(function, slot)
+        return FitFinding(
+            level=level,
+            what=what,
+            program=program.spec.name,
+            function=function,
+            slot=slot,
+            file="" if line is None else line.file,
+            line=None if line is None else line.line,
+            text="" if line is None else line.text.strip(),
+        )
