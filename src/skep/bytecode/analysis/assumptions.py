@@ -187,9 +187,9 @@ def with_constants(
         UsageError: for a name that is no variable of read-only data, or another size.
     """
     contents = {
-        spec.name: bytearray((spec.data or b"").ljust(spec.value_size, b"\0")[:_MOST_BYTES])
+        spec.name: bytearray((spec.data or b"").ljust(spec.value_size, b"\0"))
         for spec in object_file.maps
-        if spec.name in base.read_only
+        if spec.name in base.read_only and spec.value_size <= _MOST_BYTES
     }
     places = {variable.name: variable for variable in object_file.variables}
     for name, value in variables.items():
@@ -205,7 +205,8 @@ def with_constants(
     return replace(base, constants={name: bytes(data) for name, data in contents.items()})
 
 
-_MOST_BYTES = 64 << 20  # read-only data is in the file, which is smaller; .bss-like ones are not
+# Read-only data is in the file; a section that only says how large it is may say anything.
+_MOST_BYTES = 16 << 20
 
 
 def _listed(names: Iterable[str]) -> str:
