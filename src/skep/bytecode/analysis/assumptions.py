@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
-from skep.bytecode.analysis.values import UNKNOWN, Value
+from skep.bytecode.analysis.values import MAP_VALUE, UNKNOWN, Pointer, Value
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.objectfile.data_sections import is_read_only
@@ -73,6 +73,8 @@ record about them can be resolved without the kernel's types."""
 
 _MOVES = frozenset({0x18, 0xB4, 0xB7})  # lddw and moves of an immediate
 _EITHER: Value = frozenset({0, 1})
+_VERSION = "LINUX_KERNEL_VERSION"
+_NEWEST = 0xFFFFFF  # major, minor and patch level in a byte each
 
 
 def without_flavour(name: str) -> str:
@@ -91,7 +93,7 @@ class Assumptions:
 
     Attributes:
         answers: by function and slot, what the instruction there gives.
-        weak: addresses of weak externs, by name.
+        weak: addresses of externs that may be missing, by name.
         guarded: functions with a question about existence, or that ask for a weak address.
         read_only: names of sections of constants.
         constants: their content, for those that are taken as known.
@@ -134,7 +136,7 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
             answers.setdefault(record.function, {})[record.slot] = _EITHER
         elif without_flavour(record.root) not in STABLE_TYPES:
             answers.setdefault(record.function, {})[record.slot] = UNKNOWN
-    weak = _weak_names(object_file)
+    weak = _weak_names(object_file) | _versions(object_file)
     if weak:
         guarded |= {
             function.name
@@ -164,14 +166,34 @@ def _weak_names(object_file: ObjectFile) -> frozenset[str]:
     )
 
 
+def _versions(object_file: ObjectFile) -> frozenset[str]:
+    """The kernel's version, which loaders provide as an extern, where the object asks for it."""
+    return frozenset(
+        extern.name
+        for extern in object_file.extern_details
+        if extern.kind == "kconfig" and extern.name == _VERSION
+    )
+
+
 def with_presence(base: Assumptions, object_file: ObjectFile, *, is_present: bool) -> Assumptions:
-    """A kernel that has everything the object asks for, or nothing of it."""
+    """A kernel that has everything the object asks for, or nothing of it.
+
+    The first is newer than every version the object compares with, the other one older.
+    """
     answers = {function: dict(found) for function, found in base.answers.items()}
     for record in object_file.core_relocations:
         if record.kind in EXISTENCE:
             answers[record.function][record.slot] = int(is_present)
     weak: dict[str, Value] = dict.fromkeys(_weak_names(object_file), int(is_present))
-    return replace(base, answers=answers, weak=weak)
+    versions = _versions(object_file)
+    newest = (_NEWEST if is_present else 0).to_bytes(4, object_file.byteorder)
+    return replace(
+        base,
+        answers=answers,
+        weak={**weak, **{name: Pointer(MAP_VALUE, 0, name) for name in versions}},
+        read_only=base.read_only | versions,
+        constants={**base.constants, **dict.fromkeys(versions, newest)},
+    )
 
 
 def with_constants(
