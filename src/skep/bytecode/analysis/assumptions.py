@@ -8,17 +8,21 @@ of ``enum bpf_core_relo_kind``) and freezes read-only data, whose loads the kern
 takes as constants (``bpf_map_is_rdonly`` in ``kernel/bpf/verifier.c``, since Linux 5.5).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+from skep.bytecode.analysis.contexts import LAYOUTS
 from skep.bytecode.analysis.values import MAP_VALUE, UNKNOWN, Pointer, Value
+from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.core.access import parse_access
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.objectfile.data_sections import is_read_only
-from skep.bytecode.objectfile.model import Function, ObjectFile
-from skep.errors import UsageError
+from skep.bytecode.objectfile.model import CoreRelocation, Function, ObjectFile
+from skep.errors import SkepError, UsageError
 
 ASSUMED = 0x107
 """No opcode of any kernel: the instruction gives the assumed value its immediate is the index of.
@@ -71,7 +75,15 @@ STABLE_TYPES = frozenset(
 """Structures whose layout is part of the interface to user space, or of a network protocol: a
 record about them can be resolved without the kernel's types."""
 
+CHANGED = 0x200
+"""Added to the opcode of arithmetic with an immediate that the loader will change."""
+
+SHIFTED = 1 << 20
+"""Offset of a load or store that the loader will change; real ones have 16 bits."""
+
 _MOVES = frozenset({0x18, 0xB4, 0xB7})  # lddw and moves of an immediate
+_MEMORY = frozenset({1, 2, 3})  # classes LDX, ST and STX
+_ARITHMETIC = frozenset({4, 7})
 _EITHER: Value = frozenset({0, 1})
 _VERSION = "LINUX_KERNEL_VERSION"
 _NEWEST = 0xFFFFFF  # major, minor and patch level in a byte each
@@ -117,9 +129,17 @@ class Assumptions:
         code = list(function.instructions)
         values: list[Value] = []
         for slot, value in answers.items():
-            if slot < len(code) and code[slot].opcode in _MOVES:
-                code[slot] = Instruction(ASSUMED, code[slot].dst, 0, 0, len(values))
+            if not 0 <= slot < len(code):
+                continue
+            opcode, dst, src, _, immediate = code[slot]
+            if opcode in _MOVES:
+                code[slot] = Instruction(ASSUMED, dst, 0, 0, len(values))
                 values.append(value)
+            elif opcode & 7 in _ARITHMETIC and not opcode & 8:
+                code[slot] = Instruction(opcode | CHANGED, dst, 0, 0, len(values))
+                values.append(value)
+            elif opcode & 7 in _MEMORY:
+                code[slot] = Instruction(opcode, dst, src, SHIFTED, immediate)
         return code, values
 
 
@@ -130,11 +150,12 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
     """Every kernel, every configuration: records may have any answer."""
     answers: dict[str, dict[int, Value]] = {}
     guarded = set()
+    functions = {function.name: function for function in object_file.functions}
     for record in object_file.core_relocations:
         if record.kind in EXISTENCE:
             guarded.add(record.function)
             answers.setdefault(record.function, {})[record.slot] = _EITHER
-        elif without_flavour(record.root) not in STABLE_TYPES:
+        elif not _is_as_compiled(object_file, functions.get(record.function), record):
             answers.setdefault(record.function, {})[record.slot] = UNKNOWN
     weak = _weak_names(object_file) | _versions(object_file)
     if weak:
@@ -158,6 +179,30 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
     )
 
 
+def _is_as_compiled(
+    object_file: ObjectFile, function: Function | None, record: CoreRelocation
+) -> bool:
+    """Whether a loader leaves the instruction of a record as it is, as far as matters here.
+
+    The compiled offset is the author's claim. A structure that puts a harmless name where another
+    kernel has the packet, or a foreign one laid over the context, would otherwise hide what is
+    accessed; so the name and the place have to be those of a structure we know.
+    """
+    root = without_flavour(record.root)
+    if function is None or not 0 <= record.slot < len(function.instructions):
+        return True
+    instruction = function.instructions[record.slot]
+    if instruction.opcode & 7 not in _MEMORY:
+        return root in STABLE_TYPES and root not in LAYOUTS
+    layout = LAYOUTS.get(root)
+    path = path_of(object_file.types, record)
+    if layout is None or not path or record.kind != CoreKind.FIELD_BYTE_OFFSET:
+        return False
+    name = re.split(r"[.\[]", path, maxsplit=1)[0]
+    here = layout.field_at(instruction.offset)
+    return here == (name if name in layout.field_names else "")
+
+
 def _weak_names(object_file: ObjectFile) -> frozenset[str]:
     return frozenset(
         extern.name
@@ -173,6 +218,23 @@ def _versions(object_file: ObjectFile) -> frozenset[str]:
         for extern in object_file.extern_details
         if extern.kind == "kconfig" and extern.name == _VERSION
     )
+
+
+def path_of(types: TypeTable | None, record: CoreRelocation) -> str:
+    """Field or enumerator of a record; empty if it has none or does not fit the types."""
+    if types is None:
+        return ""
+    try:
+        steps = parse_access(types, record).steps
+    except SkepError:
+        return ""  # the linker says what is wrong with the record
+    path = ""
+    for position, step in enumerate(steps):
+        if step.name is not None:
+            path += f"{'.' if path else ''}{without_flavour(step.name)}"
+        elif position:  # the first step is the root itself
+            path += f"[{step.index}]"
+    return path
 
 
 def with_presence(base: Assumptions, object_file: ObjectFile, *, is_present: bool) -> Assumptions:
