@@ -6,16 +6,20 @@ from collections.abc import Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.builders.assembled import EXIT, mov, one_program
+from tests.builders.assembled import EXIT, mov, one_program, value_address
 
 from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.analysis.assumptions import with_constants
 from skep.bytecode.analysis.diffing import compare
 from skep.bytecode.analysis.errors import MalformedReport
+from skep.bytecode.analysis.preparing import Preparation
+from skep.bytecode.analysis.programs import exit_numbers
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.values import signed
 from skep.bytecode.isa.helpers import HELPERS
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.kernel_types import PROGRAM_TYPES
+from skep.bytecode.objectfile.model import MapSpec
 
 MASK64 = (1 << 64) - 1
 MASK32 = (1 << 32) - 1
@@ -144,6 +148,33 @@ def test_every_value_a_program_returns_is_one_the_report_lists(
     listed = analyse(one_program(code)).program("main").exit_values
     if returned is not None and listed is not None:
         assert returned in listed
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(instructions(), min_size=1, max_size=14),
+    st.one_of(st.integers(0, 3), st.integers(0, MASK64)),
+)
+def test_what_constants_let_a_program_do_is_what_it_is_said_to_be_left_with(
+    body: list[Instruction], constant: int
+) -> None:
+    start = [mov(0, 0), mov(2, 0), mov(3, 0), mov(6, 0)]
+    zeroed = [Instruction(0x7B, 10, 0, -8), Instruction(0x7B, 10, 0, -16)]
+    code = [*start, *zeroed, *body, EXIT]
+    returned = run(code, [constant])
+    data = bytes(12) + constant.to_bytes(8, "little")
+    section = MapSpec(".rodata", 2, 4, len(data), 1, flags=0x80, data=data, origin="data")
+    objects = one_program(value_address(1, ".rodata"), code, maps=[section])
+    preparation = Preparation(objects, None, data_flow=True)
+    assumptions = with_constants(preparation.assumptions, objects, {})
+    (left,) = preparation.assuming(preparation.programs, assumptions)
+    exits = left.exits()
+    if returned is not None:
+        assert exits is None or any(
+            known is None or returned in known[0]
+            for known in (exit_numbers(value) for _, value in exits)
+        )
+        assert left.graph.functions[0].instructions <= len(code) + 1
 
 
 @settings(deadline=None, max_examples=100)

@@ -8,17 +8,21 @@ of ``enum bpf_core_relo_kind``) and freezes read-only data, whose loads the kern
 takes as constants (``bpf_map_is_rdonly`` in ``kernel/bpf/verifier.c``, since Linux 5.5).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
-from skep.bytecode.analysis.values import UNKNOWN, Value
+from skep.bytecode.analysis.contexts import LAYOUTS
+from skep.bytecode.analysis.values import MAP_VALUE, UNKNOWN, Pointer, Value
+from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.core.access import parse_access
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.objectfile.data_sections import is_read_only
-from skep.bytecode.objectfile.model import Function, ObjectFile
-from skep.errors import UsageError
+from skep.bytecode.objectfile.model import CoreRelocation, Function, ObjectFile
+from skep.errors import SkepError, UsageError
 
 ASSUMED = 0x107
 """No opcode of any kernel: the instruction gives the assumed value its immediate is the index of.
@@ -71,8 +75,18 @@ STABLE_TYPES = frozenset(
 """Structures whose layout is part of the interface to user space, or of a network protocol: a
 record about them can be resolved without the kernel's types."""
 
+CHANGED = 0x200
+"""Added to the opcode of arithmetic with an immediate that the loader will change."""
+
+SHIFTED = 1 << 20
+"""Offset of a load or store that the loader will change; real ones have 16 bits."""
+
 _MOVES = frozenset({0x18, 0xB4, 0xB7})  # lddw and moves of an immediate
+_MEMORY = frozenset({1, 2, 3})  # classes LDX, ST and STX
+_ARITHMETIC = frozenset({4, 7})
 _EITHER: Value = frozenset({0, 1})
+_VERSION = "LINUX_KERNEL_VERSION"
+_NEWEST = 0xFFFFFF  # major, minor and patch level in a byte each
 
 
 def without_flavour(name: str) -> str:
@@ -91,7 +105,7 @@ class Assumptions:
 
     Attributes:
         answers: by function and slot, what the instruction there gives.
-        weak: addresses of weak externs, by name.
+        weak: addresses of externs that may be missing, by name.
         guarded: functions with a question about existence, or that ask for a weak address.
         read_only: names of sections of constants.
         constants: their content, for those that are taken as known.
@@ -115,9 +129,17 @@ class Assumptions:
         code = list(function.instructions)
         values: list[Value] = []
         for slot, value in answers.items():
-            if slot < len(code) and code[slot].opcode in _MOVES:
-                code[slot] = Instruction(ASSUMED, code[slot].dst, 0, 0, len(values))
+            if not 0 <= slot < len(code):
+                continue
+            opcode, dst, src, _, immediate = code[slot]
+            if opcode in _MOVES:
+                code[slot] = Instruction(ASSUMED, dst, 0, 0, len(values))
                 values.append(value)
+            elif opcode & 7 in _ARITHMETIC and not opcode & 8:
+                code[slot] = Instruction(opcode | CHANGED, dst, 0, 0, len(values))
+                values.append(value)
+            elif opcode & 7 in _MEMORY:
+                code[slot] = Instruction(opcode, dst, src, SHIFTED, immediate)
         return code, values
 
 
@@ -128,13 +150,14 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
     """Every kernel, every configuration: records may have any answer."""
     answers: dict[str, dict[int, Value]] = {}
     guarded = set()
+    functions = {function.name: function for function in object_file.functions}
     for record in object_file.core_relocations:
         if record.kind in EXISTENCE:
             guarded.add(record.function)
             answers.setdefault(record.function, {})[record.slot] = _EITHER
-        elif without_flavour(record.root) not in STABLE_TYPES:
+        elif not _is_as_compiled(object_file, functions.get(record.function), record):
             answers.setdefault(record.function, {})[record.slot] = UNKNOWN
-    weak = _weak_names(object_file)
+    weak = _weak_names(object_file) | _versions(object_file)
     if weak:
         guarded |= {
             function.name
@@ -156,6 +179,30 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
     )
 
 
+def _is_as_compiled(
+    object_file: ObjectFile, function: Function | None, record: CoreRelocation
+) -> bool:
+    """Whether a loader leaves the instruction of a record as it is, as far as matters here.
+
+    The compiled offset is the author's claim. A structure that puts a harmless name where another
+    kernel has the packet, or a foreign one laid over the context, would otherwise hide what is
+    accessed; so the name and the place have to be those of a structure we know.
+    """
+    root = without_flavour(record.root)
+    if function is None or not 0 <= record.slot < len(function.instructions):
+        return True
+    instruction = function.instructions[record.slot]
+    if instruction.opcode & 7 not in _MEMORY:
+        return root in STABLE_TYPES and root not in LAYOUTS
+    layout = LAYOUTS.get(root)
+    path = path_of(object_file.types, record)
+    if layout is None or not path or record.kind != CoreKind.FIELD_BYTE_OFFSET:
+        return False
+    name = re.split(r"[.\[]", path, maxsplit=1)[0]
+    here = layout.field_at(instruction.offset)
+    return here == (name if name in layout.field_names else "")
+
+
 def _weak_names(object_file: ObjectFile) -> frozenset[str]:
     return frozenset(
         extern.name
@@ -164,14 +211,51 @@ def _weak_names(object_file: ObjectFile) -> frozenset[str]:
     )
 
 
+def _versions(object_file: ObjectFile) -> frozenset[str]:
+    """The kernel's version, which loaders provide as an extern, where the object asks for it."""
+    return frozenset(
+        extern.name
+        for extern in object_file.extern_details
+        if extern.kind == "kconfig" and extern.name == _VERSION
+    )
+
+
+def path_of(types: TypeTable | None, record: CoreRelocation) -> str:
+    """Field or enumerator of a record; empty if it has none or does not fit the types."""
+    if types is None:
+        return ""
+    try:
+        steps = parse_access(types, record).steps
+    except SkepError:
+        return ""  # the linker says what is wrong with the record
+    path = ""
+    for position, step in enumerate(steps):
+        if step.name is not None:
+            path += f"{'.' if path else ''}{without_flavour(step.name)}"
+        elif position:  # the first step is the root itself
+            path += f"[{step.index}]"
+    return path
+
+
 def with_presence(base: Assumptions, object_file: ObjectFile, *, is_present: bool) -> Assumptions:
-    """A kernel that has everything the object asks for, or nothing of it."""
+    """A kernel that has everything the object asks for, or nothing of it.
+
+    The first is newer than every version the object compares with, the other one older.
+    """
     answers = {function: dict(found) for function, found in base.answers.items()}
     for record in object_file.core_relocations:
         if record.kind in EXISTENCE:
             answers[record.function][record.slot] = int(is_present)
     weak: dict[str, Value] = dict.fromkeys(_weak_names(object_file), int(is_present))
-    return replace(base, answers=answers, weak=weak)
+    versions = _versions(object_file)
+    newest = (_NEWEST if is_present else 0).to_bytes(4, object_file.byteorder)
+    return replace(
+        base,
+        answers=answers,
+        weak={**weak, **{name: Pointer(MAP_VALUE, 0, name) for name in versions}},
+        read_only=base.read_only | versions,
+        constants={**base.constants, **dict.fromkeys(versions, newest)},
+    )
 
 
 def with_constants(
@@ -187,9 +271,9 @@ def with_constants(
         UsageError: for a name that is no variable of read-only data, or another size.
     """
     contents = {
-        spec.name: bytearray((spec.data or b"").ljust(spec.value_size, b"\0")[:_MOST_BYTES])
+        spec.name: bytearray((spec.data or b"").ljust(spec.value_size, b"\0"))
         for spec in object_file.maps
-        if spec.name in base.read_only
+        if spec.name in base.read_only and spec.value_size <= _MOST_BYTES
     }
     places = {variable.name: variable for variable in object_file.variables}
     for name, value in variables.items():
@@ -205,7 +289,8 @@ def with_constants(
     return replace(base, constants={name: bytes(data) for name, data in contents.items()})
 
 
-_MOST_BYTES = 64 << 20  # read-only data is in the file, which is smaller; .bss-like ones are not
+# Read-only data is in the file; a section that only says how large it is may say anything.
+_MOST_BYTES = 16 << 20
 
 
 def _listed(names: Iterable[str]) -> str:

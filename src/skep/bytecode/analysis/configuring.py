@@ -65,16 +65,13 @@ def configure(
 def presence_of(preparation: Preparation, object_file: ObjectFile) -> Presence:
     """What the programs reach on kernels with and without what they ask for."""
     programs = preparation.programs
-    asking = [program for program in programs if preparation.asks_for_presence(program)]
+    asking = [index for index, each in enumerate(programs) if preparation.asks_for_presence(each)]
     answers: list[list[Places | None]] = []
     for is_present in (False, True):
         assumptions = with_presence(preparation.assumptions, object_file, is_present=is_present)
-        assumed = preparation.assuming(asking, assumptions)
-        places = {
-            program.spec.name: call_places(after)
-            for program, after in zip(asking, assumed, strict=True)
-        }
-        answers.append([places.get(program.spec.name) for program in programs])
+        assumed = preparation.assuming([programs[index] for index in asking], assumptions)
+        places = dict(zip(asking, map(call_places, assumed), strict=True))
+        answers.append([places.get(index) for index in range(len(programs))])
     return Presence(*answers)
 
 

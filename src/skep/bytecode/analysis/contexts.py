@@ -45,6 +45,18 @@ class ContextLayout:
     writable: tuple[WritableField, ...] = ()
     is_known: bool = True
 
+    def field_at(self, offset: int) -> str:
+        """Name of the field at ``offset`` that matters to us; empty for others."""
+        for field_ in self.writable:
+            if field_.start <= offset < field_.end:
+                return field_.name
+        return self.packet_fields.get(offset, "")
+
+    @property
+    def field_names(self) -> frozenset[str]:
+        """Names of the fields that matter to us."""
+        return frozenset(self.packet_fields.values()) | {each.name for each in self.writable}
+
     @property
     def has_packet(self) -> bool:
         """Programs may hold pointers into a packet, or we cannot tell."""
@@ -136,6 +148,12 @@ _BY_TYPE: Mapping[str, ContextLayout] = MappingProxyType(
         "EXT": UNKNOWN_CONTEXT,  # the type of what it replaces
     }
 )
+
+
+LAYOUTS: Mapping[str, ContextLayout] = MappingProxyType(
+    {layout.name: layout for layout in (*_BY_TYPE.values(), OTHER) if layout.is_known}
+)
+"""Known layouts by the name of the structure."""
 
 
 def layout_of(program_type: str | None, *, is_known_type: bool) -> ContextLayout:

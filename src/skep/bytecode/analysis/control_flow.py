@@ -8,7 +8,7 @@ the kernel's ``include/uapi/linux/bpf.h``.
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -135,12 +135,14 @@ def flow_of(function: Function) -> FunctionFlow:
     )
 
 
-def restricted(flow: FunctionFlow, reached: Set[int]) -> FunctionFlow:
+def restricted(flow: FunctionFlow, reached: set[int]) -> FunctionFlow:
     """``flow`` as if only the blocks that begin at ``reached`` were there."""
     if reached >= flow.blocks.keys():
         return flow
     blocks = {
-        start: block._replace(successors=tuple(s for s in block.successors if s in reached))
+        start: block
+        if reached.issuperset(block.successors)
+        else block._replace(successors=tuple(s for s in block.successors if s in reached))
         for start, block in flow.blocks.items()
         if start in reached
     }

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from skep.bytecode.analysis.assumptions import without_flavour
+from skep.bytecode.analysis.assumptions import path_of, without_flavour
 from skep.bytecode.analysis.programs import Program
 from skep.bytecode.analysis.report_needs import CoreNeed
-from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import Kind
-from skep.bytecode.linking.core.access import parse_access
 from skep.bytecode.linking.core.kinds import DESCRIPTIONS, CoreKind
 from skep.bytecode.objectfile.model import CoreRelocation, ObjectFile, SourceLine
 from skep.errors import SkepError
@@ -60,23 +58,6 @@ def core_needs(
             )
         )
     return tuple(found)
-
-
-def path_of(types: TypeTable | None, record: CoreRelocation) -> str:
-    """Field or enumerator of a record; empty if it has none or does not fit the types."""
-    if types is None:
-        return ""
-    try:
-        steps = parse_access(types, record).steps
-    except SkepError:
-        return ""  # the linker says what is wrong with the record
-    path = ""
-    for position, step in enumerate(steps):
-        if step.name is not None:
-            path += f"{'.' if path else ''}{without_flavour(step.name)}"
-        elif position:  # the first step is the root itself
-            path += f"[{step.index}]"
-    return path
 
 
 def tested_helpers(object_file: ObjectFile) -> frozenset[str]:

@@ -41,3 +41,10 @@ class State:
                 old[offset] = now  # joined with a number
                 changed = True
         return changed
+
+
+def forget_numbers(stack: dict[int, Value], start: int) -> None:
+    """Drop what is known from ``start`` on; pointers stay."""
+    for offset, held in list(stack.items()):
+        if offset >= start and not (isinstance(held, Pointer) and held.kinds):
+            del stack[offset]

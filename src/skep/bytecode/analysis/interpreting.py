@@ -6,7 +6,7 @@ Instruction semantics: RFC 9669, sections 4 and 5.
 from heapq import heappop, heappush
 from typing import Protocol
 
-from skep.bytecode.analysis.assumptions import ASSUMED, Assumptions
+from skep.bytecode.analysis.assumptions import ASSUMED, CHANGED, SHIFTED, Assumptions
 from skep.bytecode.analysis.contexts import ContextLayout
 from skep.bytecode.analysis.control_flow import PACKET_LOADS, FunctionFlow
 from skep.bytecode.analysis.effects import (
@@ -19,7 +19,7 @@ from skep.bytecode.analysis.effects import (
     helper_result,
 )
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts
-from skep.bytecode.analysis.frames import State
+from skep.bytecode.analysis.frames import State, forget_numbers
 from skep.bytecode.analysis.values import (
     ANYTHING,
     CONTEXT,
@@ -231,8 +231,12 @@ class Interpreter:
 
     def _compute(self, instruction: Instruction, regs: list[Value]) -> Value:
         opcode, dst, src, offset, immediate = instruction
-        if opcode == ASSUMED:
-            return self.assumed[immediate]
+        if opcode > 0xFF:
+            if opcode == ASSUMED:
+                return self.assumed[immediate]
+            opcode ^= CHANGED
+            bits = 64 if opcode & 7 == 7 else 32
+            return compute(opcode & 0xF0, regs[dst], self.assumed[immediate], bits)
         operation = opcode & 0xF0
         bits = 64 if opcode & 7 == 7 else 32
         other = regs[src] if opcode & 8 else immediate & MASK64
@@ -275,6 +279,8 @@ class Interpreter:
         kinds = base.kinds
         if not kinds:
             return unknown
+        if offset == SHIFTED:
+            return self._load_somewhere(slot, base, unknown, is_wide=size_bits == 3)
         if kinds == MAP_VALUE:
             return self._constant(opcode, base, offset, unknown)
         if kinds == FRAME:
@@ -301,6 +307,15 @@ class Interpreter:
         if kinds & PACKET:
             self.facts.maybe_packet_loads.add(slot)
         return ANYTHING if kinds & (OUTER | CONTEXT | FRAME) else unknown
+
+    def _load_somewhere(self, slot: int, base: Pointer, unknown: Value, *, is_wide: bool) -> Value:
+        """A load whose offset the loader will change."""
+        if base.kinds & PACKET:
+            exact = base.kinds == PACKET
+            (self.facts.packet_loads if exact else self.facts.maybe_packet_loads).add(slot)
+        from_context = base.kinds & CONTEXT and (self.packet_fields or not self.context_is_known)
+        from_stack = base.kinds & (FRAME | OUTER) and is_wide
+        return ANYTHING if from_context or from_stack else unknown
 
     def _constant(self, opcode: int, base: Pointer, offset: int, unknown: Value) -> Value:
         """A load from a map's value: known if that is read-only data of a known value."""
@@ -329,12 +344,14 @@ class Interpreter:
         if not isinstance(base, Pointer) or not base.kinds:
             return
         kinds = base.kinds
+        if offset == SHIFTED:
+            base, offset = Pointer(kinds, None, base.name), 0
         if kinds & FRAME:
             if base.offset is None or kinds != FRAME:
                 if isinstance(value, Pointer) and value.kinds:
                     self._open(stack)
                 else:
-                    self._forget_numbers(stack, _DEEPEST)
+                    forget_numbers(stack, _DEEPEST)
             else:
                 place = base.offset + offset
                 self.lowest = min(self.lowest, place)
@@ -427,10 +444,4 @@ class Interpreter:
         """
         for value in arguments:
             if isinstance(value, Pointer) and value.kinds & FRAME:
-                self._forget_numbers(stack, _DEEPEST if value.offset is None else value.offset & ~7)
-
-    @staticmethod
-    def _forget_numbers(stack: dict[int, Value], start: int) -> None:
-        for offset, held in list(stack.items()):
-            if offset >= start and not (isinstance(held, Pointer) and held.kinds):
-                del stack[offset]
+                forget_numbers(stack, _DEEPEST if value.offset is None else value.offset & ~7)

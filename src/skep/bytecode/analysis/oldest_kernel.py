@@ -170,7 +170,9 @@ def _feature_needs(program: Program) -> Iterator[Need]:
     if sum(flow.instructions for flow in graph.functions) > _MOST_OLD_INSTRUCTIONS:
         yield Need((5, 2), "more than 4,096 instructions", name)
     for function, relocation in program.references:
-        if relocation.kind == "map_value":
+        extern = program.externs.get(relocation.name)
+        # Values of the kernel's configuration come in a data section too.
+        if relocation.kind == "map_value" or (extern is not None and extern.kind == "kconfig"):
             yield Need((5, 2), "global variables", name, function, relocation.slot)
             break
 

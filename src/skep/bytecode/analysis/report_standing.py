@@ -34,7 +34,7 @@ class Configured(Part):
         helpers: no longer called, by name.
         kernel_functions: no longer called, by name.
         permissions: no longer shown.
-        instructions: no longer reached, over all default programs.
+        instructions: no longer reached, over all programs.
     """
 
     oldest_kernel: str

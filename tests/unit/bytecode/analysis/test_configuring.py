@@ -39,6 +39,7 @@ class TestPresence:
             ("by_field", "5.1"),
             ("by_function", "4.1"),
             ("by_absence", "5.1"),
+            ("by_version", "5.2"),
             ("not_guarded", "5.11"),
         ],
     )

@@ -15,7 +15,7 @@ from tests.builders.assembled import (
 from tests.builders.objects import fixture
 
 from skep.bytecode.analysis.analysing import analyse
-from skep.bytecode.analysis.core_needs import path_of
+from skep.bytecode.analysis.assumptions import path_of
 from skep.bytecode.analysis.report_needs import Requirements
 from skep.bytecode.objectfile.model import CoreRelocation, MapSpec, ProgramSpec
 

@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 from tests.builders.assembled import analysed, leave
+from tests.builders.compiled import bundled_object
 from tests.builders.objects import DIRECTORY, fixture
 
 from skep.bytecode.analysis.analysing import analyse
@@ -16,6 +17,7 @@ from skep.bytecode.analysis.configuring import configure
 from skep.bytecode.analysis.document import Part
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.report_standing import Configured
+from skep.bytecode.objectfile.reading import read_object
 
 ROOT = Path(__file__).resolve().parents[4]
 TOOL = ROOT / "tools" / "generate_report_schema.py"
@@ -52,6 +54,13 @@ def test_every_field_has_a_meaning() -> None:
 @pytest.mark.parametrize("name", sorted(path.stem for path in DIRECTORY.glob("*.o")))
 def test_the_report_of_every_fixture_fits(name: str) -> None:
     assert problems(json.loads(analyse(fixture(name)).to_bytes())) == []
+
+
+@pytest.mark.parametrize("name", ["port-filter", "ratelimiting"])
+def test_the_report_of_every_bundled_program_fits(name: str) -> None:
+    report = analyse(read_object(bundled_object(name)))
+    assert problems(json.loads(report.to_bytes())) == []
+    assert {each.standard: each.conforms for each in report.standards}["skep chain"]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,25 @@ def test_a_helper_for_gpl_programs_needs_a_gpl_compatible_licence() -> None:
     assert verdict_on(free).outcome == "accepted"
 
 
+@pytest.mark.parametrize(
+    ("declared", "kernel", "is_said"),
+    [
+        ("GPL-2.0-only", b"GPL\0", False),
+        ("Apache-2.0", b"GPL\0", True),
+        ("MIT", b"Dual BSD/GPL\0", True),
+        ("GPL-2.0-only", b"GPL-2.0\0", True),
+    ],
+)
+def test_licences_that_contradict_each_other_are_warned_of(
+    declared: str, kernel: bytes, *, is_said: bool
+) -> None:
+    one = submission(make_package(objects={"counting.o": object_bytes(licence=kernel)}))
+    metadata = replace(one.content.metadata, licence=declared)
+    verdict = review(replace(one, content=replace(one.content, metadata=metadata)), STANDARD_RULES)
+    assert ("licence-agrees" in {finding.rule_id for finding in verdict.findings}) is is_said
+    assert verdict.outcome == "accepted"
+
+
 def test_what_has_no_name_in_the_permissions_table_is_refused() -> None:
     package = make_package(objects={"counting.o": object_bytes(helper=5000)})
     assert "permissions-known" in broken(verdict_on(package))

@@ -1,0 +1,34 @@
+"""Rows of a label about licences: the class, the restrictive label, and what disagrees.
+
+In a module of its own because the list of licences takes long to import; only for packages, which
+declare a licence. Pure: values give lines of text.
+"""
+
+from collections.abc import Mapping
+
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.packages.licence_classes import classify_licence, licence_findings
+from skep.packages.licences import UnknownLicence
+
+
+def licence_rows(declared: str, reports: Mapping[str, AnalysisReport]) -> list[str]:
+    """What is declared, what that means, and every finding about an object.
+
+    Args:
+        declared: the SPDX expression of the package.
+        reports: by title of the object.
+    """
+    try:
+        found = classify_licence(declared)
+    except UnknownLicence as error:
+        return [f"{declared}: {error.message}"]
+    label = "restrictive" if found.is_restrictive else "not restrictive"
+    lines = [f"{found.expression}: {found.name.replace('-', ' ')}, {label}"]
+    if found.exceptions:
+        lines.append(f"with exception {', '.join(found.exceptions)}")
+    for title, report in reports.items():
+        lines += [
+            f"{finding.severity}: {title}: {finding.text}"
+            for finding in licence_findings(declared, report.licence)
+        ]
+    return lines
