@@ -10,7 +10,8 @@ from dataclasses import replace
 from skep.bytecode.analysis.contexts import ContextLayout, layout_of
 from skep.bytecode.analysis.control_flow import Flows
 from skep.bytecode.analysis.cost import longest_path, map_cost, stack_bytes, total
-from skep.bytecode.analysis.data_flow import DataFlow
+from skep.bytecode.analysis.data_flow import Budget, DataFlow
+from skep.bytecode.analysis.errors import TooComplex
 from skep.bytecode.analysis.findings import Finding
 from skep.bytecode.analysis.flow_rules import flow_findings
 from skep.bytecode.analysis.instruction_sets import InstructionUse, groups_of, level_of, uses_of
@@ -43,12 +44,14 @@ from skep.bytecode.analysis.static_rules import object_findings, static_findings
 from skep.bytecode.analysis.taxonomy import TAXONOMY_VERSION
 from skep.bytecode.analysis.values import MAP, Pointer, Value, constants
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
-from skep.bytecode.objectfile.model import Function, ObjectFile, ProgramSpec, SourceLine
+from skep.bytecode.objectfile.model import ObjectFile, ProgramSpec, SourceLine
 from skep.bytecode.objectfile.records import line_at
 from skep.bytecode.objectfile.sections import usual_attach_type
 
 _TAIL_CALL = 12
 _MOST_TAIL_CALLS = 256
+_MOST_FUNCTIONS = 20_000
+_MOST_INSTRUCTIONS = 4_000_000
 
 
 def analyse(
@@ -64,14 +67,21 @@ def analyse(
             section names say.
         data_flow: without it everything that depends on values is ``possible``; several times
             faster.
+
+    Raises:
+        TooComplex: if programs share so much code that they reach more than 20,000 functions or
+            4,000,000 instructions together, each counted once per program. The most seen in real
+            objects are 144 and 128,369.
     """
     flows = Flows(object_file.functions)
+    _check_work(object_file, flows)
     interpreters: dict[str, DataFlow] = {}
+    budget = Budget()
     programs = []
     for spec in object_file.programs:
         stated = (program_types or {}).get(spec.name)
         programs.append(
-            _prepare(object_file, spec, stated, flows, interpreters if data_flow else None)
+            _prepare(object_file, spec, stated, flows, interpreters if data_flow else None, budget)
         )
     uses_by_function: dict[str, list[InstructionUse]] = {}
     uses = [_uses(program, uses_by_function) for program in programs]
@@ -101,18 +111,35 @@ def analyse(
     )
 
 
+def _check_work(object_file: ObjectFile, flows: Flows) -> None:
+    # Every program is analysed with all it reaches: 20,000 programs of two instructions that call
+    # one another in a chain would take hours.
+    functions = instructions = 0
+    for spec in object_file.programs:
+        reached = flows.graph(_function_of(spec, flows)).functions
+        functions += len(reached)
+        instructions += sum(len(flow.function.instructions) for flow in reached)
+        if functions > _MOST_FUNCTIONS or instructions > _MOST_INSTRUCTIONS:
+            raise TooComplex(
+                f"expected programs that reach at most {_MOST_FUNCTIONS} functions and "
+                f"{_MOST_INSTRUCTIONS} instructions together, got more by program {spec.name!r}",
+                hint="split the object: its programs share too much code to be analysed",
+            )
+
+
 def _prepare(
     object_file: ObjectFile,
     spec: ProgramSpec,
     stated: str | None,
     flows: Flows,
     interpreters: dict[str, DataFlow] | None,
+    budget: Budget,
 ) -> Program:
     if stated == spec.program_type:
         stated = None  # the section says the same: nobody has to be believed
     if stated is not None:
         spec = replace(spec, program_type=stated, attach_type=usual_attach_type(stated))
-    name = _function_of(spec, object_file.functions)
+    name = _function_of(spec, flows)
     layout = layout_of(spec.program_type, is_known_type=spec.program_type in PROGRAM_TYPES)
     graph = flows.graph(name)
     externs = externs_of(object_file)
@@ -120,7 +147,7 @@ def _prepare(
     calls = [call for flow in graph.functions for call in calls_of(flow, externs, missing)]
     facts = entry = None
     if interpreters is not None and graph.functions:
-        facts = _interpreter(interpreters, flows, layout).program(name)
+        facts = _interpreter(interpreters, flows, layout, budget).program(name)
         entry = next(iter(facts))
     return Program(
         spec=spec,
@@ -137,19 +164,20 @@ def _prepare(
     )
 
 
-def _function_of(spec: ProgramSpec, functions: Sequence[Function]) -> str:
+def _function_of(spec: ProgramSpec, flows: Flows) -> str:
     """Name of the program's function; qualified by the section if names collide."""
-    qualified = f"{spec.section}:{spec.name}"
-    names = {function.name for function in functions if function.section == spec.section}
-    return qualified if qualified in names and spec.name not in names else spec.name
+    for name in (spec.name, f"{spec.section}:{spec.name}"):
+        if flows.section_of(name) == spec.section:
+            return name
+    return spec.name
 
 
 def _interpreter(
-    interpreters: dict[str, DataFlow], flows: Flows, layout: ContextLayout
+    interpreters: dict[str, DataFlow], flows: Flows, layout: ContextLayout, budget: Budget
 ) -> DataFlow:
     found = interpreters.get(layout.name)
     if found is None:
-        found = interpreters[layout.name] = DataFlow(flows, layout)
+        found = interpreters[layout.name] = DataFlow(flows, layout, budget)
     return found
 
 
