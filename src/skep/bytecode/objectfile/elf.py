@@ -90,11 +90,21 @@ class ElfFile:
         data: the whole file.
         byteorder: of everything in it, instructions included.
         sections: in order, the empty first one included.
+        relocation_sections: those of kind REL and RELA, by the section they are for.
         symbols: in order, the empty first one included; empty if there is no table.
         symbol_table: index of the section they are from, 0 if there is none.
     """
 
-    __slots__ = ("_names", "_strings", "byteorder", "data", "sections", "symbol_table", "symbols")
+    __slots__ = (
+        "_names",
+        "_strings",
+        "byteorder",
+        "data",
+        "relocation_sections",
+        "sections",
+        "symbol_table",
+        "symbols",
+    )
 
     def __init__(self, data: bytes) -> None:
         """Read the header, all section headers and all symbols of ``data``.
@@ -108,6 +118,10 @@ class ElfFile:
         self.byteorder: Literal["little", "big"] = _identify(data)
         self._names: dict[int, str] = {}
         self.sections = self._read_sections()
+        self.relocation_sections: dict[int, list[Section]] = {}
+        for section in self.sections:
+            if section.kind in (REL, RELA):
+                self.relocation_sections.setdefault(section.info, []).append(section)
         self.symbol_table, self._strings, self.symbols = self._read_symbols()
 
     def content(self, section: Section) -> bytes:

@@ -39,9 +39,7 @@ def relocations_of(elf: ElfFile, target: Section) -> dict[int, RawRelocation]:
     """
     word = "<" if elf.byteorder == "little" else ">"
     found: dict[int, RawRelocation] = {}
-    for section in elf.sections:
-        if section.kind not in (REL, RELA) or section.info != target.number:
-            continue
+    for section in elf.relocation_sections.get(target.number, ()):
         if section.link != elf.symbol_table or not section.link:
             raise MalformedObject(
                 f"expected {section.name!r} linked to the symbol table, got section {section.link}"
