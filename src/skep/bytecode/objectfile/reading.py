@@ -7,6 +7,7 @@ foreseen or not, leaves as :class:`MalformedObject`.
 
 from collections import Counter
 
+from skep.bytecode.btf.errors import MalformedBtf
 from skep.bytecode.btf.extension import Extension, read_extension
 from skep.bytecode.btf.table import TypeTable, read_btf
 from skep.bytecode.objectfile.code import read_code
@@ -46,6 +47,20 @@ def read_object(data: bytes) -> ObjectFile:
 
 def _read(data: bytes) -> ObjectFile:
     elf = ElfFile(data)
+    try:
+        return _understood(elf)
+    except MalformedBtf as error:  # of a type that was decoded when it was needed
+        raise _of_section(elf, ".BTF", error) from error
+
+
+def _of_section(elf: ElfFile, name: str, error: MalformedBtf) -> MalformedObject:
+    """The error with the byte of the file, not of the section."""
+    section = elf.section(name)
+    start = 0 if section is None else section.offset
+    return MalformedObject(f"{name}: {error.reason}", offset=start + (error.offset or 0))
+
+
+def _understood(elf: ElfFile) -> ObjectFile:
     types = _read_types(elf)
     code = read_code(elf)
     remarks: list[str] = []
@@ -96,7 +111,10 @@ def _read_extension(elf: ElfFile, types: TypeTable | None, remarks: list[str]) -
     if types is None:
         remarks.append("section .BTF.ext without .BTF means nothing and was not read")
         return None
-    return read_extension(elf.content(section), types, elf.byteorder)
+    try:
+        return read_extension(elf.content(section), types, elf.byteorder)
+    except MalformedBtf as error:
+        raise _of_section(elf, section.name, error) from error
 
 
 def _read_maps(
