@@ -48,6 +48,11 @@ def analyse(
             section names say.
         data_flow: without it everything that depends on values is ``possible``; several times
             faster.
+
+    Raises:
+        TooComplex: if programs share so much code that they reach more than 20,000 functions or
+            4,000,000 instructions together, each counted once per program. The most seen in real
+            objects are 144 and 128,369.
     """
     preparation = Preparation(object_file, program_types, data_flow=data_flow)
     programs = preparation.programs

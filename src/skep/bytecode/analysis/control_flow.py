@@ -302,6 +302,11 @@ class Flows:
             flow = self._flows[name] = flow_of(self._functions[name])
         return flow
 
+    def section_of(self, name: str) -> str | None:
+        """The section a function is in, ``None`` if the object has no such function."""
+        function = self._functions.get(name)
+        return None if function is None else function.section
+
     def graph(self, entry: str) -> CallGraph:
         """Everything ``entry`` reaches through calls and callbacks."""
         return graph_of(entry, self.find)

@@ -13,6 +13,7 @@ are capped; nothing recurses on input beyond that depth.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from skep.bytecode.analysis.assumptions import NOTHING_ASSUMED, Assumptions
 from skep.bytecode.analysis.contexts import ContextLayout
@@ -35,11 +36,22 @@ _MOST_CONTEXTS = 8
 _MOST_DEPTH = 16  # the kernel allows 8 frames
 
 
+@dataclass(slots=True)
+class Budget:
+    """Steps that are left for all functions of an object, whatever their context."""
+
+    steps: int = _MOST_STEPS_IN_ALL
+
+
 class DataFlow:
     """Interprets functions of one object for programs with one kind of context."""
 
     def __init__(
-        self, flows: Flows, layout: ContextLayout, assumptions: Assumptions = NOTHING_ASSUMED
+        self,
+        flows: Flows,
+        layout: ContextLayout,
+        assumptions: Assumptions = NOTHING_ASSUMED,
+        budget: Budget | None = None,
     ) -> None:
         self._flows = flows
         self._layout = layout
@@ -47,7 +59,7 @@ class DataFlow:
         self._facts: dict[Key, FunctionFacts] = {}
         self._contexts: dict[str, list[Arguments]] = {}
         self._active: list[Key] = []
-        self._steps_left = _MOST_STEPS_IN_ALL
+        self._budget = Budget() if budget is None else budget
 
     def program(self, entry: str) -> Mapping[Key, FunctionFacts]:
         """Facts of the entry (first) and of everything it calls.
@@ -89,7 +101,7 @@ class DataFlow:
             return key
         flow = self._flows.find(name)
         facts = self._facts[key] = FunctionFacts()
-        if flow is None or len(self._active) >= _MOST_DEPTH or self._steps_left <= 0:
+        if flow is None or len(self._active) >= _MOST_DEPTH or self._budget.steps <= 0:
             facts.is_resolved = False
             return key
         self._active.append(key)
@@ -121,8 +133,8 @@ class DataFlow:
 
     def allowance(self) -> int:
         """Steps the next function may take."""
-        return min(MOST_STEPS, self._steps_left)
+        return min(MOST_STEPS, self._budget.steps)
 
     def spend(self, steps: int) -> None:
         """Take steps from what is left for all functions."""
-        self._steps_left -= steps
+        self._budget.steps -= steps

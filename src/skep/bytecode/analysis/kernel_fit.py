@@ -12,8 +12,12 @@ A missing field is a warning: the code would be refused only if the kernel's ver
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from skep.bytecode.analysis.assumptions import EXISTENCE, Assumptions, without_flavour
-from skep.bytecode.analysis.core_needs import path_of
+from skep.bytecode.analysis.assumptions import (
+    EXISTENCE,
+    Assumptions,
+    path_of,
+    without_flavour,
+)
 from skep.bytecode.analysis.document import Document, Part
 from skep.bytecode.analysis.locating import Locator
 from skep.bytecode.analysis.preparing import Preparation

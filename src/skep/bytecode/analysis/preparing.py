@@ -6,11 +6,15 @@ from dataclasses import replace
 from skep.bytecode.analysis.assumptions import Assumptions, base_assumptions
 from skep.bytecode.analysis.contexts import ContextLayout, layout_of
 from skep.bytecode.analysis.control_flow import Flows, FunctionFlow, graph_of, restricted
-from skep.bytecode.analysis.data_flow import DataFlow
+from skep.bytecode.analysis.data_flow import Budget, DataFlow
+from skep.bytecode.analysis.errors import TooComplex
 from skep.bytecode.analysis.programs import Call, Program, calls_of, externs_of, references_of
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
-from skep.bytecode.objectfile.model import Function, ObjectFile, ProgramSpec
+from skep.bytecode.objectfile.model import ObjectFile, ProgramSpec
 from skep.bytecode.objectfile.sections import usual_attach_type
+
+_MOST_FUNCTIONS = 20_000
+_MOST_INSTRUCTIONS = 4_000_000
 
 
 class Preparation:
@@ -19,33 +23,56 @@ class Preparation:
     def __init__(
         self, object_file: ObjectFile, program_types: Mapping[str, str] | None, *, data_flow: bool
     ) -> None:
-        """Prepare the entries; see :func:`skep.bytecode.analysis.analysing.analyse`."""
+        """Prepare the entries; see :func:`skep.bytecode.analysis.analysing.analyse`.
+
+        Raises:
+            TooComplex: if programs share so much code that they reach more than 20,000 functions
+                or 4,000,000 instructions together, each counted once per program. The most seen in
+                real objects are 144 and 128,369.
+        """
         self._object_file = object_file
         self._data_flow = data_flow
         self._externs = externs_of(object_file)
         self._maps = {each.name: each for each in object_file.maps}
         self.flows = Flows(object_file.functions)
         self.assumptions = base_assumptions(object_file)
-        interpreters: dict[str, DataFlow] = {}
+        self._check_work()
+        interpreters = _Interpreters(self.flows, self.assumptions)
         self.programs = [
             self._prepare(spec, (program_types or {}).get(spec.name), interpreters)
             for spec in object_file.programs
         ]
 
+    def _check_work(self) -> None:
+        # Every program is analysed with all it reaches: 20,000 programs of two instructions that
+        # call one another in a chain would take hours.
+        functions = instructions = 0
+        for spec in self._object_file.programs:
+            reached = self.flows.graph(_function_of(spec, self.flows)).functions
+            functions += len(reached)
+            instructions += sum(len(flow.function.instructions) for flow in reached)
+            if functions > _MOST_FUNCTIONS or instructions > _MOST_INSTRUCTIONS:
+                raise TooComplex(
+                    f"expected programs that reach at most {_MOST_FUNCTIONS} functions and "
+                    f"{_MOST_INSTRUCTIONS} instructions together, got more by program "
+                    f"{spec.name!r}",
+                    hint="split the object: its programs share too much code to be analysed",
+                )
+
     def _prepare(
-        self, spec: ProgramSpec, stated: str | None, interpreters: dict[str, DataFlow]
+        self, spec: ProgramSpec, stated: str | None, interpreters: "_Interpreters"
     ) -> Program:
         if stated == spec.program_type:
             stated = None  # the section says the same: nobody has to be believed
         if stated is not None:
             spec = replace(spec, program_type=stated, attach_type=usual_attach_type(stated))
-        name = _function_of(spec, self._object_file.functions)
+        name = _function_of(spec, self.flows)
         layout = layout_of(spec.program_type, is_known_type=spec.program_type in PROGRAM_TYPES)
         graph = self.flows.graph(name)
         calls, missing = self._calls(graph.functions, graph.missing)
         facts = entry = None
         if self._data_flow and graph.functions:
-            facts = self._interpreter(interpreters, layout, self.assumptions).program(name)
+            facts = interpreters.of(layout).program(name)
             entry = next(iter(facts))
         return Program(
             spec=spec,
@@ -68,14 +95,6 @@ class Preparation:
         calls = [call for flow in functions for call in calls_of(flow, self._externs, missing)]
         return tuple(calls), tuple(missing)
 
-    def _interpreter(
-        self, known: dict[str, DataFlow], layout: ContextLayout, assumptions: Assumptions
-    ) -> DataFlow:
-        found = known.get(layout.name)
-        if found is None:
-            found = known[layout.name] = DataFlow(self.flows, layout, assumptions)
-        return found
-
     def asks_for_presence(self, program: Program) -> bool:
         """Whether the program's code depends on what a kernel has, in a way we can follow."""
         guarded = self.assumptions.guarded
@@ -95,16 +114,14 @@ class Preparation:
 
         Those that data flow cannot resolve stay as they are.
         """
-        interpreters: dict[str, DataFlow] = {}
-        return [self._assumed(program, interpreters, assumptions) for program in programs]
+        interpreters = _Interpreters(self.flows, assumptions)
+        return [self._assumed(program, interpreters) for program in programs]
 
-    def _assumed(
-        self, program: Program, interpreters: dict[str, DataFlow], assumptions: Assumptions
-    ) -> Program:
+    def _assumed(self, program: Program, interpreters: "_Interpreters") -> Program:
         if not program.graph.functions:
             return program
         name = program.graph.functions[0].function.name
-        facts = self._interpreter(interpreters, program.layout, assumptions).program(name)
+        facts = interpreters.of(program.layout).program(name)
         if not all(each.is_resolved for each in facts.values()):
             return program
         reached: dict[str, set[int]] = {}
@@ -127,8 +144,27 @@ class Preparation:
         )
 
 
-def _function_of(spec: ProgramSpec, functions: Sequence[Function]) -> str:
+class _Interpreters:
+    """One interpreter for each kind of context; they share what they may spend."""
+
+    def __init__(self, flows: Flows, assumptions: Assumptions) -> None:
+        self._flows = flows
+        self._assumptions = assumptions
+        self._budget = Budget()
+        self._known: dict[str, DataFlow] = {}
+
+    def of(self, layout: ContextLayout) -> DataFlow:
+        """The interpreter of programs with this context."""
+        found = self._known.get(layout.name)
+        if found is None:
+            found = DataFlow(self._flows, layout, self._assumptions, self._budget)
+            self._known[layout.name] = found
+        return found
+
+
+def _function_of(spec: ProgramSpec, flows: Flows) -> str:
     """Name of the program's function; qualified by the section if names collide."""
-    qualified = f"{spec.section}:{spec.name}"
-    names = {function.name for function in functions if function.section == spec.section}
-    return qualified if qualified in names and spec.name not in names else spec.name
+    for name in (spec.name, f"{spec.section}:{spec.name}"):
+        if flows.section_of(name) == spec.section:
+            return name
+    return spec.name

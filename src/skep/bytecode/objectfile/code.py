@@ -54,7 +54,10 @@ def read_code(elf: ElfFile) -> dict[int, Code]:
     sections = [section for section in elf.sections if section.is_code]
     total = sum(section.size for section in sections) // SLOT_BYTES
     if total > MOST_INSTRUCTIONS:
-        raise MalformedObject(f"expected at most {MOST_INSTRUCTIONS} instructions, got {total}")
+        raise MalformedObject(
+            f"expected at most {MOST_INSTRUCTIONS} instructions, got {total}",
+            offset=sections[0].offset,
+        )
     names: set[str] = set()
     found: dict[int, Code] = {}
     for section in sections:

@@ -76,7 +76,8 @@ def read_variables(elf: ElfFile, maps: dict[int, MapSpec]) -> tuple[Variable, ..
         if symbol.value + symbol.size > spec.value_size:
             raise MalformedObject(
                 f"expected variable {name!r} inside {spec.name!r} of {spec.value_size} bytes, got "
-                f"bytes {symbol.value} to {symbol.value + symbol.size}"
+                f"bytes {symbol.value} to {symbol.value + symbol.size}",
+                offset=elf.sections[symbol.section].offset,
             )
         found.append(
             (symbol.section, symbol.value, Variable(name, spec.name, symbol.value, symbol.size))

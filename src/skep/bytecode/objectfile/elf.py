@@ -90,11 +90,21 @@ class ElfFile:
         data: the whole file.
         byteorder: of everything in it, instructions included.
         sections: in order, the empty first one included.
+        relocation_sections: those of kind REL and RELA, by the section they are for.
         symbols: in order, the empty first one included; empty if there is no table.
         symbol_table: index of the section they are from, 0 if there is none.
     """
 
-    __slots__ = ("_names", "_strings", "byteorder", "data", "sections", "symbol_table", "symbols")
+    __slots__ = (
+        "_names",
+        "_strings",
+        "byteorder",
+        "data",
+        "relocation_sections",
+        "sections",
+        "symbol_table",
+        "symbols",
+    )
 
     def __init__(self, data: bytes) -> None:
         """Read the header, all section headers and all symbols of ``data``.
@@ -108,6 +118,10 @@ class ElfFile:
         self.byteorder: Literal["little", "big"] = _identify(data)
         self._names: dict[int, str] = {}
         self.sections = self._read_sections()
+        self.relocation_sections: dict[int, list[Section]] = {}
+        for section in self.sections:
+            if section.kind in (REL, RELA):
+                self.relocation_sections.setdefault(section.info, []).append(section)
         self.symbol_table, self._strings, self.symbols = self._read_symbols()
 
     def content(self, section: Section) -> bytes:
@@ -125,7 +139,9 @@ class ElfFile:
         """
         found = [section for section in self.sections if section.name == name]
         if len(found) > 1:
-            raise MalformedObject(f"expected one section {name!r}, got {len(found)}")
+            raise MalformedObject(
+                f"expected one section {name!r}, got {len(found)}", offset=found[1].offset
+            )
         return found[0] if found else None
 
     def symbol_name(self, symbol: Symbol) -> str:
@@ -164,7 +180,9 @@ class ElfFile:
         entry_bytes, count, names_index = struct.unpack_from(f"{word}HHH", self.data, 58)
         # (3) The section table is inside the file, of the known layout and of sane length.
         if entry_bytes != 64:
-            raise MalformedObject(f"expected section headers of 64 bytes, got {entry_bytes}")
+            raise MalformedObject(
+                f"expected section headers of 64 bytes, got {entry_bytes}", offset=58
+            )
         if not 0 < count < MOST_SECTIONS:
             raise MalformedObject(
                 f"expected 1 to {MOST_SECTIONS - 1} sections, got {count}", offset=60
@@ -184,7 +202,9 @@ class ElfFile:
         self._check_extents(headers)
         names = _section(names_index, "", headers[names_index])
         if names.kind != STRING_TABLE:
-            raise MalformedObject(f"expected section {names_index} to hold section names")
+            raise MalformedObject(
+                f"expected section {names_index} to hold section names", offset=62
+            )
         return tuple(
             _section(
                 index,
@@ -221,20 +241,27 @@ class ElfFile:
             return 0, self.sections[0], []
         # (6) One symbol table, linked to a string table.
         if len(tables) > 1:
-            raise MalformedObject(f"expected one symbol table, got {len(tables)}")
+            raise MalformedObject(
+                f"expected one symbol table, got {len(tables)}", offset=tables[1].offset
+            )
         table = tables[0]
         if not 0 < table.link < len(self.sections):
-            raise MalformedObject(f"expected names for the symbol table, got section {table.link}")
+            raise MalformedObject(
+                f"expected names for the symbol table, got section {table.link}",
+                offset=table.offset,
+            )
         strings = self.sections[table.link]
         if strings.kind != STRING_TABLE:
             raise MalformedObject(
-                f"expected the symbol table linked to a string table, got section {strings.name!r}"
+                f"expected the symbol table linked to a string table, got section {strings.name!r}",
+                offset=table.offset,
             )
         if table.entry_bytes != 24 or table.size % 24:
             raise MalformedObject("expected symbols of 24 bytes each", offset=table.offset)
         if table.size // 24 > _MOST_SYMBOLS:
             raise MalformedObject(
-                f"expected at most {_MOST_SYMBOLS} symbols, got {table.size // 24}"
+                f"expected at most {_MOST_SYMBOLS} symbols, got {table.size // 24}",
+                offset=table.offset,
             )
         word = "<" if self.byteorder == "little" else ">"
         stored = struct.iter_unpack(f"{word}IBBHQQ", self.content(table))
@@ -260,7 +287,9 @@ def _identify(data: bytes) -> Literal["little", "big"]:
     if len(data) > MOST_FILE_BYTES:
         raise MalformedObject(f"expected at most {MOST_FILE_BYTES} bytes, got {len(data)}")
     if data[:4] != b"\x7fELF":
-        raise MalformedObject(f"expected an ELF file, got one that begins with {data[:4]!r}")
+        raise MalformedObject(
+            f"expected an ELF file, got one that begins with {data[:4]!r}", offset=0
+        )
     if len(data) < 64:
         raise MalformedObject(f"expected an ELF header of 64 bytes, got {len(data)} bytes")
     # (2) 64 bits, a known byte order, relocatable, for BPF.

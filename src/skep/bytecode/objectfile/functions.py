@@ -198,7 +198,8 @@ def _starts(
         if index >= 0 and wide[index] + 1 == place.slot:
             raise MalformedObject(
                 f"expected functions that begin with an instruction, got {found[place].name!r} "
-                "in the middle of a 64-bit load"
+                "in the middle of a 64-bit load",
+                offset=code[place.section].section.offset + SLOT_BYTES * place.slot,
             )
     return found
 
@@ -227,7 +228,10 @@ def _unique_names(elf: ElfFile, starts: Mapping[Place, _Start]) -> dict[Place, s
         choices += [f"{section}:{name}", f"{section}:{name}+{place.slot}"]
         chosen = next((choice for choice in choices if choice and choice not in taken), None)
         if chosen is None or not name:
-            raise MalformedObject(f"expected functions with names of their own, got two {name!r}")
+            raise MalformedObject(
+                f"expected functions with names of their own, got two {name!r}",
+                offset=elf.sections[place.section].offset,
+            )
         names[place] = chosen
         taken.add(chosen)
     return names

@@ -55,7 +55,9 @@ def read_btf_maps(
             understood: a member of unknown name changes the meaning of the others.
     """
     if types is None:
-        raise MalformedObject(f"expected types (.BTF) for section {SECTION_NAME}, got none")
+        raise MalformedObject(
+            f"expected types (.BTF) for section {SECTION_NAME}, got none", offset=section.offset
+        )
     variables = _variables(types)
     places = list(relocations)
     claimed = 0
@@ -78,7 +80,11 @@ def read_btf_maps(
                 f"expected a description of map {name!r} in the types",
                 offset=section.offset + symbol.value,
             )
-        spec, values = _read_definition(types, name, variable)
+        try:
+            spec, values = _read_definition(types, name, variable)
+        except (MalformedObject, MalformedBtf) as error:
+            place = section.offset + symbol.value
+            raise MalformedObject(error.reason, offset=place) from error
         if spec.pinning > 1:
             remarks.append(f"map {name}: pinning {spec.pinning} is not understood")
         if values is not None:
@@ -87,7 +93,10 @@ def read_btf_maps(
             # Overlapping definitions could make few bytes into work without end.
             claimed += len(own)
             if claimed > len(places):
-                raise MalformedObject(f"expected maps that do not overlap, got {name!r}")
+                raise MalformedObject(
+                    f"expected maps that do not overlap, got {name!r}",
+                    offset=section.offset + start,
+                )
             spec = _with_initial(elf, spec, start, {place: relocations[place] for place in own})
         found[symbol.value] = spec
     return dict(sorted(found.items()))

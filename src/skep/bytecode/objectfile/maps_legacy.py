@@ -78,7 +78,8 @@ def _symbols(elf: ElfFile, section: Section) -> list[Symbol]:
         if symbol.value in found:
             raise MalformedObject(
                 f"expected one symbol per map definition, got two at byte {symbol.value} "
-                f"of {section.name!r}"
+                f"of {section.name!r}",
+                offset=section.offset + symbol.value,
             )
         found[symbol.value] = symbol
     return [found[value] for value in sorted(found)]

@@ -6,14 +6,16 @@ foreseen or not, leaves as :class:`MalformedObject`.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 
+from skep.bytecode.btf.errors import MalformedBtf
 from skep.bytecode.btf.extension import Extension, read_extension
 from skep.bytecode.btf.table import TypeTable, read_btf
 from skep.bytecode.objectfile.code import read_code
 from skep.bytecode.objectfile.data_sections import read_data_maps, read_variables
 from skep.bytecode.objectfile.elf import PROGBITS, ElfFile
 from skep.bytecode.objectfile.errors import MalformedObject
-from skep.bytecode.objectfile.functions import read_functions, read_programs
+from skep.bytecode.objectfile.functions import CodeMap, read_functions, read_programs
 from skep.bytecode.objectfile.maps_btf import SECTION_NAME, read_btf_maps
 from skep.bytecode.objectfile.maps_legacy import is_legacy_map_section, read_legacy_maps
 from skep.bytecode.objectfile.model import CoreRelocation, MapSpec, ObjectFile
@@ -46,6 +48,20 @@ def read_object(data: bytes) -> ObjectFile:
 
 def _read(data: bytes) -> ObjectFile:
     elf = ElfFile(data)
+    try:
+        return _understood(elf)
+    except MalformedBtf as error:  # of a type that was decoded when it was needed
+        raise _of_section(elf, ".BTF", error) from error
+
+
+def _of_section(elf: ElfFile, name: str, error: MalformedBtf) -> MalformedObject:
+    """The error with the byte of the file, not of the section."""
+    section = elf.section(name)
+    start = 0 if section is None else section.offset
+    return MalformedObject(f"{name}: {error.reason}", offset=start + (error.offset or 0))
+
+
+def _understood(elf: ElfFile) -> ObjectFile:
     types = _read_types(elf)
     code = read_code(elf)
     remarks: list[str] = []
@@ -66,7 +82,7 @@ def _read(data: bytes) -> ObjectFile:
     core_relocations: tuple[CoreRelocation, ...] = ()
     if extension is not None and types is not None:
         lines = SourceLines(extension.lines, types, numbers, functions)
-        core_relocations = read_core_relocations(extension, types, numbers, functions)
+        core_relocations = _read_core(elf, extension, types, numbers, functions)
     return ObjectFile(
         byteorder=elf.byteorder,
         functions=functions.functions,
@@ -96,7 +112,25 @@ def _read_extension(elf: ElfFile, types: TypeTable | None, remarks: list[str]) -
     if types is None:
         remarks.append("section .BTF.ext without .BTF means nothing and was not read")
         return None
-    return read_extension(elf.content(section), types, elf.byteorder)
+    try:
+        return read_extension(elf.content(section), types, elf.byteorder)
+    except MalformedBtf as error:
+        raise _of_section(elf, section.name, error) from error
+
+
+def _read_core(
+    elf: ElfFile,
+    extension: Extension,
+    types: TypeTable,
+    numbers: Mapping[str, int],
+    functions: CodeMap,
+) -> tuple[CoreRelocation, ...]:
+    try:
+        return read_core_relocations(extension, types, numbers, functions)
+    except MalformedObject as error:
+        section = elf.section(".BTF.ext")
+        place = None if section is None else section.offset
+        raise MalformedObject(error.reason, offset=place) from error
 
 
 def _read_maps(

@@ -216,7 +216,9 @@ class _Ordered:
 
 
 def _printable(types: TypeTable, offset: int) -> str:
-    text = types.text(offset)
+    text = types.text(offset).replace("\t", " ")
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else " " if character.isspace() else "\ufffd"
         for character in text

@@ -115,7 +115,7 @@ def _relocated(
         )
     symbol = elf.symbols[relocation.symbol]
     if symbol.section == UNDEFINED:
-        return _extern(elf, symbol, slot, opcode, named)
+        return _extern(elf, code, symbol, slot, named)
     if symbol.section in named.code:
         if opcode == CALL:
             return _call(code, slot, symbol, relocation)
@@ -131,15 +131,18 @@ def _relocated(
             return Reference(
                 slot, "map_value", name, addend=base + _immediate(code, slot, relocation)
             )
-    return _extern(elf, symbol, slot, opcode, named)
+    return _extern(elf, code, symbol, slot, named)
 
 
-def _extern(elf: ElfFile, symbol: Symbol, slot: int, opcode: int, named: Named) -> Reference:
+def _extern(elf: ElfFile, code: Code, symbol: Symbol, slot: int, named: Named) -> Reference:
     name = elf.symbol_name(symbol)
     if not name and 0 < symbol.section < len(elf.sections):
         name = elf.sections[symbol.section].name
     if not name:
-        raise MalformedObject(f"expected relocations with named symbols, got none for slot {slot}")
+        raise MalformedObject(
+            f"expected relocations with named symbols, got none for slot {slot}",
+            offset=code.section.offset + SLOT_BYTES * slot,
+        )
     if name not in named.externs:
         kind: Literal["kfunc", "kernel_variable", "kconfig", "undeclared"] = "undeclared"
         if symbol.section == UNDEFINED:
@@ -147,7 +150,8 @@ def _extern(elf: ElfFile, symbol: Symbol, slot: int, opcode: int, named: Named) 
         else:
             named.remarks.append(f"code refers to {name!r}, which is neither map, data nor code")
         named.externs[name] = Extern(name, kind, is_weak=symbol.binding == WEAK)
-    return Reference(slot, "extern_call" if opcode == CALL else "extern_address", name)
+    is_call = code.instructions[slot].opcode == CALL
+    return Reference(slot, "extern_call" if is_call else "extern_address", name)
 
 
 def _call(code: Code, slot: int, symbol: Symbol, relocation: RawRelocation) -> Reference:
@@ -169,7 +173,8 @@ def _map(
     if spec is None:
         raise MalformedObject(
             f"expected a map at byte {place} of its section, named by instruction {slot} "
-            f"of {code.section.name!r}"
+            f"of {code.section.name!r}",
+            offset=code.section.offset + SLOT_BYTES * slot,
         )
     return Reference(slot, "map", spec.name)
 
@@ -188,7 +193,8 @@ def _whole_slots(code: Code, slot: int, place: int) -> int:
     if place % SLOT_BYTES:
         raise MalformedObject(
             f"expected the address of an instruction, got byte {place} in instruction {slot} "
-            f"of {code.section.name!r}"
+            f"of {code.section.name!r}",
+            offset=code.section.offset + SLOT_BYTES * slot,
         )
     return place // SLOT_BYTES
 

@@ -39,12 +39,11 @@ def relocations_of(elf: ElfFile, target: Section) -> dict[int, RawRelocation]:
     """
     word = "<" if elf.byteorder == "little" else ">"
     found: dict[int, RawRelocation] = {}
-    for section in elf.sections:
-        if section.kind not in (REL, RELA) or section.info != target.number:
-            continue
+    for section in elf.relocation_sections.get(target.number, ()):
         if section.link != elf.symbol_table or not section.link:
             raise MalformedObject(
-                f"expected {section.name!r} linked to the symbol table, got section {section.link}"
+                f"expected {section.name!r} linked to the symbol table, got section {section.link}",
+                offset=section.offset,
             )
         entry_bytes, layout = (16, "QQ") if section.kind == REL else (24, "QQq")
         if section.entry_bytes != entry_bytes or section.size % entry_bytes:
@@ -53,7 +52,9 @@ def relocations_of(elf: ElfFile, target: Section) -> dict[int, RawRelocation]:
                 offset=section.offset,
             )
         if section.size // entry_bytes + len(found) > _MOST_ENTRIES:
-            raise MalformedObject(f"expected at most {_MOST_ENTRIES} relocations")
+            raise MalformedObject(
+                f"expected at most {_MOST_ENTRIES} relocations", offset=section.offset
+            )
         for entry in struct.iter_unpack(f"{word}{layout}", elf.content(section)):
             place, info = entry[0], entry[1]
             kind = info & 0xFFFFFFFF

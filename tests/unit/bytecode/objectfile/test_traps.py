@@ -484,3 +484,47 @@ def test_externs_are_told_apart_by_their_declaration(order: ByteOrder) -> None:
         ("bpf_variable", "kernel_variable", False),
         ("CONFIG_HZ", "kconfig", False),
     ]
+
+
+# Where it is
+
+
+@both_orders
+def test_errors_of_types_name_the_byte_of_the_file(order: ByteOrder) -> None:
+    types = BtfBuilder(order)
+    types.integer()
+    stored = bytearray(types.build())
+    stored[24 + 4 : 24 + 8] = b"\xff" * 4  # the kind of the first type
+    builder = minimal(order)
+    builder.section(".BTF", bytes(stored))
+    data = builder.build()
+    with pytest.raises(MalformedObject, match=r"\.BTF: expected a kind") as caught:
+        read_object(data)
+    assert caught.value.offset == data.index(stored) + 24
+
+
+def test_errors_of_records_name_the_byte_of_the_file() -> None:
+    types = BtfBuilder()
+    extension = types.extension(functions=[("xdp", [(0, 1)])])[:-4]
+    builder = minimal()
+    builder.section(".BTF", types.build())
+    builder.section(".BTF.ext", extension)
+    data = builder.build()
+    with pytest.raises(MalformedObject, match=r"\.BTF\.ext: expected") as caught:
+        read_object(data)
+    assert caught.value.offset is not None
+    assert caught.value.offset >= data.index(extension)
+
+
+def test_errors_of_map_descriptions_name_the_map_and_its_place() -> None:
+    types = BtfBuilder()
+    struct = types.struct("", 8, [("surprise", types.number(1), 0)])
+    types.datasec(".maps", [(types.variable("flows", struct), 0, 8)], 8)
+    builder = minimal()
+    maps = builder.data(".maps", b"\xa5" * 16)
+    builder.symbol("flows", maps, 8, size=8, kind=OBJECT)
+    builder.section(".BTF", types.build())
+    data = builder.build()
+    with pytest.raises(MalformedObject, match="'surprise' is not understood") as caught:
+        read_object(data)
+    assert caught.value.offset == data.index(b"\xa5" * 16) + 8
