@@ -45,12 +45,12 @@ def bundled_plan(name: str) -> LoadPlan:
     return link(read_object(bundled_object(name)), None, LinkSettings())
 
 
-def compiled_plan(source: str, **settings: object) -> LoadPlan:
-    """The load plan of C written in a test; ``settings`` become macros."""
+def compiled_object(source: str, **settings: object) -> bytes:
+    """The object file of C written in a test; ``settings`` become macros."""
     with tempfile.TemporaryDirectory(prefix="skep-source-") as directory:
         path = Path(directory) / "source.bpf.c"
         path.write_text(source)
-        data = compile_object(
+        return compile_object(
             path,
             [INCLUDE],
             compiler(),
@@ -58,4 +58,8 @@ def compiled_plan(source: str, **settings: object) -> LoadPlan:
             environment=os.environ,
             defines={name: str(value) for name, value in settings.items()},
         )
-    return link(read_object(data), None, LinkSettings())
+
+
+def compiled_plan(source: str, **settings: object) -> LoadPlan:
+    """The load plan of C written in a test; ``settings`` become macros."""
+    return link(read_object(compiled_object(source, **settings)), None, LinkSettings())

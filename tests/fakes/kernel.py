@@ -200,7 +200,9 @@ class FakeKernel:
 
     # Programs and links ----------------------------------------------------------------------
 
-    def load(self, program: ProgramPlan, maps: Sequence[MapPin], name: str) -> FakeProgram:
+    def load(
+        self, program: ProgramPlan, maps: Sequence[MapPin], name: str, types: bytes | None = None
+    ) -> FakeProgram:
         identities = []
         for pin in maps:
             one = self._map(pin.deployment, pin.pin)
@@ -209,6 +211,10 @@ class FakeKernel:
             identities.append(one.identity)
         if not program.instructions or program.instructions[-1].opcode != EXIT:
             raise FakeVerifierRefused("the kernel's verifier refused", detail="last insn: not exit")
+        if program.needs_types and types is None:
+            raise FakeVerifierRefused(
+                "the kernel's verifier refused", detail="missing btf func_info"
+            )
         loaded = FakeProgram(
             next(self._identities), name, program, tuple(identities), len(program.instructions), 0
         )

@@ -56,12 +56,14 @@ class LinkedDeployment:
         program: its program, relocated; its map indexes count in ``maps``.
         maps: plans of its maps, in the order of its load plan.
         settings: what its settings write into writable maps, at most one for each map.
+        types: types of its object, if the kernel refuses the program without them (callbacks).
     """
 
     deployment: Deployment
     program: ProgramPlan
     maps: tuple[MapPlan, ...] = ()
     settings: tuple[MapSetting, ...] = ()
+    types: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

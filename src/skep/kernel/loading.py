@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn, Protocol, Self
 
 from skep.bytecode.isa.instructions import Instruction, encode
 from skep.bytecode.linking.plan import (
@@ -25,6 +25,7 @@ from skep.bytecode.linking.plan import (
     PSEUDO_MAP_INDEX_VALUE,
     PSEUDO_MAP_VALUE,
     LoadPlan,
+    MapPlan,
     ProgramPlan,
 )
 from skep.kernel.attributes import Command, ProgramInfo, ProgramLoad
@@ -124,11 +125,25 @@ class _Attempt:
     log: str
 
 
-def execute(plan: LoadPlan) -> LoadedObject:
+class MakeMap(Protocol):
+    """Makes a map of a plan, or finds the one that is meant; see :func:`create_map`."""
+
+    def __call__(
+        self, plan: MapPlan, /, *, types: Descriptor | None, entries_follow: bool
+    ) -> LoadedMap:
+        """The map; the caller closes it."""
+        ...
+
+
+def execute(plan: LoadPlan, make_map: MakeMap = create_map) -> LoadedObject:
     """Create the maps, then load the programs.
 
+    Args:
+        make_map: :class:`skep.kernel.pinned_maps.PinnedMaps` where maps may be pinned by name;
+            otherwise every map is a new one.
+
     Raises:
-        SkepError: as :func:`create_map` and :func:`load_program`; nothing stays behind.
+        SkepError: as ``make_map`` and :func:`load_program`; nothing stays behind.
     """
     with ExitStack() as made:
         # Programs and maps keep the types they were made with; our descriptor is for making only.
@@ -137,7 +152,7 @@ def execute(plan: LoadPlan) -> LoadedObject:
             if types is not None:
                 making.enter_context(types)
             maps = tuple(
-                made.enter_context(create_map(each, types=types, entries_follow=True))
+                made.enter_context(make_map(each, types=types, entries_follow=True))
                 for each in plan.maps
             )
             for owner, each in zip(maps, plan.maps, strict=True):

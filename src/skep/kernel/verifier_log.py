@@ -2,7 +2,8 @@
 
 The log is for people and changes between kernels; 7.3 added paragraphs behind the first line and
 another form of the statistics. So: the error is the first line at log level 4, save for two notes
-that 5.10 and 6.1 may print before it; the rest is kept whole and not interpreted.
+that 5.10 and 6.1 may print before it, and one that newer kernels print about an argument whose
+type they do not know; the rest is kept whole and not interpreted.
 """
 
 import re
@@ -12,6 +13,9 @@ from skep.bytecode.linking.core.patching import POISON
 from skep.bytecode.linking.plan import Poison
 
 _NOTES = re.compile(r"Unrecognized arg#[0-9]+ type |reg type unsupported for arg#[0-9]+ function ")
+# Of a program's entry it is a note, of a global function the error; then nothing follows it.
+_MAYBE_NOTE = re.compile(r"arg#[0-9]+ reference type\('[^']*'\) size cannot be determined: ")
+_PARAGRAPH = "Verification failed"  # how 7.3 begins to explain
 _POISONED = re.compile(rf"invalid func [a-z_]*#{POISON}\b")
 _POISONED_CALL = re.compile(rf"^([0-9]{{1,7}}): \(85\) call [a-z_]*#{POISON}\b", re.MULTILINE)
 _STATISTICS = re.compile(
@@ -27,11 +31,16 @@ def first_line(log: str) -> str:
     >>> first_line("Unrecognized arg#0 type PTR\nR0 !read_ok\nprocessed 1 insns")
     'R0 !read_ok'
     """
+    note = ""
     for line in log.splitlines():
         text = line.strip()
-        if text and not _NOTES.match(text) and not _STATISTICS.match(text):
-            return text
-    return ""
+        if not text or _NOTES.match(text) or _STATISTICS.match(text):
+            continue
+        if not note and _MAYBE_NOTE.match(text):
+            note = text
+            continue
+        return note if note and text.startswith(_PARAGRAPH) else text
+    return note
 
 
 def reached_poison(poisons: Sequence[Poison], line: str, trace: str) -> str:

@@ -54,7 +54,9 @@ def compose(kernel: Kernel, chain: Chain, linked: Mapping[str, LinkedDeployment]
     spliced = splice(members)
     ordered = [pins[each.member, each.map_name] for each in spliced.maps]
     try:
-        program = kernel.load(spliced.program, ordered, kernel_name(chain.fingerprint))
+        program = kernel.load(
+            spliced.program, ordered, kernel_name(chain.fingerprint), _types(chain, linked)
+        )
     except Refused as error:
         raise ChainRefused(
             f"the kernel refuses the chain {chain}, though it accepts each alone: {error.message}",
@@ -64,9 +66,15 @@ def compose(kernel: Kernel, chain: Chain, linked: Mapping[str, LinkedDeployment]
     return Composed(program, measured)
 
 
+def _types(chain: Chain, linked: Mapping[str, LinkedDeployment]) -> bytes | None:
+    # A program with callbacks runs alone, with its types; spliced code would need those of all
+    # its members as one, so the splicer refuses such members.
+    return linked[chain.members[0].deployment].types if len(chain.members) == 1 else None
+
+
 def _alone(kernel: Kernel, linked: LinkedDeployment, pins: list[MapPin]) -> Measured:
     try:
-        program = kernel.load(linked.program, pins, _ALONE)
+        program = kernel.load(linked.program, pins, _ALONE, linked.types)
     except Refused as error:
         raise MemberRefused(
             f"the kernel refuses {linked.deployment.name}: {error.message}",

@@ -210,8 +210,13 @@ class Kernel(Links, MapReader, Protocol):
         """
         ...
 
-    def load(self, program: ProgramPlan, maps: Sequence[MapPin], name: str) -> Program:
+    def load(
+        self, program: ProgramPlan, maps: Sequence[MapPin], name: str, types: bytes | None = None
+    ) -> Program:
         """Load a program with pinned maps, in the order of its map indexes.
+
+        Args:
+            types: of its object, for a program that the kernel refuses without them.
 
         Raises:
             NoSuchPin: a map is not there.

@@ -9,7 +9,8 @@ class NodeSettings:
     """Places and patience.
 
     Attributes:
-        root: directory of the node: ``node.db``, ``content/``, ``trust/``, ``lock``, ``demo/``.
+        root: directory of the node: ``node.db``, ``content/``, ``trust/``, ``lock``, ``demo/``,
+            ``kernel-types/``.
         bpffs: directory of pins; a bpf file system is mounted there if it is none.
         lock_seconds: how long a command waits for another one to finish.
     """
@@ -32,6 +33,11 @@ class NodeSettings:
     def trust(self) -> Path:
         """Trusted keys, one directory for each publisher."""
         return self.root / "trust"
+
+    @property
+    def kernel_types(self) -> Path:
+        """Indexes of the kernel's types, made when an object first needs them."""
+        return self.root / "kernel-types"
 
     @property
     def lock(self) -> Path:

@@ -11,10 +11,13 @@ package goes through these steps again (product promises 1 and 2):
    makes another one run.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.linking.linking import link
-from skep.bytecode.linking.plan import LoadPlan
+from skep.bytecode.linking.needs import needs_kernel_types, used_externs
+from skep.bytecode.linking.plan import LoadPlan, MapPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object
@@ -23,8 +26,9 @@ from skep.chains.fingerprints import map_pin_name
 from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.clock import Clock
 from skep.digests import Digest
-from skep.errors import UsageError
+from skep.errors import Unsupported, UsageError
 from skep.hooks.table import find_hook
+from skep.node.link_target import LinkTarget
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.node.trust_store import TrustStore
 from skep.packages.client.bundles import stored_bundles
@@ -44,6 +48,10 @@ class WrongHook(UsageError):
     """The program is made for another hook."""
 
 
+class UnsupportedMap(Unsupported):
+    """The program has a map that this node cannot make by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """Implements the ``Packages`` port.
@@ -52,11 +60,13 @@ class Shelf:
         content: packages and their signatures.
         trust: whose signatures count.
         clock: for evidence.
+        target: the kernel that programs are linked for.
     """
 
     content: ContentStore
     trust: TrustStore
     clock: Clock
+    target: LinkTarget | None = None
 
     def resolve(self, reference: Reference) -> Digest:
         """The manifest a reference means here: its digest, its version, or the latest there is.
@@ -127,7 +137,7 @@ class Shelf:
             Digest.parse(deployment.digest),
             deployment.policy,
         )
-        return link_deployment(package.content, deployment)
+        return link_deployment(package.content, deployment, self.target)
 
     def _policy(self, reference: Reference, decision: TrustDecision) -> TrustPolicy:
         match decision:
@@ -137,14 +147,21 @@ class Shelf:
                 return self.trust.policy_for(reference.publisher)
 
 
-def link_deployment(content: PackageContent, deployment: Deployment) -> LinkedDeployment:
-    """Link a deployment's program with its settings; pure.
+def link_deployment(
+    content: PackageContent, deployment: Deployment, target: LinkTarget | None = None
+) -> LinkedDeployment:
+    """Link a deployment's program with its settings.
+
+    Args:
+        target: the kernel to link for, asked only if the program needs it; without one, a program
+            that does is refused.
 
     Raises:
         UnknownProgram, UnknownSetting, WrongSetting, WrongHook: the deployment asks for what the
             package has not.
         UnusableSetting, MalformedObject, CannotLink: the package is wrong, or needs what is not
             there.
+        UnsupportedMap: a map begins with other maps or programs, or needs types to be made.
     """
     metadata = content.metadata
     program = metadata.program(deployment.program)
@@ -155,22 +172,54 @@ def link_deployment(content: PackageContent, deployment: Deployment) -> LinkedDe
         )
     object_file = _object_with(content, deployment.program)
     values = setting_values(content, deployment)
-    plan = link(
-        object_file,
-        None,
-        LinkSettings(
-            program_types={deployment.program: find_hook(program.hook).program_type},
-            programs=frozenset({deployment.program}),
-            variables=_variables(object_file, values),
-        ),
+    settings = LinkSettings(
+        program_types={deployment.program: find_hook(program.hook).program_type},
+        programs=frozenset({deployment.program}),
+        variables=_variables(object_file, values),
     )
+    types: KernelTypes | None = None
+    if target is not None and needs_kernel_types(object_file, deployment.program):
+        types = target.types()
+        settings = _asking(settings, object_file, deployment.program, target)
+    plan = link(object_file, types, settings)
+    _check_maps(content, plan.maps)
+    linked_program = plan.program(deployment.program)
     pins = tuple(map_pin_name(map_plan) for map_plan in plan.maps)
     return LinkedDeployment(
         deployment=replace(deployment, maps=pins),
-        program=plan.program(deployment.program),
+        program=linked_program,
         maps=plan.maps,
         settings=_map_settings(content, plan, values),
+        types=plan.btf if linked_program.needs_types else None,
     )
+
+
+def _asking(
+    settings: LinkSettings, object_file: ObjectFile, program: str, target: LinkTarget
+) -> LinkSettings:
+    """``settings`` with what the program asks of the kernel besides its types."""
+    externs = used_externs(object_file, program)
+    kinds = {each.kind for each in externs}
+    if "kconfig" in kinds:
+        settings = replace(
+            settings, kernel_config=target.configuration(), kernel_version=target.version_code()
+        )
+    if "kernel_variable" in kinds:
+        names = [each.name for each in externs if each.kind == "kernel_variable"]
+        settings = replace(settings, kernel_symbols=target.symbols(names))
+    return settings
+
+
+def _check_maps(content: PackageContent, maps: Iterable[MapPlan]) -> None:
+    # The node makes and pins maps one by one: one that begins with others, or that the kernel
+    # refuses without the object's types, would need all of them at once.
+    for each in maps:
+        if each.inner is not None or each.map_entries or each.program_entries or each.needs_types:
+            raise UnsupportedMap(
+                f"{content.metadata.name}: map {each.name} holds other maps or programs, or needs "
+                "types to be made, which a node cannot do yet",
+                hint="wait for a version that supports it",
+            )
 
 
 def setting_values(content: PackageContent, deployment: Deployment) -> tuple[SettingValue, ...]:

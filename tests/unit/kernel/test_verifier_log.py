@@ -29,6 +29,23 @@ STATISTICS = (
             "R0 !read_ok",
             id="7.3-paragraphs",
         ),
+        pytest.param(
+            "arg#0 reference type('UNKNOWN ') size cannot be determined: -22\n"
+            "program of this type cannot use helper bpf_override_return#58\n" + STATISTICS,
+            "program of this type cannot use helper bpf_override_return#58",
+            id="6.18-note-about-the-context",
+        ),
+        pytest.param(
+            "arg#1 reference type('FWD x') size cannot be determined: -22\n" + STATISTICS,
+            "arg#1 reference type('FWD x') size cannot be determined: -22",
+            id="6.18-the-same-as-an-error",
+        ),
+        pytest.param(
+            "arg#1 reference type('FWD x') size cannot be determined: -22\n"
+            "Verification failed: it\n",
+            "arg#1 reference type('FWD x') size cannot be determined: -22",
+            id="the-same-with-paragraphs",
+        ),
         pytest.param("\n\n  unreachable insn 3\n", "unreachable insn 3", id="blank-lines-before"),
         pytest.param(STATISTICS, "", id="statistics-only"),
         pytest.param("", "", id="empty"),

@@ -89,7 +89,10 @@ class TypeTable:
         Raises:
             MalformedBtf: if there is no such type.
         """
-        fixed, each = _TAILS[self.kind(type_id)]
+        kind = self.kind(type_id)
+        if kind is Kind.VOID:
+            raise MalformedBtf(f"expected the id of a stored type, got {type_id}")
+        fixed, each = _TAILS[kind]
         place = self._places[type_id]
         (info,) = struct.unpack_from(f"{self._word}I", self.raw, place + 4)
         return self.raw[place : place + 12 + fixed + each * (info & 0xFFFF)]

@@ -28,7 +28,8 @@ _PREFIX = "CONFIG_"
 _ARRAY = 2
 _KEY = b"\0\0\0\0"
 _MOST_BYTES = 1 << 20
-_NUMBER = re.compile(r"-?(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})")
+# As Kconfig writes them; a zero in front would make it octal to some readers.
+_NUMBER = re.compile(r"-?(?:0[xX][0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,19})")
 _SIGNED, _CHARACTER, _BOOLEAN = 1, 2, 4
 _TRISTATE = {"n": 0, "y": 1, "m": 2}
 
@@ -130,6 +131,8 @@ def _declared(types: TypeTable, extern: Extern, variable: BtfType) -> _Declared:
             form = _Form.TEXT if is_text and not element.encoding & _BOOLEAN else None
         case _:
             pass
+    if size > _MOST_BYTES:  # before anything of that size is made
+        raise CannotLink(f"{extern.name}: expected at most {_MOST_BYTES} bytes, it has {size}")
     if form is None:
         raise CannotLink(f"{extern.name}: values of the configuration cannot be of its type")
     return _Declared(extern.name, form, size, alignment, is_signed, extern.is_weak)
@@ -142,7 +145,7 @@ def _value(declared: _Declared, settings: LinkSettings) -> bytes:
                 "the object asks for the version of the kernel",
                 hint="state kernel_version in the settings",
             )
-        return settings.kernel_version.to_bytes(declared.size, settings.byteorder)
+        return _fitting(declared, str(settings.kernel_version), settings)
     text: str | None = None
     if declared.name.startswith(_PREFIX):
         if settings.kernel_config is None and not declared.is_weak:
@@ -157,6 +160,10 @@ def _value(declared: _Declared, settings: LinkSettings) -> bytes:
         raise CannotLink(
             f"this kernel's configuration has no {declared.name}, which the object requires"
         )
+    return _fitting(declared, text, settings)
+
+
+def _fitting(declared: _Declared, text: str, settings: LinkSettings) -> bytes:
     encoded = _encode(declared, text, settings)
     if encoded is None:
         raise CannotLink(
@@ -181,6 +188,8 @@ def _encode(declared: _Declared, text: str, settings: LinkSettings) -> bytes | N
             return text.encode()
         case _Form.CHARACTER | _Form.NUMBER if _NUMBER.fullmatch(text):
             number = int(text, 16 if "x" in text.lower() else 10)
+            if declared.size == 8 and -(1 << 63) <= number < 1 << 64:  # whatever the sign
+                return (number & (1 << 64) - 1).to_bytes(8, settings.byteorder)
             try:
                 return number.to_bytes(declared.size, settings.byteorder, signed=declared.is_signed)
             except OverflowError:

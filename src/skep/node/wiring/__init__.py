@@ -22,6 +22,7 @@ from skep.node.store.state import SqliteState
 from skep.node.trust_store import TrustStore
 from skep.node.wiring.host import HostAdapter
 from skep.node.wiring.kernel_adapter import KernelAdapter
+from skep.node.wiring.running_kernel import RunningKernel
 from skep.packages.client.content_store import ContentStore
 
 __all__ = ["NodeNotWritable", "NodeSettings", "dismount", "open_node"]
@@ -57,8 +58,9 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
         kernel = KernelAdapter(pins)
         content = ContentStore(settings.content)
         trust = TrustStore(settings.trust)
+        shelf = Shelf(content, trust, clock, RunningKernel(settings.kernel_types))
         yield Node(
-            Services(kernel, state, Shelf(content, trust, clock), clock, compose),
+            Services(kernel, state, shelf, clock, compose),
             trust=trust,
             meter=Meter(state, kernel, content),
             playgrounds=PlaygroundKeeper(settings.demo, HostAdapter()),

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 from skep.kernel.attributes import Command
+from skep.kernel.btf import load_types
 from skep.kernel.errors import KernelObjectMissing, KernelRefused, PinMissing
 from skep.kernel.information import open_by_id
 from skep.kernel.interfaces import xdp_program_id
@@ -90,11 +91,14 @@ class KernelAdapter(PinReader):
             for key in gone:
                 loaded.delete(key)
 
-    def load(self, program: ProgramPlan, maps: Sequence[MapPin], name: str) -> LoadedProgram:
+    def load(
+        self, program: ProgramPlan, maps: Sequence[MapPin], name: str, types: bytes | None = None
+    ) -> LoadedProgram:
         """Load a program with pinned maps, in the order of its map indexes."""
         with ExitStack() as opened:
             loaded = [opened.enter_context(self._open(pin)) for pin in maps]
-            return load_program(program, loaded, kernel_name=name)
+            given = None if types is None else opened.enter_context(load_types(types))
+            return load_program(program, loaded, kernel_name=name, types=given)
 
     def running(self, hook: str, ifindex: int) -> LoadedProgram:
         """The program our link runs."""
