@@ -14,6 +14,7 @@ from skep.cli import (
     build,
     chain,
     demo,
+    diff,
     doctor,
     inspect,
     install,
@@ -34,7 +35,7 @@ from skep.cli.context import current_output
 
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("everyone, first", ("demo",)),
-    ("author", ("build", "inspect", "keys", "sign", "publish")),
+    ("author", ("build", "inspect", "diff", "keys", "sign", "publish")),
     (
         "operator",
         (
@@ -87,6 +88,7 @@ def root(
 app.command("demo")(demo.command)
 app.command("build")(build.command)
 app.command("inspect")(inspect.command)
+app.command("diff")(diff.command)
 app.add_typer(keys.app, name="keys")
 app.command("sign")(sign.command)
 app.command("publish")(publish.command)
