@@ -107,7 +107,8 @@ def explanation_lines(explanation: Mapping[str, object], output: Output) -> Iter
     if explanation["reason"]:
         yield f"  {explanation['reason']}"
     places = explanation["places"]
-    assert isinstance(places, list)
+    if not isinstance(places, list):
+        return
     for place in places:
         where = place["program"] or "the object as a whole"
         if place["function"] not in ("", place["program"]):

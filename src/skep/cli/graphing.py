@@ -1,7 +1,7 @@
 """``skep inspect --graph``: control flow as SVG, without scripts, the same bytes every time."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -110,13 +110,17 @@ def svg_of(object_file: ObjectFile, program: str) -> str:
     total = right + (100 if calls else 0)
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{y}" '
-            f'viewBox="0 0 {total} {y}" role="img">',
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{total}" height="{y}" '
+                f'viewBox="0 0 {total} {y}" role="img">'
+            ),
             f"<title>Control flow of {_safe(program)}</title>",
             f"<style>{_STYLE}</style>",
-            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
-            'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" '
-            'style="fill:#808890;stroke:none"/></marker></defs>',
+            (
+                '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+                'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" '
+                'style="fill:#808890;stroke:none"/></marker></defs>'
+            ),
             *parts,
             "</svg>",
         ]
@@ -127,7 +131,7 @@ def _safe(text: str) -> str:
     return escape("".join(each if each.isprintable() else "\ufffd" for each in text))
 
 
-def _lines(block: Block, instructions: Sequence[ListedInstruction]) -> list[tuple[str, str, str]]:
+def _lines(block: Block, instructions: Iterable[ListedInstruction]) -> list[tuple[str, str, str]]:
     """(class, text, called function) of each line of a block."""
     found: list[tuple[str, str, str]] = []
     for each in instructions:
@@ -170,7 +174,7 @@ def _function(
     }
     right = max((box.x + box.width for box in placed.values()), default=0)
     order = {start: index for index, start in enumerate(blocks)}
-    backs = 0
+    backs = furthest = 0
     for start, block in blocks.items():
         ends = list(block.successors)
         for number, end in enumerate(ends):
@@ -180,6 +184,10 @@ def _function(
             kind = "back" if is_back else "taken" if number or end != block.end else "next"
             backs += is_back
             lane = right + 10 + 8 * (backs % 8)
+            if not is_back:
+                passed = _beside(placed[start], placed[end], placed.values())
+                lane = passed + 12 + 6 * number if passed else 0
+                furthest = max(furthest, lane)
             parts.append(_edge(placed[start], placed[end], (number, len(ends)), kind, lane))
     for start, box in placed.items():
         parts.append(f'<rect x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}"/>')
@@ -190,7 +198,7 @@ def _function(
             if label:
                 calls.append(((box.x + box.width, line - 4), label))
     bottom = max((box.y + box.height for box in placed.values()), default=y)
-    return right + (80 if backs else 0), bottom - y
+    return max(right + (80 if backs else 0), furthest), bottom - y
 
 
 def _within(block: Block, shown: ListedFunction) -> Iterator[ListedInstruction]:
@@ -202,6 +210,12 @@ def _within(block: Block, shown: ListedFunction) -> Iterator[ListedInstruction]:
         yield each
 
 
+def _beside(one: Box, two: Box, boxes: Iterable[Box]) -> int:
+    """Where an edge passes the rows between its ends; 0 if there are none."""
+    between = [box for box in boxes if one.y + one.height < box.y and box.y + box.height < two.y]
+    return max((box.x + box.width for box in between), default=0)
+
+
 def _edge(one: Box, two: Box, port: tuple[int, int], kind: str, lane: int) -> str:
     x = one.x + one.width * (port[0] + 1) // (port[1] + 1)
     y = one.y + one.height
@@ -210,6 +224,12 @@ def _edge(one: Box, two: Box, port: tuple[int, int], kind: str, lane: int) -> st
         points = [(x, y), (x, y + 14), (lane, y + 14), (lane, two.y - 14), (end, two.y - 14)]
         path = "".join(f"L{a} {b}" for a, b in [*points[1:], (end, two.y)])
         return f'<path class="back" marker-end="url(#tip)" d="M{x} {y}{path}"/>'
+    if lane:
+        return (
+            f'<path class="{kind}" marker-end="url(#tip)" d="M{x} {y}C{x} {y + 22} {lane} {y + 22} '
+            f"{lane} {y + 44}L{lane} {two.y - 44}"
+            f'C{lane} {two.y - 22} {end} {two.y - 22} {end} {two.y}"/>'
+        )
     middle = (two.y - y) // 2
     bend = min(middle, 60)
     return (
