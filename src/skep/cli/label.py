@@ -3,6 +3,8 @@
 Severity is told by words and marks as well as by colour.
 """
 
+import re
+import shutil
 from collections.abc import Iterable, Iterator
 
 from skep.bytecode.analysis.report import AnalysisReport, Permission
@@ -13,21 +15,44 @@ _COLOUR = {"critical": "red", "high": "yellow", "medium": "cyan", "low": "dim", 
 _WIDTH = 13  # of the left column
 
 
-def field_lines(name: str, values: Iterable[str]) -> Iterator[str]:
-    """A name on the left, values below one another on the right."""
+_STYLED = re.compile(r"\x1b\[[0-9;]*m")
+_MOST_PROGRAMS = 6  # in a label; --json has them all
+_NARROWEST = 40
+
+
+def _visible(text: str) -> int:
+    return len(_STYLED.sub("", text))
+
+
+def _wrapped(text: str, width: int, hang: int) -> Iterator[str]:
+    """Break between words; what follows a break is indented. Colours take no room."""
+    line = ""
+    for word in re.split(r"(?<=\S) (?=\S)", text):
+        if line and _visible(line) + 1 + _visible(word) > width:
+            yield line.rstrip()
+            line = " " * hang + word
+        else:
+            line = f"{line} {word}" if line else word
+    yield line
+
+
+def field_lines(name: str, values: Iterable[str], hang: int = 2) -> Iterator[str]:
+    """A name on the left, values below one another on the right, as wide as the terminal.
+
+    Args:
+        hang: columns by which the second and later lines of a long value are indented.
+    """
+    width = max(shutil.get_terminal_size().columns, _NARROWEST) - 2 - _WIDTH
     for value in values:
-        yield f"  {name:<{_WIDTH}}{value}"
-        name = ""
+        for line in _wrapped(value, width, hang):
+            yield f"  {name:<{_WIDTH}}{line}"
+            name = ""
 
 
 def label_lines(reports: dict[str, AnalysisReport], output: Output) -> Iterator[str]:
     """Everything the analysis of a package's objects found, most serious first."""
-    for report in reports.values():
-        for program in report.programs:
-            kind = program.program_type or "type unknown"
-            size = f"{program.instructions} instructions"
-            yield from field_lines("program", [f"{program.name} ({kind}), {size}"])
-    yield from field_lines("may", may_lines(reports.values(), output))
+    yield from field_lines("program", program_lines(reports.values()))
+    yield from field_lines("may", may_lines(reports.values(), output), hang=9)
     flags = [flag for report in reports.values() for flag in report.combinations]
     yield from field_lines(
         "attention",
@@ -38,6 +63,19 @@ def label_lines(reports: dict[str, AnalysisReport], output: Output) -> Iterator[
     yield from field_lines("costs", [cost_line(reports.values())])
     remarks = [remark for report in reports.values() for remark in report.remarks]
     yield from field_lines("remarks", remarks)
+
+
+def program_lines(reports: Iterable[AnalysisReport]) -> list[str]:
+    """Programs, one a line; of many only the first ones and how many there are."""
+    lines = []
+    for report in reports:
+        for program in report.programs:
+            kind = program.program_type or "type unknown"
+            lines.append(f"{program.name} ({kind}), {program.instructions} instructions")
+    if len(lines) > _MOST_PROGRAMS + 1:
+        left = len(lines) - _MOST_PROGRAMS
+        lines = [*lines[:_MOST_PROGRAMS], f"… and {left} more (--json lists them)"]
+    return lines
 
 
 def may_lines(reports: Iterable[AnalysisReport], output: Output) -> list[str]:
