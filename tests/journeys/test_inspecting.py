@@ -1,9 +1,10 @@
 """Somebody looks at an object before running it: why it is labelled so, and what changed."""
 
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from tests.builders.commands import Skep
+from tests.builders.commands import Ran, Skep
 from tests.builders.objects import DIRECTORY
 
 MAPS = DIRECTORY / "maps.o"
@@ -15,37 +16,78 @@ def looking(tmp_path: Path) -> Skep:
     return Skep(tmp_path / "root")
 
 
+def _refused(ran: Ran, code: int, *words: str) -> None:
+    assert ran.code == code, ran.err
+    assert "bug" not in ran.err
+    for word in words:
+        assert word in ran.err
+
+
 def test_why_names_program_instruction_and_source_line(looking: Skep) -> None:
     out = looking.ok("inspect", MAPS, "--why", "net.drop").out
     assert "Can drop network packets" in out
-    assert "program count" in out
-    assert "count+23" in out
-    assert "maps.bpf.c:40  return map_lookup(&seen, &key) ? XDP_DROP : XDP_PASS;" in out
+    assert "count: exit value 1" in out
+    assert "23: exit" in out
+    assert "; return map_lookup(&seen, &key) ? XDP_DROP : XDP_PASS; @ ./maps.bpf.c:40" in out
 
 
-def test_why_says_who_is_excluded_although_its_type_could(looking: Skep) -> None:
-    out = looking.ok("inspect", PASS, "--why", "net.drop").out
-    assert "program pass: its type could" in out
+def test_the_evidence_names_instruction_and_source(looking: Skep) -> None:
+    out = looking.ok("inspect", MAPS, "--why", "net.drop").out
+    assert "declared" in out
+    assert "exit" in out
+    assert "maps.bpf.c:" in out
 
 
-def test_why_says_when_nothing_in_it_does(looking: Skep) -> None:
-    out = looking.ok("inspect", PASS, "--why", "kernel.crash").out
-    assert "nothing in it says" in out
+def test_what_is_excluded_says_why(looking: Skep) -> None:
+    ran = looking.ok("inspect", PASS, "--why", "net.drop", "--json")
+    assert ran.document["state"] == "excluded"
+    assert ran.document["excluded_in"] == ["pass"]
+    assert "data flow" in str(ran.document["reason"])
 
 
-def test_why_as_a_document(looking: Skep) -> None:
-    document = looking.ok("inspect", MAPS, "--why", "net.drop", "--json").document
-    assert document["schema"] == "skep.why/v1"
-    objects = document["objects"]
-    assert isinstance(objects, dict)
-    (found,) = objects["maps.o"]["found"]
-    assert {place["line"] for place in found["evidence"]} == {40, 47}
+def test_an_unknown_permission_is_told_its_neighbours(looking: Skep) -> None:
+    _refused(looking("inspect", PASS, "--why", "net.dorp"), 2, "net.dorp", "net.drop")
 
 
-def test_why_of_no_permission_is_a_usage_error_with_a_hint(looking: Skep) -> None:
-    ran = looking("inspect", MAPS, "--why", "net.dorp")
-    assert ran.code == 2
-    assert "did you mean net.drop" in ran.err
+def test_a_listing_has_labels_sources_and_maps(looking: Skep) -> None:
+    out = looking.ok(
+        "inspect", DIRECTORY / "subprograms.o", "--disassemble", "--program", "first"
+    ).out
+    assert "1: (85) call pc+5  <outer>" in out
+    assert "r1 = map[.bss][0]+0" in out
+    assert "; return state & 1; @ subprograms.bpf.c:10" in out
+    assert "second" not in out
+
+
+def test_an_unknown_program_is_told_the_known_ones(looking: Skep) -> None:
+    for view in ("--disassemble", "--graph"):
+        _refused(looking("inspect", PASS, view, "--program", "no"), 2, "pass")
+
+
+def test_a_picture_is_well_formed_and_always_the_same(looking: Skep, tmp_path: Path) -> None:
+    wanted = ["inspect", DIRECTORY / "subprograms.o", "--graph", "--program", "first", "-o"]
+    for name in ("one.svg", "two.svg"):
+        looking.ok(*wanted, tmp_path / name)
+    data = (tmp_path / "one.svg").read_bytes()
+    assert data == (tmp_path / "two.svg").read_bytes()
+    assert b"<script" not in data
+    assert ElementTree.fromstring(data).tag.endswith("svg")  # noqa: S314 - we wrote it
+
+
+def test_a_picture_goes_nowhere_else(looking: Skep, tmp_path: Path) -> None:
+    wanted = ["inspect", PASS, "--graph", "-o"]
+    _refused(looking(*wanted, tmp_path / "none" / "a.svg"), 4, "cannot be written")
+    _refused(looking(*wanted, tmp_path), 4, "cannot be written")
+
+
+def test_what_is_no_object_is_refused_by_every_view(looking: Skep, tmp_path: Path) -> None:
+    path = tmp_path / "not.o"
+    path.write_bytes(b"#!/bin/sh\n")
+    for view in ([], ["--disassemble"], ["--graph"], ["--why", "net.drop"]):
+        ran = looking("inspect", path, *view)
+        assert ran.code not in (0, 1)
+        assert "ELF" in ran.err
+    assert looking("diff", path, PASS).code not in (0, 1)
 
 
 def test_a_version_that_may_more_asks_for_consent_again(looking: Skep) -> None:

@@ -16,13 +16,13 @@ def command(
 ) -> None:
     """Say what changed in permissions, needs, maps, licence and cost. Exits 0 either way."""
     from skep.cli.differences import Comparison, difference_document, difference_lines
-    from skep.cli.locating import locate_objects
+    from skep.cli.subjects import find_subject
 
     run = invocation(json=json, quiet=quiet, verbose=verbose)
-    before = locate_objects(old, run.environment)
-    after = locate_objects(new, run.environment)
+    before = find_subject(old, run.environment)
+    after = find_subject(new, run.environment)
     comparison = Comparison.of(before.reports(), after.reports())
     run.output.emit(
-        difference_document(before.identity, after.identity, comparison),
+        difference_document(before.document, after.document, comparison),
         lambda: difference_lines((before.heading, after.heading), comparison, run.output),
     )

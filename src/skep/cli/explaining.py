@@ -1,109 +1,127 @@
-"""``skep inspect --why``: what in the code says that a program may do something."""
+"""``skep inspect --why``: where in the code a permission comes from."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from itertools import groupby
 
-from skep.bytecode.analysis.report import AnalysisReport, Evidence, Permission
+from skep.bytecode.analysis.listing import list_program, printable
+from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
-from skep.bytecode.analysis.texts import permission_text
-from skep.cli.locating import Inspected
+from skep.bytecode.objectfile.model import ObjectFile
+from skep.cli.disassembling import choose_programs
 from skep.cli.output import Output
+from skep.cli.subjects import Subject
 from skep.errors import UsageError
 
-SCHEMA = "skep.why/v1"
-_KINDS = {
-    "E": "an instruction shows it",
-    "T": "programs of this type can",
-    "D": "data flow shows it",
-}
+_EXCLUDED = (
+    "the code could have had it by its type or by what it calls, but data flow followed every "
+    "value that decides about it, and none shows it"
+)
+_ABSENT = "nothing in the code points to it: no call, no instruction, no type"
 
 
-class UnknownPermission(UsageError):
-    """The text names no permission."""
-
-
-def explain(found: Inspected, permission: str, output: Output) -> None:
-    """Print the evidence of one permission.
+def check_permission(permission: str) -> None:
+    """Refuse what is no permission.
 
     Raises:
-        UnknownPermission: there is none of that name.
+        UsageError: with those that are spelled nearly so.
     """
     if permission not in PERMISSIONS:
-        near = get_close_matches(permission, PERMISSIONS, n=3, cutoff=0.5)
-        known = [near_one for near_one in PERMISSIONS if near_one.startswith(f"{permission}.")]
-        raise UnknownPermission(
-            f"expected the id of a permission, got {permission!r}",
-            hint=f"did you mean {', '.join(known or near)}?" if known or near
-            else f"permissions: {', '.join(PERMISSIONS)}",
-        )  # fmt: skip
-    reports = found.reports()
-    output.emit(
-        found.identity
-        | {
-            "schema": SCHEMA,
-            "permission": permission,
-            "text": permission_text(permission),
-            "objects": {
-                title: {
-                    "found": [each.to_document() for each in _of(report, permission)],
-                    "excluded": _excluded(report, permission),
+        near = get_close_matches(permission, PERMISSIONS, 3, 0.4)
+        if not near:
+            near = [each for each in PERMISSIONS if each.startswith(permission[:3])][:5]
+        raise UsageError(
+            f"expected the id of a permission such as net.drop, got {permission!r}",
+            hint=f"did you mean {', '.join(near)}?" if near else "skep inspect prints the ids",
+        )
+
+
+def explain(subject: Subject, permission: str, program: str | None) -> dict[str, object]:
+    """The evidence, schema ``skep.why/v1``."""
+    objects = subject.read()
+    if program is not None:
+        choose_programs(objects, program)
+    places: list[dict[str, object]] = []
+    excluded: list[str] = []
+    count = 0
+    confidences = set()
+    for title, report in subject.reports().items():
+        found, total = _places(objects[title], report, permission, program)
+        places += found
+        count += total
+        for each in report.permissions:
+            if each.id == permission:
+                confidences.add(each.confidence)
+        excluded += [
+            each.name
+            for each in report.programs
+            if program in (None, each.name)
+            and any(p.id == permission and p.confidence == "excluded" for p in each.permissions)
+        ]
+    if not places:
+        state = "excluded" if excluded else "absent"
+    else:
+        state = "declared" if "declared" in confidences else "possible"
+    return {
+        "schema": "skep.why/v1",
+        "permission": permission,
+        "text": PERMISSIONS[permission].text,
+        "state": state,
+        "places": places,
+        "place_count": count,
+        "excluded_in": excluded,
+        "reason": {"excluded": _EXCLUDED, "absent": _ABSENT}.get(state, ""),
+    }
+
+
+def _places(
+    object_file: ObjectFile, report: AnalysisReport, permission: str, program: str | None
+) -> tuple[list[dict[str, object]], int]:
+    names = {spec.name for spec in object_file.programs}
+    listings: dict[str, Mapping[tuple[str, int], str]] = {}
+    found: list[dict[str, object]] = []
+    total = 0
+    for each in report.permissions:
+        if each.id != permission:
+            continue
+        kept = [one for one in each.evidence if program in (None, one.program)]
+        total += each.evidence_count if program is None else len(kept)
+        for one in kept:
+            if one.program in names and one.program not in listings:
+                listings[one.program] = {
+                    (function.name, listed.own_slot): f"{listed.slot}: {listed.text}"
+                    for function in list_program(object_file, one.program)
+                    for listed in function.instructions
                 }
-                for title, report in reports.items()
-            },
-        },
-        lambda: _lines(found.heading, reports, permission, output),
-    )
+            text = ""
+            if one.slot is not None:
+                key = (printable(one.function), one.slot)
+                text = listings.get(one.program, {}).get(key, "")
+            found.append({**one.to_document(), "instruction": text})
+    return found, total
 
 
-def _of(report: AnalysisReport, permission: str) -> list[Permission]:
-    return [each for each in report.permissions if each.id == permission]
-
-
-def _excluded(report: AnalysisReport, permission: str) -> list[str]:
-    """Programs that could do it by their type, and whose code shows that they do not."""
-    return [
-        program.name
-        for program in report.programs
-        for each in program.permissions
-        if each.id == permission and each.confidence == "excluded"
-    ]
-
-
-def _lines(
-    heading: str, reports: Mapping[str, AnalysisReport], permission: str, output: Output
-) -> Iterator[str]:
-    yield output.style(heading, "bold")
-    is_there = False
-    for title, report in reports.items():
-        if len(reports) > 1:
-            yield title
-        for each in _of(report, permission):
-            is_there = True
-            yield (
-                f"  {output.style(each.severity, 'bold')}  "
-                f"{permission_text(each.id, each.confidence, each.scope)}  "
-                + output.style(f"[{each.id}]", "dim")
-            )
-            for program, places in groupby(each.evidence, key=lambda place: place.program):
-                yield f"  program {program}" if program else "  the object as a whole"
-                for place in places:
-                    yield from _place_lines(place, output)
-            if each.evidence_count > len(each.evidence):
-                yield f"    … and {each.evidence_count - len(each.evidence)} more places"
-        for program in _excluded(report, permission):
-            is_there = True
-            yield (
-                f"  program {program}: its type could; the values it returns and what it writes "
-                "show that it does not"
-            )
-    if not is_there:
-        yield f"  nothing in it says: {permission_text(permission).lower()}  [{permission}]"
-
-
-def _place_lines(place: Evidence, output: Output) -> Iterator[str]:
-    where = f"{place.function}+{place.slot}: " if place.slot is not None else ""
-    yield f"    {where}{place.what}  " + output.style(_KINDS.get(place.kind, ""), "dim")
-    if place.file:
-        source = f"{place.file}:{place.line}"
-        yield f"      {output.style(source, 'cyan')}  {place.text.strip()}".rstrip()
+def explanation_lines(explanation: Mapping[str, object], output: Output) -> Iterator[str]:
+    """As people read it."""
+    heading = f"{explanation['permission']}  {explanation['text']}"
+    yield f"{output.style(heading, 'bold')}  ({explanation['state']})"
+    if explanation["reason"]:
+        yield f"  {explanation['reason']}"
+    places = explanation["places"]
+    if not isinstance(places, list):
+        return
+    for place in places:
+        where = place["program"] or "the object as a whole"
+        if place["function"] not in ("", place["program"]):
+            where += f", function {place['function']}"
+        yield f"  {printable(str(where))}: {printable(str(place['what']))}"
+        if place["instruction"]:
+            yield f"    {place['instruction']}"
+        if place.get("file"):
+            source = f"; {printable(str(place['text']))} @ {place['file']}:{place['line']}"
+            yield "    " + output.style(printable(source), "dim")
+    count = explanation["place_count"]
+    if isinstance(count, int) and count > len(places):
+        yield f"  and {count - len(places)} more places"
+    excluded = explanation["excluded_in"]
+    if isinstance(excluded, list) and excluded:
+        yield f"  excluded in: {', '.join(map(printable, excluded))}"

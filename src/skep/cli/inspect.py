@@ -1,5 +1,6 @@
 """``skep inspect``: the label of an object file or a package on this machine."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,28 +11,66 @@ from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
 def command(
     what: Annotated[str, typer.Argument(metavar="FILE|REF", help="Object file or package.")],
     why: Annotated[
-        str | None,
-        typer.Option("--why", metavar="PERMISSION", help="Show what in the code says so."),
+        str | None, typer.Option("--why", metavar="PERMISSION", help="Show the evidence for it.")
+    ] = None,
+    disassemble: Annotated[
+        bool, typer.Option("--disassemble", help="Print the instructions and their sources.")
+    ] = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Draw the control flow of a program as SVG.")
+    ] = False,
+    program: Annotated[
+        str | None, typer.Option("--program", metavar="NAME", help="Only this program.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the SVG goes.")
     ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Say what an object file or package may do, needs, costs and is licensed as."""
-    from skep.cli.explaining import explain
     from skep.cli.label import label_lines
-    from skep.cli.locating import locate_objects
+    from skep.cli.subjects import find_subject
+    from skep.errors import UsageError
 
     run = invocation(json=json, quiet=quiet, verbose=verbose)
-    found = locate_objects(what, run.environment)
+    views = [why is not None, disassemble, graph]
+    if sum(views) > 1:
+        raise UsageError("expected one of --why, --disassemble and --graph, got several")
+    if program is not None and not any(views):
+        raise UsageError("--program goes with --why, --disassemble or --graph")
+    if to is not None and not graph:
+        raise UsageError("--output goes with --graph")
     if why is not None:
-        explain(found, why, run.output)
-        return
-    reports = found.reports()
-    document = found.identity | {
-        "reports": {name: report.to_document() for name, report in reports.items()}
-    }
-    run.output.emit(
-        document,
-        lambda: [run.output.style(found.heading, "bold"), *label_lines(reports, run.output)],
-    )
+        from skep.cli.explaining import check_permission
+
+        check_permission(why)
+    subject = find_subject(what, run.environment)
+    document = dict(subject.document)
+    if disassemble:
+        from skep.cli.disassembling import choose_programs, listing_document, listing_lines
+
+        listings = choose_programs(subject.read(), program)
+        document |= listing_document(listings)
+        run.output.emit(document, lambda: listing_lines(listings, run.output))
+    elif graph:
+        from skep.cli.graphing import draw
+
+        draw(subject, program, to, run.output)
+    elif why is not None:
+        from skep.cli.explaining import explain, explanation_lines
+
+        explanation = explain(subject, why, program)
+        document |= explanation
+        run.output.emit(document, lambda: explanation_lines(explanation, run.output))
+    else:
+        reports = subject.reports()
+        document["reports"] = {name: report.to_document() for name, report in reports.items()}
+        run.output.emit(
+            document,
+            lambda: [
+                run.output.style(subject.heading, "bold"),
+                *label_lines(reports, run.output),
+            ],
+        )

@@ -8,7 +8,6 @@ from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.objectfile.reading import read_object
 from skep.cli.environment import Environment
-from skep.cli.files import read_file
 from skep.errors import NotFound, UsageError
 from skep.packages.client.content_store import ContentStore
 from skep.packages.content import PackageContent
@@ -122,46 +121,6 @@ def locate(text: str, environment: Environment) -> Found | Path:
             f"{text} is not on this machine", hint=f"skep pull {text} fetches it from a marketplace"
         )
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Inspected:
-    """What the label is about.
-
-    Attributes:
-        heading: what people see above it.
-        identity: the same for machines: ``file``, or ``package`` and ``digest``.
-        objects: content by title.
-        program_types: by function, where a package says; empty for a bare file.
-    """
-
-    heading: str
-    identity: dict[str, object]
-    objects: Mapping[str, bytes]
-    program_types: Mapping[str, str]
-
-    def reports(self) -> dict[str, AnalysisReport]:
-        """Derive the report of each object."""
-        return derive_reports(self.objects, self.program_types)
-
-
-def locate_objects(text: str, environment: Environment) -> Inspected:
-    """Find what ``text`` names and read its object files.
-
-    Raises:
-        NotFound: nothing here is called that.
-    """
-    found = locate(text, environment)
-    if isinstance(found, Path):
-        objects = {found.name: read_file(found, "an object file")}
-        return Inspected(str(found), {"file": str(found)}, objects, {})
-    content = found.open()
-    return Inspected(
-        f"{found.reference}  {content.metadata.summary}",
-        {"package": found.reference, "digest": str(found.descriptor.digest)},
-        dict(content.objects),
-        content.metadata.program_types,
-    )
 
 
 def derive_reports(

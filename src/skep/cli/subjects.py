@@ -1,0 +1,52 @@
+"""What is looked at: the object files of a file or of a package on this machine."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.objectfile.model import ObjectFile
+from skep.bytecode.objectfile.reading import read_object
+from skep.cli.environment import Environment
+from skep.cli.files import read_file
+from skep.cli.locating import derive_reports, locate
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An object file or a package.
+
+    Attributes:
+        heading: what people see it called.
+        objects: content by title.
+        program_types: by function, where the package says.
+        document: what it is, for ``--json``.
+    """
+
+    heading: str
+    objects: Mapping[str, bytes]
+    program_types: Mapping[str, str]
+    document: Mapping[str, object]
+
+    def reports(self) -> dict[str, AnalysisReport]:
+        """Derive the reports, now, from the bytes."""
+        return derive_reports(self.objects, self.program_types)
+
+    def read(self) -> dict[str, ObjectFile]:
+        """The objects as values."""
+        return {title: read_object(data) for title, data in self.objects.items()}
+
+
+def find_subject(text: str, environment: Environment) -> Subject:
+    """Find what a person named; see :func:`skep.cli.locating.locate` for the errors."""
+    found = locate(text, environment)
+    if isinstance(found, Path):
+        objects = {found.name: read_file(found, "an object file")}
+        return Subject(str(found), objects, {}, {"file": str(found)})
+    content = found.open()
+    return Subject(
+        f"{found.reference}  {content.metadata.summary}",
+        dict(content.objects),
+        content.metadata.program_types,
+        {"package": found.reference, "digest": str(found.descriptor.digest)},
+    )

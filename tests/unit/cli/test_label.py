@@ -1,0 +1,34 @@
+import io
+
+import pytest
+from tests.builders.objects import DIRECTORY, fixture
+
+from skep.bytecode.analysis.analysing import analyse
+from skep.cli.label import label_lines
+from skep.cli.output import Output
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in DIRECTORY.glob("*.o")))
+def test_a_label_fits_a_screen(name: str) -> None:
+    lines = list(label_lines({name: analyse(fixture(name))}, Output(out=Terminal())))
+    assert len(lines) <= 30
+    assert [line for line in lines if len(line) > 80] == []
+
+
+def test_lines_stay_whole_when_they_go_elsewhere() -> None:
+    report = analyse(fixture("core_kinds"))
+    piped = list(label_lines({"x": report}, Output(out=io.StringIO())))
+    shown = list(label_lines({"x": report}, Output(out=Terminal())))
+    assert len(piped) < len(shown)
+    assert max(map(len, piped)) > 80
