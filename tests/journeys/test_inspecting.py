@@ -1,10 +1,12 @@
 """Somebody looks at an object before running it: why it is labelled so, and what changed."""
 
+import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 from tests.builders.commands import Ran, Skep
+from tests.builders.kernels import moved_kernel
 from tests.builders.objects import DIRECTORY
 
 MAPS = DIRECTORY / "maps.o"
@@ -129,3 +131,37 @@ def test_a_difference_with_what_is_no_object_is_malformed(looking: Skep, tmp_pat
     ran = looking("diff", PASS, text)
     assert ran.code == 3
     assert "ELF" in ran.err
+
+
+def test_an_object_is_checked_against_a_version(looking: Skep) -> None:
+    assert "fits" in looking.ok("inspect", MAPS, "--kernel", "6.1").out
+    ran = looking("inspect", DIRECTORY / "map_extra.o", "--kernel", "5.10")
+    assert ran.code == 8
+    assert "BLOOM_FILTER needs Linux 5.16" in ran.out
+
+
+def test_an_object_is_checked_against_a_file_of_types(looking: Skep, tmp_path: Path) -> None:
+    types = tmp_path / "kernel.btf"
+    types.write_bytes(moved_kernel())
+    ran = looking.ok("inspect", DIRECTORY / "core_kinds.o", "--kernel", types, "--json")
+    assert ran.document["schema"] == "skep.kernel-fits/v1"
+    assert ran.document["fits"] is True
+    assert "never_there" in ran.out
+
+
+def test_what_is_no_kernel_is_an_error_and_nothing_waits(looking: Skep, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    _refused(looking("inspect", PASS, "--kernel", pipe), 2, "not a file")
+    _refused(looking("inspect", PASS, "--kernel", tmp_path), 2, "not a file")
+    text = tmp_path / "vmlinuz"
+    text.write_bytes(b"MZ" * 100)
+    _refused(looking("inspect", PASS, "--kernel", text), 3, "vmlinuz", "unpacked")
+    _refused(looking("inspect", PASS, "--kernel", "vmlinux-6.1"), 2, "there is no file")
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/btf/vmlinux").exists(), reason="this kernel was built without types"
+)
+def test_an_object_is_checked_against_the_running_kernel(looking: Skep) -> None:
+    assert "this machine" in looking.ok("inspect", MAPS, "--kernel", "running").out

@@ -19,6 +19,14 @@ def command(
     graph: Annotated[
         bool, typer.Option("--graph", help="Draw the control flow of a program as SVG.")
     ] = False,
+    kernel: Annotated[
+        str | None,
+        typer.Option(
+            "--kernel",
+            metavar="FILE|VERSION",
+            help="Check against a vmlinux, a BTF file, a version, or 'running'.",
+        ),
+    ] = None,
     program: Annotated[
         str | None, typer.Option("--program", metavar="NAME", help="Only this program.")
     ] = None,
@@ -36,8 +44,8 @@ def command(
 
     run = invocation(json=json, quiet=quiet, verbose=verbose)
     views = [why is not None, disassemble, graph]
-    if sum(views) > 1:
-        raise UsageError("expected one of --why, --disassemble and --graph, got several")
+    if sum([*views, kernel is not None]) > 1:
+        raise UsageError("expected one of --why, --disassemble, --graph, --kernel, got several")
     if program is not None and not any(views):
         raise UsageError("--program goes with --why, --disassemble or --graph")
     if to is not None and not graph:
@@ -54,6 +62,10 @@ def command(
         listings = choose_programs(subject.read(), program)
         document |= listing_document(listings)
         run.output.emit(document, lambda: listing_lines(listings, run.output))
+    elif kernel is not None:
+        from skep.cli.kernel_checking import check_kernel
+
+        check_kernel(subject, kernel, run.output)
     elif graph:
         from skep.cli.graphing import draw
 

@@ -142,10 +142,13 @@ def fit_to_types(
     preparation = Preparation(object_file, program_types, data_flow=True)
     assumptions = check.assumptions(preparation.assumptions)
     wanted = [program for program in preparation.programs if not program.spec.is_optional]
-    found: dict[FitFinding, None] = dict.fromkeys(check.shared(wanted))
+    found = [*check.shared(wanted)]
     for program in preparation.assuming(wanted, assumptions):
-        found |= dict.fromkeys(check.program(program))
-    ordered = sorted(found, key=lambda finding: _LEVELS.index(finding.level))
+        found += check.program(program)
+    once: dict[tuple[object, ...], FitFinding] = {}
+    for each in found:  # programs share functions: the same place is told once
+        once.setdefault((each.level, each.what, each.function, each.slot), each)
+    ordered = sorted(once.values(), key=lambda finding: _LEVELS.index(finding.level))
     return KernelFit(basis="types", findings=tuple(ordered))
 
 
@@ -281,7 +284,8 @@ class _Check:
             if isinstance(answer, SkepError):
                 yield self._at(program, "no", answer.message, record.function, record.slot)
             elif record.kind in EXISTENCE and answer == 0:
-                text = f"this kernel has no {self._path(record)}; the object asks first"
+                lacks = "has another" if record.kind == CoreKind.TYPE_MATCHES else "has no"
+                text = f"this kernel {lacks} {self._path(record)}; the object asks first"
                 yield self._at(program, "note", text, record.function, record.slot)
             elif answer is None:
                 text = f"this kernel has no {self._path(record)} ({what})"

@@ -1,0 +1,122 @@
+"""``skep inspect --kernel``: whether an object fits a kernel."""
+
+import os
+import platform
+import stat
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from skep.bytecode.analysis.kernel_fit import FitFinding, KernelFit, fit_to_types, fit_to_version
+from skep.bytecode.btf.kernel_types import KernelTypes
+from skep.bytecode.btf.vmlinux import types_in
+from skep.cli.output import Output, wrapped
+from skep.cli.subjects import Subject
+from skep.errors import FAMILIES, NotFound, NotPermitted, UsageError
+from skep.versions import KernelVersion, MalformedVersion
+
+RUNNING = "running"
+_RUNNING_TYPES = Path("/sys/kernel/btf/vmlinux")
+_COLOURS = {"no": "red", "warning": "yellow", "note": "dim"}
+
+
+def check_kernel(subject: Subject, kernel: str, output: Output) -> None:
+    """Say whether every object fits, and leave with the code of ``unsupported`` if one does not.
+
+    Args:
+        kernel: a vmlinux, a file of BTF, a version such as 5.15, or ``running``.
+
+    Raises:
+        UsageError: it is none of these.
+        MalformedBtf, NotFound, NotPermitted: the file cannot be read.
+    """
+    heading, fits = _fits(subject, kernel)
+    all_fit = all(fit.fits for fit in fits.values())
+    output.emit(
+        {
+            **subject.document,
+            "schema": "skep.kernel-fits/v1",
+            "kernel": kernel,
+            "fits": all_fit,
+            "objects": {title: fit.to_document() for title, fit in fits.items()},
+        },
+        lambda: _lines(f"{subject.heading}  on  {heading}", fits, output),
+    )
+    if not all_fit:
+        raise typer.Exit(FAMILIES["unsupported"].exit_code)
+
+
+def _fits(subject: Subject, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:
+    path = _RUNNING_TYPES if kernel == RUNNING else Path(kernel)
+    if kernel == RUNNING or path.exists():
+        types = KernelTypes.build(_types(path))
+        name = f"Linux {platform.release()}, this machine" if kernel == RUNNING else kernel
+        return name, {
+            title: fit_to_types(each, types, program_types=subject.program_types)
+            for title, each in subject.read().items()
+        }
+    try:
+        version = KernelVersion.parse(kernel)
+    except MalformedVersion as error:
+        raise UsageError(
+            f"expected a vmlinux, a file of BTF, a kernel version such as 5.15, or {RUNNING!r}; "
+            f"got {kernel!r}, and there is no file of that name"
+        ) from error
+    return f"Linux {version}", {
+        title: fit_to_version(report, version) for title, report in subject.reports().items()
+    }
+
+
+def _types(path: Path) -> bytes:
+    try:
+        # Without O_NONBLOCK a pipe that nobody writes to would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except PermissionError as error:
+        raise NotPermitted(f"{path} may not be read by this user") from error
+    except OSError as error:
+        raise NotFound(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError(f"expected a vmlinux or a file of BTF, {path} is not a file")
+        return types_in(partial(_read, descriptor), found.st_size)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, offset: int, length: int) -> bytes:
+    parts = []
+    while length > 0 and (part := os.pread(descriptor, length, offset)):  # sysfs gives a page
+        parts.append(part)
+        offset += len(part)
+        length -= len(part)
+    return b"".join(parts)
+
+
+def _lines(heading: str, fits: Mapping[str, KernelFit], output: Output) -> Iterator[str]:
+    yield output.style(heading, "bold")
+    for title, fit in fits.items():
+        if len(fits) > 1:
+            yield f"  object {title}"
+        for finding in fit.findings:
+            yield from _finding_lines(finding, output)
+    findings = [finding for fit in fits.values() for finding in fit.findings]
+    if not all(fit.fits for fit in fits.values()):
+        yield output.style("  does not fit", "red", "bold")
+    elif any(finding.level == "warning" for finding in findings):
+        yield output.style("  fits, with warnings", "yellow", "bold")
+    else:
+        yield output.style("  fits, as far as can be told", "green", "bold")
+
+
+def _finding_lines(finding: FitFinding, output: Output) -> Iterator[str]:
+    level = output.style(f"{finding.level:<8}", _COLOURS[finding.level])
+    program = f"{finding.program}: " if finding.program else ""
+    first, *further = wrapped(f"{program}{finding.what}", output.width and output.width - 12)
+    yield f"  {level} {first}"
+    yield from (" " * 13 + line for line in further)
+    if finding.file:
+        source = f"{finding.file}:{finding.line}  {finding.text}"
+        yield " " * 11 + output.style(source, "dim")
