@@ -15,9 +15,8 @@ from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.matching import Matcher
-from skep.bytecode.linking.core.patching import POISON
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
-from skep.bytecode.linking.plan import LDDW, PSEUDO_BTF_ID, PSEUDO_MAP_INDEX_VALUE
+from skep.bytecode.linking.plan import LDDW, POISON, PSEUDO_BTF_ID, PSEUDO_MAP_INDEX_VALUE
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import Extern, ObjectFile, Relocation
 

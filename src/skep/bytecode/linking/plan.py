@@ -18,6 +18,8 @@ PSEUDO_FUNCTION = 4
 PSEUDO_MAP_INDEX = 5
 PSEUDO_MAP_INDEX_VALUE = 6
 LDDW = 0x18
+POISON = 195896080
+"""Number of a helper that no kernel has: 0xbad2310, "bad relo"."""
 
 
 @dataclass(frozen=True, slots=True)
