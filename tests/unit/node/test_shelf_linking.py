@@ -20,8 +20,9 @@ from skep.packages.opening import open_package
 class FakeTarget:
     """A kernel with few functions; remembers what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, hertz: int = 250) -> None:
         self.asked: list[str] = []
+        self.hertz = hertz
 
     def types(self) -> KernelTypes:
         self.asked.append("types")
@@ -31,7 +32,7 @@ class FakeTarget:
 
     def configuration(self) -> Mapping[str, str] | None:
         self.asked.append("configuration")
-        return {"CONFIG_HZ": "250", "CONFIG_BPF": "y", "CONFIG_NET": "y"}
+        return {"CONFIG_HZ": f"{self.hertz}", "CONFIG_BPF": "y", "CONFIG_NET": "y"}
 
     def version_code(self) -> int:
         self.asked.append("version")
@@ -72,6 +73,13 @@ def test_configuration_values_are_another_map_with_a_name_of_its_own() -> None:
     found = linked("kfunc", "configuration", FakeTarget())
     assert found.maps[-1].name == ".kconfig"
     assert found.deployment.maps[-1].startswith("-kconfig-")
+
+
+def test_a_deployment_is_the_same_on_the_next_kernel() -> None:
+    one = linked("kfunc", "configuration", FakeTarget(250))
+    two = linked("kfunc", "configuration", FakeTarget(1000))
+    assert one.maps[-1].contents != two.maps[-1].contents
+    assert one.deployment == two.deployment
 
 
 def test_types_go_along_only_where_the_kernel_insists() -> None:

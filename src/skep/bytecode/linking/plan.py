@@ -44,6 +44,8 @@ class MapPlan:
         inner: what the maps in a map of maps look like; made for creation only.
         map_entries: what a map of maps begins with: index and index of the map in the plan.
         program_entries: what a program array begins with: index and name of the program.
+        layout: what is where in ``contents``, if these are the kernel's answers: they differ
+            between kernels, what they are answers to does not. Empty for other maps.
     """
 
     name: str
@@ -62,6 +64,7 @@ class MapPlan:
     inner: "MapPlan | None" = None
     map_entries: tuple[tuple[int, int], ...] = ()
     program_entries: tuple[tuple[int, str], ...] = ()
+    layout: str = ""
 
 
 class FunctionType(NamedTuple):
