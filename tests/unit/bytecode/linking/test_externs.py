@@ -178,3 +178,11 @@ def test_a_load_gets_what_was_found_and_keeps_its_register(
     found: Resolved, source: int, low: int, high: int
 ) -> None:
     assert load(found) == [Instruction(LDDW, 3, source, 0, low), Instruction(0, 0, 0, 0, high)]
+
+
+def test_many_mentions_of_many_names_take_no_time() -> None:
+    externs = [Extern(f"name{number}", "kfunc", is_weak=True) for number in range(20_000)]
+    made = resolver(*externs)
+    for _ in range(5):
+        for extern in externs:
+            assert made.resolve(extern.name, "extern_call").kind == "missing"
