@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from tests.builders.deployments import array_map, hash_map, returning, rodata
+from tests.builders.objects import fixture
 from tests.fakes.kernel import FakeKernel
 
-from skep.chains.fingerprints import kernel_name
+from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.settings import LinkSettings
+from skep.chains.fingerprints import kernel_name, map_pin_name
 from skep.errors import Conflict, Refused
 from skep.kernel.interfaces import ifindex
 from skep.kernel.network import (
@@ -281,3 +284,20 @@ def test_a_missing_interface_is_not_found(port: Port) -> None:
 def test_the_kernel_says_what_it_is(port: Port) -> None:
     facts = port.kernel.facts()
     assert facts.release.startswith(str(facts.version))
+
+
+def test_a_program_with_callbacks_is_loaded_with_its_types_only(port: Port) -> None:
+    plan = link(fixture("callback"), None, LinkSettings())
+    (walk,) = plan.programs
+    pins = []
+    for each in plan.maps:
+        port.kernel.create_map("walking", map_pin_name(each), each)
+        pins.append(MapPin("walking", map_pin_name(each), each))
+    with pytest.raises(Refused) as caught:
+        port.kernel.load(walk, pins, NAME)
+    assert "missing btf func_info" in caught.value.message + caught.value.detail
+    program = port.kernel.load(walk, pins, NAME, plan.btf)
+    try:
+        assert program.name == NAME
+    finally:
+        program.close()

@@ -129,8 +129,9 @@ def map_pin_name(map_plan: MapPlan) -> str:
 
     A map with initial contents (``.rodata``, ``.data``) is another map when they are others, so
     they are part of its name: the old one and the new one can then be pinned side by side while
-    one chain replaces the other. Dots are reserved in bpffs and become ``-``, which no C
-    identifier has.
+    one chain replaces the other. Of a map with the kernel's answers the questions are, so that the
+    same deployment is the same on the next kernel; nothing pinned outlives a kernel anyway. Dots
+    are reserved in bpffs and become ``-``, which no C identifier has.
 
     >>> map_pin_name(MapPlan("rl_config", 2, 4, 8, 1))
     'rl_config'
@@ -145,6 +146,8 @@ def map_pin_name(map_plan: MapPlan) -> str:
             hint="rename the map in the program's source",
         )
     pin = name.replace(".", "-")
+    if map_plan.layout:
+        return f"{pin}-{_digits([map_plan.layout.encode()])}"
     if not map_plan.contents:
         return pin
     pairs = (part for pair in sorted(map_plan.contents) for part in pair)

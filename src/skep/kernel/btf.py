@@ -31,7 +31,7 @@ def load_types(btf: bytes) -> Descriptor:
         return _load(btf, log)
     except BpfError as error:
         text = log.value.decode("utf-8", "replace")
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         raise KernelRefused(
             f"the kernel refused the object's types: {lines[-1] if lines else 'no reason given'}",
             hint="the whole log is in the details",

@@ -8,10 +8,12 @@ kept in a file named after the kernel. The file is only ever a shortcut:
 2. A file in it is taken if it is a regular file of ours, not a link, and no larger than an index.
 3. It must be of this very kernel, complete and undamaged; otherwise it is made anew.
 4. A new one replaces the old in one step, so that a reader sees one or the other.
+5. Then those of other kernels go, and what interrupted writers left; nothing else does.
 """
 
 import hashlib
 import os
+import re
 import secrets
 import stat
 import struct
@@ -26,6 +28,9 @@ VMLINUX = Path("/sys/kernel/btf/vmlinux")
 NOTES = Path("/sys/kernel/notes")
 _MOST_BTF_BYTES = 64 << 20  # kernels of 2026 have 5 MB
 _MOST_INDEX_BYTES = 32 << 20
+_SUFFIX = ".btf-index"
+# Names of indexes, and of those that are being written.
+_OURS = re.compile(r"[0-9a-f]{16,64}\.btf-index|\.[0-9a-f]{16,64}\.btf-index\.[0-9a-f]{16}")
 _BUILD_ID = 3  # NT_GNU_BUILD_ID
 _BUILD_ID_BYTES = range(8, 33)
 
@@ -52,7 +57,7 @@ def kernel_types(
     if directory is None:
         return KernelTypes.build(raw)
     try:
-        name = f"{identity.hex()}.btf-index"
+        name = f"{identity.hex()}{_SUFFIX}"
         index = _read_index(directory, name)
         if index is not None:
             with suppress(MalformedBtf):  # (3)
@@ -60,6 +65,7 @@ def kernel_types(
         types = KernelTypes.build(raw)
         with suppress(OSError):  # a full disk costs time at the next start, nothing else
             _write_index(directory, name, types.to_index(identity))
+            _remove_others(directory, name)
     finally:
         os.close(directory)
     return types
@@ -149,3 +155,10 @@ def _write_index(directory: int, name: str, index: bytes) -> None:
         with suppress(OSError):
             os.unlink(temporary, dir_fd=directory)
         raise
+
+
+def _remove_others(directory: int, name: str) -> None:
+    for each in os.listdir(directory):
+        if each != name and _OURS.fullmatch(each):  # (5)
+            with suppress(OSError):
+                os.unlink(each, dir_fd=directory)

@@ -92,3 +92,15 @@ def test_deployment_names(name: str) -> None:
 def test_what_cannot_be_a_directory_in_bpffs_is_refused(name: str) -> None:
     with pytest.raises(BadDeploymentName):
         parse_deployment_name(name)
+
+
+def test_a_map_of_the_kernels_answers_is_named_by_the_questions() -> None:
+    plans = [
+        MapPlan(".kconfig", 2, 4, 8, 1, contents=((bytes(4), answer),), layout=layout)
+        for answer in (b"1", b"2")
+        for layout in ("CONFIG_HZ:0", "CONFIG_NET:0")
+    ]
+    names = [map_pin_name(each) for each in plans]
+    assert names[:2] == names[2:]
+    assert len(set(names)) == 2
+    assert all(name.startswith("-kconfig-") for name in names)

@@ -90,7 +90,7 @@ def test_without_a_build_id_the_types_themselves_tell_kernels_apart(
     assert machine.is_read()
     machine.btf.write_bytes(bare_kernel())
     assert not machine.is_read()
-    assert len(list(machine.cache.iterdir())) == 2
+    assert machine.is_read()
 
 
 def test_a_kernel_without_types_is_told(machine: Machine) -> None:
@@ -258,6 +258,33 @@ def test_4_a_reader_has_the_old_index_or_the_new_one(machine: Machine) -> None:
         assert not machine.is_read()
         assert machine.index.stat().st_ino != os.fstat(old.fileno()).st_ino
     assert machine.index.read_bytes() == content
+
+
+# (5) Those of other kernels
+
+
+def test_5_old_indexes_and_unfinished_ones_go_and_nothing_else(
+    machine: Machine, tmp_path: Path
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    machine.cache.mkdir(mode=0o700)
+    old, unfinished = f"{'ab' * 20}.btf-index", f".{machine.index.name}.{'cd' * 8}"
+    for name in (old, unfinished, "notes.txt", "x.btf-index", f"{'ab' * 20}.btf-index.bak"):
+        (machine.cache / name).write_bytes(b"")
+    (machine.cache / f"{'ef' * 20}.btf-index").symlink_to(precious)
+    (machine.cache / f"{'01' * 20}.btf-index").mkdir()
+    assert not machine.is_read()
+    left = {each.name for each in machine.cache.iterdir()}
+    assert left == {
+        machine.index.name,
+        "notes.txt",
+        "x.btf-index",
+        f"{'ab' * 20}.btf-index.bak",
+        f"{'01' * 20}.btf-index",
+    }
+    assert precious.read_bytes() == b"precious"
+    assert machine.is_read()
 
 
 # Build ids

@@ -5,7 +5,7 @@ tools/lib/bpf/libbpf.c of Linux 6.18.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from skep.bytecode.btf.kernel_types import KernelTypes
@@ -15,9 +15,8 @@ from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.matching import Matcher
-from skep.bytecode.linking.core.patching import POISON
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
-from skep.bytecode.linking.plan import LDDW, PSEUDO_BTF_ID, PSEUDO_MAP_INDEX_VALUE
+from skep.bytecode.linking.plan import LDDW, POISON, PSEUDO_BTF_ID, PSEUDO_MAP_INDEX_VALUE
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import Extern, ObjectFile, Relocation
 
@@ -39,9 +38,9 @@ class Resolved:
     value: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExternResolver:
-    """Finds the externs of one object.
+    """Finds the externs of one object, each once: a hostile object names many, many times.
 
     Attributes:
         object_file: with the declarations.
@@ -54,6 +53,12 @@ class ExternResolver:
     kernel: KernelTypes
     settings: LinkSettings
     configuration: Mapping[str, int]
+    _externs: Mapping[str, Extern] = field(init=False, repr=False)
+    _found: dict[tuple[str, str], Resolved] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._externs = {each.name: each for each in self.object_file.extern_details}
+        self._found = {}
 
     def resolve(self, name: str, kind: str) -> Resolved:
         """What ``name`` is.
@@ -65,7 +70,13 @@ class ExternResolver:
             CannotLink: this kernel does not have it, and it is not weak; or it is something else.
             SettingRequired: an address is needed that the settings do not tell.
         """
-        extern = next((e for e in self.object_file.extern_details if e.name == name), None)
+        found = self._found.get((name, kind))
+        if found is None:
+            found = self._found[name, kind] = self._resolve(name, kind)
+        return found
+
+    def _resolve(self, name: str, kind: str) -> Resolved:
+        extern = self._externs.get(name)
         types = self.object_file.types
         if extern is None or types is None:
             raise CannotLink(f"{name} is neither in the object nor declared as the kernel's")

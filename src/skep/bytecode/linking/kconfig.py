@@ -92,6 +92,7 @@ def plan_configuration(
         flags=READ_ONLY,
         contents=((_KEY, bytes(content)),) if any(content) else (),
         frozen=True,
+        layout=" ".join(f"{name}:{offset}" for name, offset in offsets.items()),
     )
     return ConfigurationMap(plan, MappingProxyType(offsets))
 

@@ -18,6 +18,8 @@ PSEUDO_FUNCTION = 4
 PSEUDO_MAP_INDEX = 5
 PSEUDO_MAP_INDEX_VALUE = 6
 LDDW = 0x18
+POISON = 195896080
+"""Number of a helper that no kernel has: 0xbad2310, "bad relo"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class MapPlan:
         inner: what the maps in a map of maps look like; made for creation only.
         map_entries: what a map of maps begins with: index and index of the map in the plan.
         program_entries: what a program array begins with: index and name of the program.
+        layout: what is where in ``contents``, if these are the kernel's answers: they differ
+            between kernels, what they are answers to does not. Empty for other maps.
     """
 
     name: str
@@ -60,6 +64,7 @@ class MapPlan:
     inner: "MapPlan | None" = None
     map_entries: tuple[tuple[int, int], ...] = ()
     program_entries: tuple[tuple[int, str], ...] = ()
+    layout: str = ""
 
 
 class FunctionType(NamedTuple):

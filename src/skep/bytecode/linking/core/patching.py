@@ -11,10 +11,9 @@ from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.linking.core.values import Resolution, Size
 from skep.bytecode.linking.errors import CannotLink, CorruptRelocation
-from skep.bytecode.linking.plan import LDDW
+from skep.bytecode.linking.plan import LDDW, POISON
 
-POISON = 195896080
-"""Number of a helper that no kernel has: 0xbad2310, "bad relo"."""
+__all__ = ["POISON", "patch"]
 
 _CALL = 0x85
 _LD, _LDX, _ST, _STX, _ALU, _ALU64 = 0, 1, 2, 3, 4, 7

@@ -1,0 +1,88 @@
+"""What the kernel is told about types and source lines of programs."""
+
+from dataclasses import replace
+
+from tests.builders.btf import BtfBuilder
+from tests.builders.objects import fixture
+
+from skep.bytecode.btf.table import read_btf
+from skep.bytecode.btf.types import Kind
+from skep.bytecode.linking.layout import Layout, lay_out, needed_functions
+from skep.bytecode.linking.types import TypeFacts
+from skep.bytecode.objectfile.model import ObjectFile
+
+
+def layout(object_file: ObjectFile, entry: str) -> Layout:
+    functions = {each.name: each for each in object_file.functions}
+    return lay_out(needed_functions(entry, functions))
+
+
+def test_every_function_of_a_program_has_its_type_where_it_begins() -> None:
+    object_file = fixture("subprograms")
+    made = layout(object_file, "second")
+    found = TypeFacts(object_file).functions(made)
+    assert [each.slot for each in found] == list(made.starts.values())
+    assert object_file.types is not None
+    names = [object_file.types.type(each.type_id).name for each in found]
+    assert names == [each.name for each in made.functions]
+
+
+def test_one_function_without_type_leaves_the_program_without() -> None:
+    object_file = fixture("subprograms")
+    functions = tuple(
+        replace(each, type_id=0) if each.name == "inner" else each for each in object_file.functions
+    )
+    changed = replace(object_file, functions=functions)
+    assert TypeFacts(changed).functions(layout(changed, "second")) == ()
+
+
+def test_a_type_that_is_no_function_is_not_told() -> None:
+    object_file = fixture("pass")
+    (function,) = object_file.functions
+    changed = replace(object_file, functions=(replace(function, type_id=1),))
+    assert TypeFacts(changed).functions(layout(changed, function.name)) == ()
+
+
+def test_lines_follow_the_functions_to_where_they_are_laid_out() -> None:
+    object_file = fixture("subprograms")
+    made = layout(object_file, "second")
+    code = [each for function in made.functions for each in function.instructions]
+    lines = TypeFacts(object_file).lines(made, code)
+    slots = [line.slot for line in lines]
+    assert slots == sorted(set(slots))
+    assert set(made.starts.values()) <= set(slots)
+    assert all(code[slot].opcode for slot in slots)
+    assert object_file.types is not None
+    assert {object_file.types.text(line.file).rpartition("/")[2] for line in lines} == {
+        "subprograms.bpf.c"
+    }
+
+
+def test_an_object_without_types_says_nothing() -> None:
+    object_file = replace(fixture("subprograms"), types=None)
+    facts = TypeFacts(object_file)
+    made = layout(object_file, "second")
+    assert facts.btf is None
+    assert facts.functions(made) == ()
+    assert facts.lines(made, [each for f in made.functions for each in f.instructions]) == ()
+    assert facts.section_id(".rodata") == 0
+
+
+def test_types_that_make_no_sense_are_kept_from_the_kernel() -> None:
+    builder = BtfBuilder()
+    builder.raw(Kind.VAR, "v", value=900, tail=[1])  # refers to nothing
+    types = read_btf(builder.build(), "little")
+    facts = TypeFacts(replace(fixture("pass"), types=types))
+    assert facts.btf is None
+
+
+def test_sections_of_variables_have_their_type() -> None:
+    object_file = fixture("data")
+    facts = TypeFacts(object_file)
+    assert facts.btf is not None
+    prepared = read_btf(facts.btf, "little")
+    for spec in object_file.maps:
+        if spec.origin == "data" and facts.section_id(spec.name):
+            found = prepared.type(facts.section_id(spec.name))
+            assert (found.kind, found.size) == (Kind.DATASEC, spec.value_size)
+    assert facts.section_id(".never") == 0

@@ -1,0 +1,59 @@
+"""Giving types to the kernel: what goes wrong, without a kernel."""
+
+import ctypes
+import errno
+
+import pytest
+
+from skep.kernel import btf as module
+from skep.kernel.attributes import BtfLoad, Command
+from skep.kernel.btf import load_types
+from skep.kernel.errors import KernelRefused, LacksPrivilege
+from skep.kernel.syscall import BpfError
+
+
+class Answers:
+    """A kernel that refuses, and writes a log where it is asked for one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int, log: bytes = b"") -> None:
+        self.number, self.log = number, log
+        self.levels: list[int] = []
+        monkeypatch.setattr(module, "bpf_accounted", self)
+
+    def __call__(self, command: Command, attribute: BtfLoad) -> int:
+        assert command is Command.BTF_LOAD
+        assert attribute.btf_size == 5
+        self.levels.append(attribute.btf_log_level)
+        if attribute.btf_log_level:
+            assert len(self.log) < attribute.btf_log_size
+            ctypes.memmove(attribute.btf_log_buf, self.log, len(self.log))
+        raise BpfError(self.number)
+
+
+def test_a_refusal_says_the_last_line_of_the_log_and_keeps_it_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernel = Answers(monkeypatch, errno.EINVAL, b"magic: 0xeb9f\n[1] INT x\n Invalid name\n\n")
+    with pytest.raises(KernelRefused, match="types: Invalid name") as caught:
+        load_types(b"types")
+    assert "magic" in caught.value.detail
+    assert kernel.levels == [0, 1]
+
+
+def test_a_refusal_without_a_log_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    Answers(monkeypatch, errno.EINVAL)
+    with pytest.raises(KernelRefused, match="no reason given"):
+        load_types(b"types")
+
+
+def test_a_log_that_is_no_text_is_no_other_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    Answers(monkeypatch, errno.EINVAL, b"\xff\xfe bad\n")
+    with pytest.raises(KernelRefused, match="bad"):
+        load_types(b"types")
+
+
+def test_a_lack_of_privilege_is_not_asked_about_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Answers(monkeypatch, errno.EPERM)
+    with pytest.raises(LacksPrivilege):
+        load_types(b"types")
+    assert kernel.levels == [0]

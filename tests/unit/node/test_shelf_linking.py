@@ -1,0 +1,111 @@
+"""Linking deployments for a kernel: what is asked of it, and when."""
+
+from collections.abc import Collection, Mapping
+
+import pytest
+from tests.builders.btf import BtfBuilder
+from tests.builders.deployments import deployment
+from tests.builders.objects import fixture_bytes
+from tests.builders.published import make_package, toml
+
+from skep.bytecode.btf.kernel_types import KernelTypes
+from skep.bytecode.linking.errors import CannotLink
+from skep.chains.deployment import Deployment
+from skep.chains.planning import LinkedDeployment
+from skep.kernel.errors import NotInThisKernel
+from skep.node.shelf import UnsupportedMap, link_deployment
+from skep.packages.opening import open_package
+
+
+class FakeTarget:
+    """A kernel with few functions; remembers what it was asked."""
+
+    def __init__(self, hertz: int = 250) -> None:
+        self.asked: list[str] = []
+        self.hertz = hertz
+
+    def types(self) -> KernelTypes:
+        self.asked.append("types")
+        builder = BtfBuilder()
+        builder.function("bpf_rcu_read_lock")
+        return KernelTypes.build(builder.build())
+
+    def configuration(self) -> Mapping[str, str] | None:
+        self.asked.append("configuration")
+        return {"CONFIG_HZ": f"{self.hertz}", "CONFIG_BPF": "y", "CONFIG_NET": "y"}
+
+    def version_code(self) -> int:
+        self.asked.append("version")
+        return 6 << 16 | 18 << 8
+
+    def symbols(self, names: Collection[str]) -> Mapping[str, int]:
+        self.asked.append(f"symbols {' '.join(sorted(names))}")
+        return {}
+
+
+def linked(fixture: str, program: str, target: FakeTarget | None) -> LinkedDeployment:
+    built = make_package(toml(program=program), objects={"x.o": fixture_bytes(fixture)})
+    made = deployment("limit")
+    asked = Deployment(made.name, made.reference, made.digest, program, made.on, 1, ("pass",), ())
+    return link_deployment(
+        open_package(built.manifest_data, built.blobs.__getitem__), asked, target
+    )
+
+
+@pytest.mark.parametrize(
+    ("fixture", "program", "asked"),
+    [
+        ("core", "reads_header", []),
+        ("callback", "walk", []),
+        ("kfunc", "calls", ["types"]),
+        ("kfunc", "configuration", ["types", "configuration", "version"]),
+    ],
+)
+def test_the_kernel_is_asked_for_what_the_program_needs_and_no_more(
+    fixture: str, program: str, asked: list[str]
+) -> None:
+    target = FakeTarget()
+    linked(fixture, program, target)
+    assert target.asked == asked
+
+
+def test_configuration_values_are_another_map_with_a_name_of_its_own() -> None:
+    found = linked("kfunc", "configuration", FakeTarget())
+    assert found.maps[-1].name == ".kconfig"
+    assert found.deployment.maps[-1].startswith("-kconfig-")
+
+
+def test_a_deployment_is_the_same_on_the_next_kernel() -> None:
+    one = linked("kfunc", "configuration", FakeTarget(250))
+    two = linked("kfunc", "configuration", FakeTarget(1000))
+    assert one.maps[-1].contents != two.maps[-1].contents
+    assert one.deployment == two.deployment
+
+
+def test_types_go_along_only_where_the_kernel_insists() -> None:
+    assert linked("callback", "walk", FakeTarget()).types is not None
+    assert linked("kfunc", "calls", FakeTarget()).types is None
+
+
+def test_without_a_kernel_what_needs_one_is_refused() -> None:
+    with pytest.raises(CannotLink, match="kernel function"):
+        linked("kfunc", "calls", None)
+
+
+def test_maps_that_cannot_be_made_one_by_one_are_refused() -> None:
+    target = FakeTarget()
+    with pytest.raises(UnsupportedMap, match="which a node cannot do yet"):
+        linked("storage", "missing", target)
+    assert target.asked == [
+        "types",
+        "symbols never_there_address never_there_variable",
+    ]
+
+
+def test_a_kernel_without_types_says_so() -> None:
+    class WithoutTypes(FakeTarget):
+        def types(self) -> KernelTypes:
+            raise NotInThisKernel("it was built without CONFIG_DEBUG_INFO_BTF")
+
+    with pytest.raises(NotInThisKernel):
+        linked("kfunc", "calls", WithoutTypes())
