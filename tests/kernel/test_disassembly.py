@@ -73,6 +73,7 @@ def _settings(found: ObjectFile) -> LinkSettings:
         licence=None if found.licence else "GPL",
         max_entries={each.name: 16 for each in found.maps if each.name == "flows"},
         kernel_config={"CONFIG_HZ": "250", "CONFIG_NET": "y"},
+        kernel_version=0x61200,
         programs=frozenset(each.name for each in found.programs if each.program_type == "XDP"),
     )
 
