@@ -40,9 +40,7 @@ def test_a_field_of_another_type_counts_as_missing() -> None:
     assert "warning" in levels(findings, "offset_of_field")
 
 
-@pytest.mark.parametrize(
-    "name", ["may_lsm_observe", "may_trace_kernel", "may_kernel_modify_return"]
-)
+@pytest.mark.parametrize("name", ["may_lsm_observe", "may_kernel_modify_return"])
 def test_a_missing_hook_target_says_no(name: str) -> None:
     targets = analyse(fixture(name)).requirements.targets
     assert targets
