@@ -11,6 +11,13 @@ from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
 
 def command(
     what: Annotated[str, typer.Argument(metavar="FILE|REF", help="Object file or package.")],
+    graph: Annotated[bool, typer.Option("--graph", help="Draw control flow as SVG.")] = False,
+    program: Annotated[
+        str | None, typer.Option("--program", metavar="NAME", help="Program to draw.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where the SVG goes.")
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -33,6 +40,11 @@ def command(
         types = content.metadata.program_types
         heading = f"{found.reference}  {content.metadata.summary}"
         document = {"package": found.reference, "digest": str(found.descriptor.digest)}
+    if graph:
+        from skep.cli.graphing import write_graph
+
+        write_graph(objects, program, output, run.output)
+        return
     reports = derive_reports(objects, types)
     document["reports"] = {name: report.to_document() for name, report in reports.items()}
     run.output.emit(

@@ -202,6 +202,7 @@ class _Router:
         self._right = max((x[c.number] + c.width / 2 for c in cells), default=0.0)
         self._out: dict[Arrow, float] = {}
         self._gaps: dict[int, list[_Crossing]] = defaultdict(list)
+        self._crossings: dict[int, list[tuple[int, _Crossing]]] = defaultdict(list)
 
     def route(self) -> Layout:
         """Do it; gap ``n`` is below layer ``n``, gap -1 above the first."""
@@ -312,6 +313,8 @@ class _Router:
                 tracks.append(right)
             tracks[track], crossing.track = right, track
         self._gaps[gap] = found
+        for crossing in found:
+            self._crossings[id(crossing.net)].append((gap, crossing))
 
     def _part(self, found: Sequence[_Crossing], gap: int) -> None:
         """Move pins below that are right under another net's pin: their lines would run as one."""
@@ -356,27 +359,23 @@ class _Router:
         strokes: list[tuple[float, float, float, float]] = []
         sides: list[float] = []
         tip = tops[self._layers[net.target]]
-        for gap in range(-1, len(self._rows)):
-            for crossing in self._gaps_of(net, gap):
-                level = self._level(gap, tops, crossing.track)
-                top = tops[gap] if gap >= 0 else 0.0
-                bottom = tops[gap + 1] if gap + 1 < len(tops) else level
-                left, right = _reach(crossing)
-                if left == right and not crossing.to_side:
-                    strokes.append((left, top + crossing.above[0][1], left, bottom))
-                    continue
-                strokes.extend((x, top + height, x, level) for x, height in crossing.above)
-                strokes.append((left, level, right, level))
-                if crossing.to_side:
-                    sides.append(level)
-                if crossing.below is not None:
-                    strokes.append((crossing.below, level, crossing.below, bottom))
+        for gap, crossing in self._crossings[id(net)]:
+            level = self._level(gap, tops, crossing.track)
+            top = tops[gap] if gap >= 0 else 0.0
+            bottom = tops[gap + 1] if gap + 1 < len(tops) else level
+            left, right = _reach(crossing)
+            if left == right and not crossing.to_side:
+                strokes.append((left, top + crossing.above[0][1], left, bottom))
+                continue
+            strokes.extend((x, top + height, x, level) for x, height in crossing.above)
+            strokes.append((left, level, right, level))
+            if crossing.to_side:
+                sides.append(level)
+            if crossing.below is not None:
+                strokes.append((crossing.below, level, crossing.below, bottom))
         if sides:
             strokes.append((net.side, max(sides), net.side, min(sides)))
         return Route(net.kind, net.target, net.upwards, tuple(strokes), (net.tip, tip))
-
-    def _gaps_of(self, net: _Net, gap: int) -> list[_Crossing]:
-        return [crossing for crossing in self._gaps[gap] if crossing.net is net]
 
     def _level(self, gap: int, tops: Sequence[float], track: int) -> float:
         band = 0.0

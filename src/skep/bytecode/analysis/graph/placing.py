@@ -71,9 +71,7 @@ def positions(
     return moved
 
 
-def _offsets(
-    row: Sequence[int], cells: Sequence[Cell], space: float, lane: float
-) -> list[float]:
+def _offsets(row: Sequence[int], cells: Sequence[Cell], space: float, lane: float) -> list[float]:
     """Centres of a row that is packed as tightly as allowed."""
     places = []
     here = 0.0
