@@ -63,8 +63,10 @@ def draw(functions: Sequence[FunctionGraph]) -> str:
     size = f"{width + 2 * _MARGIN:g}", f"{y + _MARGIN:g}"
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
-            f'viewBox="0 0 {size[0]} {size[1]}">',
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
+                f'viewBox="0 0 {size[0]} {size[1]}">'
+            ),
             f"<style>{_STYLE}</style>",
             f'<rect class="bg" width="{size[0]}" height="{size[1]}"/>',
             *parts,
