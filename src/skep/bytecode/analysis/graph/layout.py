@@ -1,6 +1,6 @@
 """Places for boxes and routes for arrows: a layered drawing that reads from top to bottom.
 
-The order of steps is Sugiyama's (1981): layers by longest path, lanes for what passes a layer, order
+The steps are Sugiyama's (1981): layers by longest path, lanes for what passes a layer, order
 inside a layer by barycentres, positions by least squares (pool adjacent violators), then routing
 with right angles. Arrows of one kind to one box share a lane, so a common exit costs one lane and
 not one per jump. Arrows upwards run at the right-hand side. Nothing but lanes and ports is between
@@ -268,7 +268,7 @@ class _Router:
             net = loops[index]
             top = self._layers[net.target] - 1
             bottom = max(self._layers[arrow.source] for arrow in net.sources)
-            for number, taken in enumerate(lanes):
+            for number, taken in enumerate(lanes):  # noqa: B007
                 if all(bottom < high or low < top for high, low in taken):
                     break
             else:
@@ -305,7 +305,7 @@ class _Router:
             left, right = _reach(crossing)
             if left == right:
                 continue
-            for track, end in enumerate(tracks):
+            for track, end in enumerate(tracks):  # noqa: B007
                 if end + TRACK < left:
                     break
             else:
