@@ -1,4 +1,4 @@
-"""What can go wrong with reports."""
+"""What can go wrong with objects, reports and pictures."""
 
 from skep.errors import Malformed, Unsupported
 
@@ -9,3 +9,7 @@ class MalformedReport(Malformed):
 
 class TooComplex(Unsupported):
     """Analysing it would take longer than anybody should wait: no real object comes near."""
+
+
+class GraphTooLarge(Unsupported):
+    """A program has more blocks than a picture of it could show."""

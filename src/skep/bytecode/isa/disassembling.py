@@ -21,11 +21,14 @@ _CONDITIONS = {
 _SIZES = {0x00: "u32", 0x08: "u16", 0x10: "u8", 0x18: "u64"}
 _CASTS = {8: "(s8)", 16: "(s16)", 32: "(s32)"}
 _ATOMIC = {0x00: "add", 0x40: "or", 0x50: "and", 0xA0: "xor"}
+_UNKNOWN = (
+    "BUG_ld", "BUG_ldx", "BUG_st", "BUG", "BUG_alu", "BUG_jmp", "BUG_jmp", "BUG_alu",
+)  # fmt: skip
 _U32 = 0xFFFF_FFFF
 
 
 def text_of(instruction: Instruction, upper: int = 0) -> str:
-    """The instruction without its slot and opcode; total: what nobody knows is ``BUG_<opcode>``.
+    """The instruction without its slot and opcode; total: what nobody knows is ``BUG_…``.
 
     Args:
         upper: immediate of the second slot of a ``lddw``.
@@ -48,7 +51,7 @@ def text_of(instruction: Instruction, upper: int = 0) -> str:
             text = _load(instruction)
         case _:
             text = _load_special(instruction, upper)
-    return text or f"BUG_{instruction.opcode:02x}"
+    return text or f"{_UNKNOWN[instruction.opcode & 7]}_{instruction.opcode:02x}"
 
 
 def _arithmetic(instruction: Instruction) -> str:

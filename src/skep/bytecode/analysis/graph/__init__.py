@@ -1,0 +1,1 @@
+"""A program's control flow as a picture: blocks, their places, SVG."""
