@@ -89,6 +89,7 @@ class KernelFit(Part):
         return {**Part.to_document(self), "schema": SCHEMA, "fits": self.fits}
 
 
+_MISSING_IF_ZERO = frozenset({CoreKind.TYPE_SIZE, CoreKind.TYPE_ID_TARGET})
 _MAP_NAMES = {number: name for name, number in MAP_TYPES.items()}
 _LEVELS = ("no", "warning", "note")
 
@@ -287,7 +288,7 @@ class _Check:
                 lacks = "has another" if record.kind == CoreKind.TYPE_MATCHES else "has no"
                 text = f"this kernel {lacks} {self._path(record)}; the object asks first"
                 yield self._at(program, "note", text, record.function, record.slot)
-            elif answer is None:
+            elif answer is None or (answer == 0 and record.kind in _MISSING_IF_ZERO):
                 text = f"this kernel has no {self._path(record)} ({what})"
                 yield self._at(program, "warning", text, record.function, record.slot)
 

@@ -114,9 +114,7 @@ def lay_out(sizes: Sequence[Size], arrows: Iterable[Arrow]) -> Layout:
     for arrow in wires:  # sorted by source, so a source's layer is final when it is looked at
         if arrow.target > arrow.source:
             layers[arrow.target] = max(layers[arrow.target], layers[arrow.source] + 1)
-    alone = set(range(1, len(sizes))) - {
-        end for wire in wires for end in (wire.source, wire.target)
-    }
+    led_to = {wire.target for wire in wires} | {wire.source for wire in wires}
     lowest = max(layers, default=0) + 1
     for number in range(1, len(sizes)):
         if number not in led_to:  # code that nothing leads to stands below the rest
