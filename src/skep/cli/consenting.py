@@ -7,7 +7,7 @@ from functools import partial
 import typer
 
 from skep.cli.context import Invocation
-from skep.cli.label import cost_line, field_lines, licence_line, may_lines
+from skep.cli.label import cost_line, field_lines, licence_lines, may_lines
 from skep.node.previewing import Preview
 
 
@@ -32,7 +32,7 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
         yield from rows(
             "attention", [style("the package's own report differs from what is shown", "red")]
         )
-    yield from rows("licence", [f"{metadata.licence} ({licence_line(reports)})"])
+    yield from rows("licence", licence_lines(metadata.licence, preview.reports))
     yield from rows("may", may_lines(reports, run.output))
     fits = style("✓", "green") if preview.kernel_suffices else style("too old", "red")
     yield from rows(

@@ -38,7 +38,6 @@ def command(
     verbose: VerboseOption = False,
 ) -> None:
     """Say what an object file or package may do, needs, costs and is licensed as."""
-    from skep.cli.label import label_lines
     from skep.cli.subjects import find_subject
     from skep.errors import UsageError
 
@@ -77,12 +76,18 @@ def command(
         document |= explanation
         run.output.emit(document, lambda: explanation_lines(explanation, run.output))
     else:
+        from skep.cli.label import label_lines
+
         reports = subject.reports()
+        if subject.licence is not None:
+            from skep.cli.licence_rows import licence_facts
+
+            document["licence"] = licence_facts(subject.licence, reports)
         document["reports"] = {name: report.to_document() for name, report in reports.items()}
         run.output.emit(
             document,
             lambda: [
                 run.output.style(subject.heading, "bold"),
-                *label_lines(reports, run.output),
+                *label_lines(reports, run.output, declared=subject.licence),
             ],
         )

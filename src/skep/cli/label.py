@@ -3,7 +3,7 @@
 Severity is told by words and marks as well as by colour.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from skep.bytecode.analysis.report import AnalysisReport, Permission
 from skep.cli.label_rows import extra_rows
@@ -31,8 +31,14 @@ def field_lines(name: str, values: Iterable[str], width: int | None) -> Iterator
         name = ""
 
 
-def label_lines(reports: dict[str, AnalysisReport], output: Output) -> Iterator[str]:
-    """Everything the analysis of a package's objects found, most serious first."""
+def label_lines(
+    reports: dict[str, AnalysisReport], output: Output, *, declared: str | None = None
+) -> Iterator[str]:
+    """Everything the analysis of a package's objects found, most serious first.
+
+    Args:
+        declared: licence of the package; ``None`` for a bare object.
+    """
     flags = [flag for report in reports.values() for flag in report.combinations]
     remarks = [remark for report in reports.values() for remark in report.remarks]
     rows = [
@@ -42,7 +48,7 @@ def label_lines(reports: dict[str, AnalysisReport], output: Output) -> Iterator[
             "attention",
             [output.style(f"{flag.text} ({', '.join(flag.because)})", "red") for flag in flags],
         ),
-        ("licence", [licence_line(reports.values())]),
+        ("licence", licence_lines(declared, reports)),
         ("needs", [needs_line(reports.values())]),
         ("costs", [cost_line(reports.values())]),
         *extra_rows(list(reports.values())),
@@ -104,13 +110,30 @@ def short_permissions(reports: Iterable[AnalysisReport]) -> str:
     return " · ".join(name for _, name in sorted(found)) or "nothing"
 
 
+def licence_lines(declared: str | None, reports: Mapping[str, AnalysisReport]) -> list[str]:
+    """What the package declares, what disagrees with it, and what the kernel reads."""
+    if declared is None:
+        return [licence_line(reports.values())]
+    from skep.cli.licence_rows import licence_rows
+
+    first, *findings = licence_rows(declared, reports)
+    return [first, licence_line(reports.values()), *findings]
+
+
 def licence_line(reports: Iterable[AnalysisReport]) -> str:
-    """The licence strings the kernel reads."""
+    """The licence strings the kernel reads, and whether it insists on them."""
     texts = []
     for report in reports:
         declared = report.licence.kernel_licence
         state = report.licence.state.replace("-", " ")
-        texts.append(f"kernel licence {declared!r} ({state})" if declared else "undeclared")
+        text = f"kernel licence {declared!r} ({state})" if declared else "undeclared"
+        if report.licence.needs_gpl:
+            helpers = [each.name for each in report.licence.gpl_only_helpers]
+            why = f" for {', '.join(helpers[:2])}" if helpers else ""
+            text += f", a GPL-compatible one is needed{why}"
+        if report.licence.would_load is False:
+            text += ": the kernel would refuse it"
+        texts.append(text)
     return "; ".join(dict.fromkeys(texts))
 
 

@@ -20,6 +20,7 @@ def _lines(
     from functools import partial
 
     from skep.cli.label import field_lines
+    from skep.cli.licence_rows import class_line
 
     rows = partial(field_lines, width=output.width)
     label = version["label"] if isinstance(version["label"], dict) else {}
@@ -32,7 +33,7 @@ def _lines(
     yield from rows("reviewed", [f"{verdict.get('outcome', 'not')}, automatically"])
     strings = label.get("kernel_licences", [])
     kernel = ", ".join(map(str, strings)) if isinstance(strings, list) else ""
-    yield from rows("licence", [f"{version['licence']} (kernel: {kernel})"])
+    yield from rows("licence", [class_line(str(version["licence"])), f"kernel licence {kernel}"])
     sentences = []
     for entry in _entries(label.get("permissions")):
         if entry.get("confidence") == "excluded":

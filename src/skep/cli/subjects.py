@@ -21,12 +21,14 @@ class Subject:
         objects: content by title.
         program_types: by function, where the package says.
         document: what it is, for ``--json``.
+        licence: SPDX expression a package declares; ``None`` for a bare file.
     """
 
     heading: str
     objects: Mapping[str, bytes]
     program_types: Mapping[str, str]
     document: Mapping[str, object]
+    licence: str | None = None
 
     def reports(self) -> dict[str, AnalysisReport]:
         """Derive the reports, now, from the bytes."""
@@ -49,4 +51,5 @@ def find_subject(text: str, environment: Environment) -> Subject:
         dict(content.objects),
         content.metadata.program_types,
         {"package": found.reference, "digest": str(found.descriptor.digest)},
+        content.metadata.licence,
     )
