@@ -1,4 +1,4 @@
-"""All benchmarks by one command: ``python -m benchmarks [chain|startup|reading] [--json]``.
+"""All benchmarks by one command: ``python -m benchmarks [chain|startup|reading|types] [--json]``.
 
 Without a name all run, and docs/benchmarks.md and its plot are written anew.
 """
@@ -9,13 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import chain, reading, startup
+from benchmarks import btf_index, chain, reading, startup
 from benchmarks.chain_plot import draw
 from skep.compiling.toolchain import find_compiler
 
 ROOT = Path(__file__).resolve().parents[1]
 PLOT = ROOT / "docs" / "images" / "chain-cost.svg"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
+_NAMES = ("chain", "startup", "reading", "types")
 _ROUNDS, _REPEAT = 15, 200_000
 
 
@@ -31,7 +32,7 @@ def _chain() -> tuple[dict[str, object], str, str]:
 
 def main() -> None:
     words = sys.argv[1:]
-    names = [word for word in words if not word.startswith("-")] or ["chain", "startup", "reading"]
+    names = [word for word in words if not word.startswith("-")] or [*_NAMES]
     documents: dict[str, object] = {}
     texts: dict[str, str] = {}
     plot = ""
@@ -44,13 +45,16 @@ def main() -> None:
         elif name == "reading":
             read = reading.measure()
             documents[name], texts[name] = read.document(), read.text()
+        elif name == "types":
+            indexed = btf_index.measure()
+            documents[name], texts[name] = indexed.document(), indexed.text()
         else:
-            sys.exit(f"there is no benchmark {name!r}: chain, startup, reading")
+            sys.exit(f"there is no benchmark {name!r}: {', '.join(_NAMES)}")
     if "--json" in words:
         print(json.dumps(documents[names[0]] if len(names) == 1 else documents, indent=1))
         return
     print("\n\n".join(texts.values()))
-    if len(texts) == 3:
+    if len(texts) == len(_NAMES):
         PLOT.parent.mkdir(parents=True, exist_ok=True)
         PLOT.write_text(plot, encoding="utf-8")
         DOCUMENT.write_text(_page(texts), encoding="utf-8")
@@ -59,9 +63,9 @@ def main() -> None:
 def _page(texts: dict[str, str]) -> str:
     return f"""# Benchmarks
 
-Written by `./dev bench`; `./dev bench chain --json` gives a document, `startup` and `reading`
-likewise. Figures of one run on one machine: the ratios mean something, the nanoseconds belong to
-it.
+Written by `./dev bench`; `./dev bench chain --json` gives a document, `startup`, `reading` and
+`types` likewise. Figures of one run on one machine: the ratios mean something, the nanoseconds
+belong to it.
 
 ## What an added program costs
 
@@ -92,6 +96,14 @@ disassembles, in a process of its own.
 
 ```
 {texts["reading"].rstrip()}
+```
+
+## Types of a kernel
+
+What `link` needs before CO-RE records, kernel functions and hook targets can be looked up.
+
+```
+{texts["types"].rstrip()}
 ```
 """
 

@@ -1,22 +1,56 @@
 """How long the types of the running kernel take: first use, and with an index kept.
 
-    benchmarks/btf_index.py        prints JSON; seconds, best of several; bars as agreed
-
 The first use walks over all types and writes the index; later ones read it. Each includes reading
 the types themselves and looking up one of them.
 """
 
-import json
-import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from skep.bytecode.btf.types import Kind
 from skep.kernel.kernel_types import kernel_types
 
-_FIRST_BAR, _LATER_BAR = 1.0, 0.030
+FIRST_BOUND, LATER_BOUND = 1.0, 0.030  # seconds
 _FIRST_ROUNDS, _LATER_ROUNDS = 3, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds on the wall, best and middle of several rounds."""
+
+    types: int
+    first: float
+    later: float
+    later_median: float
+
+    def document(self) -> dict[str, object]:
+        """The figures and their ratios to the bounds."""
+        return {
+            "types": self.types,
+            "first_seconds": round(self.first, 4),
+            "first_ratio_to_bound": round(self.first / FIRST_BOUND, 3),
+            "later_seconds": round(self.later, 4),
+            "later_median_seconds": round(self.later_median, 4),
+            "later_ratio_to_bound": round(self.later / LATER_BOUND, 3),
+            "speedup": round(self.first / self.later, 1),
+        }
+
+    def text(self) -> str:
+        """The same as a table."""
+        rows = [
+            ("first use", self.first, FIRST_BOUND),
+            ("with an index, best", self.later, LATER_BOUND),
+            ("with an index, middle", self.later_median, LATER_BOUND),
+        ]
+        lines = [f"types of the running kernel: {self.types}", ""]
+        lines += [f"{'':<24}{'ms':>8}{'bound':>8}{'ratio':>8}"]
+        lines += [
+            f"{name:<24}{seconds * 1e3:>8.1f}{bound * 1e3:>8.0f}{seconds / bound:>8.2f}"
+            for name, seconds, bound in rows
+        ]
+        return "\n".join(lines)
 
 
 def _timed(cache: Path) -> tuple[float, int]:
@@ -26,25 +60,10 @@ def _timed(cache: Path) -> tuple[float, int]:
     return time.perf_counter() - start, len(types)
 
 
-def main() -> int:
-    """Measure; 0 if both bars are kept."""
-    with tempfile.TemporaryDirectory(prefix="btf-index-") as scratch:
+def measure() -> Measured:
+    """Run it on this kernel, with indexes in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="skep-types-") as scratch:
         first = [_timed(Path(scratch) / str(number)) for number in range(_FIRST_ROUNDS)]
-        later = [_timed(Path(scratch) / "0") for _ in range(_LATER_ROUNDS)]
-    first_seconds, types = min(first)
-    later_seconds = min(later)[0]
-    document = {
-        "types": types,
-        "first_seconds": round(first_seconds, 4),
-        "first_ratio_to_bar": round(first_seconds / _FIRST_BAR, 3),
-        "later_seconds": round(later_seconds, 4),
-        "later_median_seconds": round(sorted(later)[len(later) // 2][0], 4),
-        "later_ratio_to_bar": round(later_seconds / _LATER_BAR, 3),
-        "speedup": round(first_seconds / later_seconds, 1),
-    }
-    print(json.dumps(document, indent=1))
-    return int(first_seconds > _FIRST_BAR or later_seconds > _LATER_BAR)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        later = sorted(_timed(Path(scratch) / "0")[0] for _ in range(_LATER_ROUNDS))
+    seconds, types = min(first)
+    return Measured(types, seconds, later[0], later[len(later) // 2])

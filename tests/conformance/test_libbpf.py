@@ -1,5 +1,8 @@
 """The same maps, programs and instructions as libbpf, for every fixture that it opens.
 
+Against the types of the running kernel, of two kernels that never were, and of every file
+``*.btf`` in the directory that ``SKEP_KERNEL_TYPES`` names (``.BTF`` sections of other kernels).
+
 Known differences, each on purpose:
 
 * libbpf makes data maps mappable into memory (0x400); nobody maps ours.
@@ -13,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +196,24 @@ def test_records_are_answered_as_libbpf_answers_them(
     path.write_bytes(types)
     answer = _ask(name, path)
     assert _compare(name, answer, kernel(types)) == len(fixture(name).programs)
+
+
+def _given() -> list[Path]:
+    directory = os.environ.get("SKEP_KERNEL_TYPES")
+    return sorted(Path(directory).glob("*.btf")) if directory else []
+
+
+@pytest.mark.skipif(not _given(), reason="SKEP_KERNEL_TYPES names no directory of other kernels'")
+@pytest.mark.parametrize("path", _given(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_fixture_becomes_the_same_on_other_kernels(name: str, path: Path) -> None:
+    if name in REFUSED:
+        pytest.skip("libbpf does not open it")
+    if any(each.kind in {"kfunc", "kernel_variable"} for each in fixture(name).extern_details):
+        pytest.skip("libbpf looks up functions and variables in the running kernel only")
+    assert _compare(name, _ask(name, path), _types_of(path)) >= 0
+
+
+@cache
+def _types_of(path: Path) -> KernelTypes:
+    return kernel(path.read_bytes())

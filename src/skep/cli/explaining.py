@@ -8,7 +8,7 @@ from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.cli.disassembling import choose_programs
-from skep.cli.output import Output
+from skep.cli.output import Output, wrapped
 from skep.cli.subjects import Subject
 from skep.errors import UsageError
 
@@ -105,7 +105,10 @@ def explanation_lines(explanation: Mapping[str, object], output: Output) -> Iter
     heading = f"{explanation['permission']}  {explanation['text']}"
     yield f"{output.style(heading, 'bold')}  ({explanation['state']})"
     if explanation["reason"]:
-        yield f"  {explanation['reason']}"
+        yield from (
+            f"  {line}"
+            for line in wrapped(str(explanation["reason"]), output.width and output.width - 2)
+        )
     places = explanation["places"]
     if not isinstance(places, list):
         return
