@@ -19,6 +19,7 @@ from skep.bytecode.analysis.values import MAP_VALUE, UNKNOWN, Pointer, Value
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.access import parse_access
+from skep.bytecode.linking.core.fixed import STABLE_TYPES
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.objectfile.data_sections import is_read_only
 from skep.bytecode.objectfile.model import CoreRelocation, Function, ObjectFile
@@ -40,40 +41,6 @@ EXISTENCE = frozenset(
 )
 """Kinds of records that ask whether something exists."""
 
-STABLE_TYPES = frozenset(
-    [
-        "xdp_md",
-        "__sk_buff",
-        "sk_msg_md",
-        "sk_reuseport_md",
-        "bpf_sock_ops",
-        "bpf_sock_addr",
-        "bpf_sock",
-        "bpf_sockopt",
-        "bpf_sysctl",
-        "bpf_cgroup_dev_ctx",
-        "bpf_perf_event_data",
-        "bpf_sk_lookup",
-        "bpf_tcp_sock",
-        "bpf_fib_lookup",
-        "ethhdr",
-        "vlan_hdr",
-        "vlan_ethhdr",
-        "iphdr",
-        "ipv6hdr",
-        "tcphdr",
-        "udphdr",
-        "icmphdr",
-        "icmp6hdr",
-        "arphdr",
-        "in_addr",
-        "in6_addr",
-        "ip_auth_hdr",
-        "ipv6_opt_hdr",
-    ]
-)
-"""Structures whose layout is part of the interface to user space, or of a network protocol: a
-record about them can be resolved without the kernel's types."""
 
 CHANGED = 0x200
 """Added to the opcode of arithmetic with an immediate that the loader will change."""

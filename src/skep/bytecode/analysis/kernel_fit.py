@@ -23,6 +23,7 @@ from skep.bytecode.analysis.locating import Locator
 from skep.bytecode.analysis.preparing import Preparation
 from skep.bytecode.analysis.programs import Program, helper_name
 from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.analysis.report_needs import Reason
 from skep.bytecode.analysis.values import UNKNOWN, Value
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.types import Kind
@@ -98,34 +99,31 @@ def fit_to_version(report: AnalysisReport, version: KernelVersion) -> KernelFit:
     """Compare what ``report`` says with the version of a kernel."""
     needs = report.requirements
     findings = [
-        FitFinding(
-            level="no",
-            what=f"{reason.what} needs Linux {reason.kernel}",
-            program=reason.program,
-            function=reason.function,
-            slot=reason.slot,
-        )
+        _of_reason(reason, "no", f"{reason.what} needs Linux {reason.kernel}")
         for reason in needs.reasons
         if version < KernelVersion.parse(reason.kernel)
     ]
     if not findings and version < KernelVersion.parse(needs.oldest_kernel):
         findings.append(FitFinding(level="no", what=f"it needs Linux {needs.oldest_kernel}"))
-    findings += [
-        FitFinding(
-            level="note",
-            what=f"{reason.what} needs Linux {reason.kernel}; may be missing ({reason.optional})",
-            program=reason.program,
-            function=reason.function,
-            slot=reason.slot,
-        )
-        for reason in needs.optional
-        if version < KernelVersion.parse(reason.kernel)
-    ]
+    for reason in needs.optional:
+        if version < KernelVersion.parse(reason.kernel):
+            what = f"{reason.what} needs Linux {reason.kernel}; may be missing ({reason.optional})"
+            findings.append(_of_reason(reason, "note", what))
     if needs.needs_btf == "yes":
         findings.append(
             FitFinding(level="note", what="fields and targets can be told from types only")
         )
     return KernelFit(basis="version", findings=tuple(findings))
+
+
+def _of_reason(reason: Reason, level: str, what: str) -> FitFinding:
+    return FitFinding(
+        level=level,
+        what=what,
+        program=reason.program,
+        function=reason.function,
+        slot=reason.slot,
+    )
 
 
 def fit_to_types(

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from skep.bytecode.analysis.assumptions import STABLE_TYPES
 from skep.bytecode.analysis.attach_targets import attach_targets
 from skep.bytecode.analysis.core_needs import LineOf, core_needs, roots_of, tested_helpers
 from skep.bytecode.analysis.instruction_sets import InstructionUse
@@ -22,6 +21,7 @@ from skep.bytecode.analysis.oldest_kernel import (
 from skep.bytecode.analysis.programs import Program, externs_of, kernel_variables
 from skep.bytecode.analysis.report_needs import Requirements, Target, ToSet
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
+from skep.bytecode.linking.core.fixed import STABLE_TYPES
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.bytecode.objectfile.sections import classify
 

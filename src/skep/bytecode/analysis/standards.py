@@ -14,7 +14,6 @@ member of a dispatcher on recent kernels; both are said to conform, a node has t
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from skep.bytecode.analysis.assumptions import STABLE_TYPES
 from skep.bytecode.analysis.core_needs import roots_of
 from skep.bytecode.analysis.preparing import Preparation
 from skep.bytecode.analysis.programs import Program, exit_numbers
@@ -24,6 +23,7 @@ from skep.bytecode.analysis.run_configuration import run_configuration
 from skep.bytecode.analysis.values import CONTEXT, Pointer
 from skep.bytecode.btf.types import MODIFIERS, BtfType, Kind
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
+from skep.bytecode.linking.core.fixed import STABLE_TYPES
 from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, Obstacle, obstacle_of
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.errors import SkepError

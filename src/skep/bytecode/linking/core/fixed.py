@@ -13,8 +13,8 @@ _TYPE_ID_LOCAL = 6
 _FIELD_KINDS = frozenset(range(6))
 _FIELD_EXISTS = 2
 
-_FIXED = frozenset(
-    {
+STABLE_TYPES = frozenset(
+    [
         "xdp_md",
         "__sk_buff",
         "sk_msg_md",
@@ -25,16 +25,28 @@ _FIXED = frozenset(
         "bpf_sockopt",
         "bpf_sysctl",
         "bpf_cgroup_dev_ctx",
+        "bpf_perf_event_data",
+        "bpf_sk_lookup",
+        "bpf_tcp_sock",
+        "bpf_fib_lookup",
         "ethhdr",
         "vlan_hdr",
+        "vlan_ethhdr",
         "iphdr",
         "ipv6hdr",
         "tcphdr",
         "udphdr",
         "icmphdr",
         "icmp6hdr",
-    }
+        "arphdr",
+        "in_addr",
+        "in6_addr",
+        "ip_auth_hdr",
+        "ipv6_opt_hdr",
+    ]
 )
+"""Structures whose layout is part of the interface to user space, or of a network protocol: a
+record about them can be resolved without the kernel's types."""
 
 
 def must_be_applied(record: CoreRelocation) -> bool:
@@ -44,7 +56,7 @@ def must_be_applied(record: CoreRelocation) -> bool:
     """
     if record.kind == _TYPE_ID_LOCAL:
         return False
-    is_fixed = record.root.partition("___")[0] in _FIXED
+    is_fixed = record.root.partition("___")[0] in STABLE_TYPES
     return not (is_fixed and record.kind in _FIELD_KINDS and record.kind != _FIELD_EXISTS)
 
 
