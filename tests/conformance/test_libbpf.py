@@ -72,6 +72,9 @@ def _has_libbpf() -> bool:
 
 pytestmark = [
     pytest.mark.kernel,
+    pytest.mark.skipif(
+        "SKEP_CONFORMANCE" not in os.environ, reason="not part of CI: ./dev conformance runs it"
+    ),
     pytest.mark.skipif(not _has_libbpf(), reason="needs libbpf.so.1 of the distribution"),
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: libbpf relocates while loading"),
     pytest.mark.skipif(not VMLINUX.exists(), reason="needs the types of the running kernel"),
