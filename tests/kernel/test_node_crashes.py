@@ -148,12 +148,13 @@ def test_the_doctor_lists_and_repairs_what_a_kill_left(node: LiveNode) -> None:
 
 
 DEMO = """
-import sys, time, subprocess
+import signal, sys, time, subprocess
 from pathlib import Path
 from skep.kernel.pins import mount_bpffs
 from skep.node.settings import NodeSettings
 from skep.node.wiring.playgrounds import open_playground
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 settings = NodeSettings(Path(sys.argv[1]), Path(sys.argv[2]))
 with open_playground(settings, sys.argv[3]) as playground:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
