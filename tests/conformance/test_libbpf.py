@@ -16,13 +16,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.builders.compiled import PROGRAMS, bundled_object
 from tests.builders.kernels import bare_kernel, kernel, moved_kernel
-from tests.builders.objects import DIRECTORY, fixture
+from tests.builders.objects import DIRECTORY
 
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.isa.instructions import Instruction, decode
@@ -30,6 +32,8 @@ from skep.bytecode.linking.core.patching import POISON
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.plan import LDDW, LoadPlan, MapPlan
 from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.objectfile.model import ObjectFile
+from skep.bytecode.objectfile.reading import read_object
 from skep.kernel.configuration import kernel_configuration, kernel_version_code
 from skep.kernel.kernel_types import VMLINUX, kernel_types
 from skep.kernel.probes import possible_cpus
@@ -56,7 +60,8 @@ FOR_ANALYSIS = {
         "unknown",
     )
 }
-NAMES = sorted({path.stem for path in DIRECTORY.glob("*.o")} - FOR_ANALYSIS)
+BUNDLED = sorted(path.parent.name for path in PROGRAMS.glob("*/skep.toml"))
+NAMES = BUNDLED + sorted({path.stem for path in DIRECTORY.glob("*.o")} - FOR_ANALYSIS)
 # What libbpf 1.1 cannot open: legacy maps, static entries, functions that are nowhere, and
 # ``map_extra`` of 64 bits, which came later.
 REFUSED = {"legacy_maps", "same_section", "missing_function", "map_extra"}
@@ -86,17 +91,29 @@ def running() -> KernelTypes:
     return kernel_types()
 
 
+def _bytes(name: str) -> bytes:
+    return bundled_object(name) if name in BUNDLED else (DIRECTORY / f"{name}.o").read_bytes()
+
+
+@cache
+def _object(name: str) -> ObjectFile:
+    return read_object(_bytes(name))
+
+
 def _ask(name: str, btf: Path | None = None) -> dict[str, Any]:
-    command = [sys.executable, str(ORACLE), str(DIRECTORY / f"{name}.o")]
-    done = subprocess.run(
-        command + ([str(btf)] if btf else []), check=True, capture_output=True, timeout=60
-    )
+    with tempfile.NamedTemporaryFile(suffix=".o") as file:
+        file.write(_bytes(name))
+        file.flush()
+        command = [sys.executable, str(ORACLE), file.name]
+        done = subprocess.run(
+            command + ([str(btf)] if btf else []), check=True, capture_output=True, timeout=60
+        )
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
 
 def _link(name: str, program: str | None, types: KernelTypes) -> LoadPlan:
-    object_file = fixture(name)
+    object_file = _object(name)
     entries = {
         target
         for spec in object_file.maps
@@ -154,7 +171,7 @@ def _named(code: list[Instruction], names: dict[int, str] | None) -> list[object
 def _compare(name: str, answer: dict[str, Any], types: KernelTypes) -> int:
     compared = 0
     for program, found in answer["programs"].items():
-        spec = next(each for each in fixture(name).programs if each.name == program)
+        spec = next(each for each in _object(name).programs if each.name == program)
         if spec.program_type is None or not found["type"]:
             continue
         plan = _link(name, program, types)
@@ -198,7 +215,7 @@ def test_records_are_answered_as_libbpf_answers_them(
     path = tmp_path / "btf"
     path.write_bytes(types)
     answer = _ask(name, path)
-    assert _compare(name, answer, kernel(types)) == len(fixture(name).programs)
+    assert _compare(name, answer, kernel(types)) == len(_object(name).programs)
 
 
 def _given() -> list[Path]:
@@ -212,7 +229,7 @@ def _given() -> list[Path]:
 def test_every_fixture_becomes_the_same_on_other_kernels(name: str, path: Path) -> None:
     if name in REFUSED:
         pytest.skip("libbpf does not open it")
-    if any(each.kind in {"kfunc", "kernel_variable"} for each in fixture(name).extern_details):
+    if any(each.kind in {"kfunc", "kernel_variable"} for each in _object(name).extern_details):
         pytest.skip("libbpf looks up functions and variables in the running kernel only")
     assert _compare(name, _ask(name, path), _types_of(path)) >= 0
 
