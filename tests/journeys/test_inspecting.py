@@ -165,3 +165,20 @@ def test_what_is_no_kernel_is_an_error_and_nothing_waits(looking: Skep, tmp_path
 )
 def test_an_object_is_checked_against_the_running_kernel(looking: Skep) -> None:
     assert "this machine" in looking.ok("inspect", MAPS, "--kernel", "running").out
+
+
+def test_a_constant_says_what_it_switches_off(looking: Skep) -> None:
+    constants = DIRECTORY / "constants.o"
+    off = looking.ok("inspect", constants, "--set", "export=0", "--set", "mode=3").out
+    assert "no longer: data.export" in off
+    assert "bpf_ringbuf_output" in off
+    document = looking.ok("inspect", constants, "--set", "export=1", "--json").document
+    assert document["schema"] == "skep.configured/v1"
+    objects = document["objects"]
+    assert isinstance(objects, dict)
+    assert "bpf_ringbuf_output" not in objects["constants.o"]["helpers"]
+
+
+@pytest.mark.parametrize("text", ["export", "nothing=1", "export=256", "export=on", "seen=1"])
+def test_what_is_no_constant_or_does_not_fit_it_is_refused(looking: Skep, text: str) -> None:
+    _refused(looking("inspect", DIRECTORY / "constants.o", "--set", text), 2, "expected")

@@ -27,6 +27,10 @@ def command(
             help="Check against a vmlinux, a BTF file, a version, or 'running'.",
         ),
     ] = None,
+    constants: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Say what a constant switches off."),
+    ] = None,
     program: Annotated[
         str | None, typer.Option("--program", metavar="NAME", help="Only this program.")
     ] = None,
@@ -43,8 +47,10 @@ def command(
 
     run = invocation(json=json, quiet=quiet, verbose=verbose)
     views = [why is not None, disassemble, graph]
-    if sum([*views, kernel is not None]) > 1:
-        raise UsageError("expected one of --why, --disassemble, --graph, --kernel, got several")
+    if sum([*views, kernel is not None, bool(constants)]) > 1:
+        raise UsageError(
+            "expected one of --why, --disassemble, --graph, --kernel and --set, got several"
+        )
     if program is not None and not any(views):
         raise UsageError("--program goes with --why, --disassemble or --graph")
     if to is not None and not graph:
@@ -65,6 +71,10 @@ def command(
         from skep.cli.kernel_checking import check_kernel
 
         check_kernel(subject, kernel, run.output)
+    elif constants:
+        from skep.cli.configuring import show_configured
+
+        show_configured(subject, constants, run.output)
     elif graph:
         from skep.cli.graphing import draw
 

@@ -273,7 +273,7 @@ class _Router:
             net = loops[index]
             top = self._layers[net.target] - 1
             bottom = max(self._layers[arrow.source] for arrow in net.sources)
-            for number, taken in enumerate(lanes):  # noqa: B007
+            for number, taken in enumerate(lanes):  # noqa: B007 - used behind the loop
                 if all(bottom < high or low < top for high, low in taken):
                     break
             else:
@@ -310,7 +310,7 @@ class _Router:
             left, right = _reach(crossing)
             if left == right:
                 continue
-            for track, end in enumerate(tracks):  # noqa: B007
+            for track, end in enumerate(tracks):  # noqa: B007 - used behind the loop
                 if end + TRACK < left:
                     break
             else:
