@@ -71,7 +71,9 @@ belong to it.
 
 The same program, counting in a per-CPU map, 1 to 10 times on one hook: spliced by the chain
 compiler, chained by tail calls, and called one after another as functions. Measured in one run by
-the kernel's own test runner, interleaved; the cost of an added program is the slope.
+the kernel's own test runner, interleaved: the fastest of the rounds on one load, the median of the
+loads. The cost of an added program is the slope. Up to about five programs processors predict tail
+calls well, so the short chains differ less.
 
 ```
 {texts["chain"].rstrip()}

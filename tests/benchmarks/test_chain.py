@@ -53,7 +53,7 @@ def test_the_plot_is_a_picture_with_a_description_and_a_line_for_each_shape() ->
 @pytest.mark.parametrize("text", ["0", "-1", "many"])
 def test_there_must_be_something_to_measure(text: str) -> None:
     with pytest.raises(SystemExit):
-        main(["--rounds", text])
+        main(["--loads", text])
 
 
 @pytest.mark.kernel
@@ -62,7 +62,7 @@ def test_a_short_run_gives_a_document_and_a_plot(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plot = tmp_path / "images" / "plot.svg"
-    assert main(["--json", "--rounds", "1", "--repeat", "100", "--plot", str(plot)]) == 0
+    assert main(["--json", "--loads", "1", "--repeat", "100", "--plot", str(plot)]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "skep.benchmark.chain/v1"
     assert {
