@@ -26,10 +26,11 @@ def _leftovers(root: Path) -> list[str]:
     found += [f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines()
               if f"{root}/demo" in line]  # fmt: skip
     found += [f"file {path}" for path in root.rglob("*") if "demo" in path.parts[len(root.parts) :]]
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            if f"SKEP_ROOT={root}/demo".encode() in path.read_bytes():
-                found.append(f"process {path.parent.name}")
+            command = (path / "cmdline").read_bytes()  # a compiler is known by its directories
+            if f"{root}/demo".encode() in command + (path / "environ").read_bytes():
+                found.append(f"process {path.name}: {command.replace(bytes(1), b' ').decode()}")
         except OSError:
             continue
     return found

@@ -9,6 +9,7 @@ import typer
 from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
 from skep.cli.environment import Environment
 from skep.cli.files import read_file
+from skep.cli.interrupts import deferred_interrupts
 from skep.errors import UsageError
 
 
@@ -77,6 +78,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
             compiler,
             cache=environment.cache / "compiler",
             environment=environment.variables,
+            undisturbed=deferred_interrupts,
         )
         title = Path(name).name.removesuffix(".c").removesuffix(".bpf") + ".o"
         if title in objects:

@@ -14,12 +14,12 @@ This is not a sandbox: C source can name any file of the machine in ``#include``
 Compile what you would run; a marketplace that rebuilds foreign sources must confine this process.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from skep.compiling.errors import (
@@ -32,6 +32,8 @@ from skep.compiling.errors import (
 from skep.compiling.stripping import strip_debug
 from skep.compiling.toolchain import CompilerChoice
 from skep.errors import UsageError
+
+Undisturbed = Callable[[], AbstractContextManager[None]]
 
 _ENVIRONMENT = frozenset({"PATH", "TMPDIR"})
 _LARGEST_OBJECT_BYTES = 64 << 20
@@ -65,6 +67,7 @@ def compile_object(
     environment: Mapping[str, str],
     defines: Mapping[str, str] | None = None,
     timeout_seconds: float = 120.0,
+    undisturbed: Undisturbed = nullcontext,
 ) -> bytes:
     """Compile ``source`` for little-endian BPF.
 
@@ -76,6 +79,8 @@ def compile_object(
         environment: only ``PATH`` and ``TMPDIR`` of it are passed on.
         defines: macros, as ``-D``.
         timeout_seconds: then the compiler is ended.
+        undisturbed: keeps interrupts away while the compiler is started, so that there is no
+            moment in which it runs and nobody knows its number.
 
     Returns:
         The object file: BTF kept, DWARF removed, no path and no time in it.
@@ -117,7 +122,9 @@ def compile_object(
             "ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"),
             "ZIG_LOCAL_CACHE_DIR": str(cache / "zig"),
         }
-        messages = _run(command, source.parent, variables, timeout_seconds, source.name)
+        messages = _run(
+            command, source.parent, variables, timeout_seconds, source.name, undisturbed
+        )
         data = _read_output(output, messages)
     return strip_debug(data)  # (5)
 
@@ -157,8 +164,35 @@ def _run(
     variables: Mapping[str, str],
     timeout_seconds: float,
     name: str,
+    undisturbed: Undisturbed,
 ) -> str:
-    """Run the compiler and return its messages.
+    """Run the compiler and return its messages."""
+    with ExitStack() as opened:
+        with undisturbed():
+            process = opened.enter_context(_started(command, directory, variables))
+        try:
+            output, _ = process.communicate(timeout=timeout_seconds)
+        except subprocess.TimeoutExpired as error:
+            raise CompilerTimeout(
+                f"compiling {name} took longer than {timeout_seconds:g} seconds",
+                hint="simplify the source, or allow more time",
+            ) from error
+    messages = output.decode(errors="replace").strip()[:_LONGEST_MESSAGES]
+    if process.returncode != 0:
+        first = next((line for line in messages.splitlines() if "error" in line), "")
+        raise CompileFailed(
+            f"{name} does not compile: {first or f'exit code {process.returncode}'}",
+            hint="the messages of the compiler tell where",
+            detail=messages,
+        )
+    return messages
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], directory: Path, variables: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the compiler, which does not outlive the block whatever ends that.
 
     It gets a process group of its own, so that a compiler that starts others is ended whole.
     """
@@ -176,29 +210,14 @@ def _run(
         raise CompilerMissing(f"{command[0]} cannot be started: {error}") from error
     with process:
         try:
-            output, _ = process.communicate(timeout=timeout_seconds)
-        except subprocess.TimeoutExpired as error:
-            _end_group(process)
-            raise CompilerTimeout(
-                f"compiling {name} took longer than {timeout_seconds:g} seconds",
-                hint="simplify the source, or allow more time",
-            ) from error
-        except BaseException:  # Ctrl-C: a compiler must not outlive us
+            yield process
+        except BaseException:
             _end_group(process)
             raise
-    messages = output.decode(errors="replace").strip()[:_LONGEST_MESSAGES]
-    if process.returncode != 0:
-        first = next((line for line in messages.splitlines() if "error" in line), "")
-        raise CompileFailed(
-            f"{name} does not compile: {first or f'exit code {process.returncode}'}",
-            hint="the messages of the compiler tell where",
-            detail=messages,
-        )
-    return messages
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 

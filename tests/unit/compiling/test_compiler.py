@@ -3,14 +3,16 @@
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 from tests.builders.compiled import INCLUDE, compiler
 
 from skep.bytecode.objectfile.reading import read_object
-from skep.compiling.compiler import compile_object
+from skep.compiling.compiler import Undisturbed, compile_object
 from skep.compiling.errors import (
     CompileFailed,
     CompilerMissing,
@@ -57,6 +59,7 @@ def build(
     choice: CompilerChoice | None = None,
     defines: Mapping[str, str] | None = None,
     timeout_seconds: float = 60,
+    undisturbed: Undisturbed = nullcontext,
 ) -> bytes:
     return compile_object(
         source,
@@ -66,6 +69,7 @@ def build(
         environment=environment,
         defines=defines,
         timeout_seconds=timeout_seconds,
+        undisturbed=undisturbed,
     )
 
 
@@ -240,13 +244,38 @@ def test_a_compiler_that_fails_silently_shows_its_exit_code(tmp_path: Path) -> N
         build(write(tmp_path), tmp_path / "cache", choice=pretended(tmp_path, "exit 3\n"))
 
 
-def test_a_compiler_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
-    choice = pretended(tmp_path, f"sleep 60 & echo $! > {tmp_path}/child; wait\n")
-    with pytest.raises(CompilerTimeout):
-        build(write(tmp_path), tmp_path / "cache", choice=choice, timeout_seconds=0.5)
+def hanging(tmp_path: Path) -> CompilerChoice:
+    """A compiler that starts another process, writes its number into ``child`` and waits."""
+    text = f"sleep 60 & echo $! > {tmp_path}/partial; mv {tmp_path}/partial {tmp_path}/child; wait"
+    return pretended(tmp_path, text + "\n")
+
+
+def assert_child_ended(tmp_path: Path) -> None:
     child = int((tmp_path / "child").read_text())
     status = Path(f"/proc/{child}/stat")
     assert not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+
+
+def test_a_compiler_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
+    with pytest.raises(CompilerTimeout):
+        build(write(tmp_path), tmp_path / "cache", choice=hanging(tmp_path), timeout_seconds=0.5)
+    assert_child_ended(tmp_path)
+
+
+def test_an_interrupt_kept_back_while_the_compiler_starts_ends_it(tmp_path: Path) -> None:
+    @contextmanager
+    def interrupted() -> Iterator[None]:
+        yield
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "child").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(
+            write(tmp_path), tmp_path / "cache", choice=hanging(tmp_path), undisturbed=interrupted
+        )
+    assert_child_ended(tmp_path)
 
 
 def test_nothing_is_left_in_the_cache_but_the_cache(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from skep.cli.build import build_package
 from skep.cli.context import Invocation
 from skep.cli.demo.operating import operate
-from skep.cli.demo.server import marketplace
+from skep.cli.demo.server import marketplace, url_of
 from skep.cli.demo.steps import Steps
 from skep.cli.environment import Environment, read_environment
 from skep.cli.interrupts import deferred_interrupts, ignore_interrupts, restored_handlers
@@ -95,7 +95,8 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
 def _place(outer: Environment, opened: ExitStack, steps: Steps) -> Playground | Path:
     """Make a network of its own, or without root only a directory of its own."""
     if not outer.is_root:
-        return Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="skep-demo-")))
+        with deferred_interrupts():
+            return Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="skep-demo-")))
     with deferred_interrupts(), steps.step("make a network of its own") as step:
         # The default root may not exist yet on a machine that only tries Skep.
         name = f"skep-demo-{os.getpid() % 100_000}"
@@ -134,7 +135,9 @@ def _publish(inner: Environment, place: Playground | Path, opened: ExitStack, st
     with steps.step("start a marketplace") as step:
         note = place.note_process if isinstance(place, Playground) else lambda _: None
         public = ring.directory / f"{_KEY}.pub"
-        url = opened.enter_context(marketplace(inner, _PUBLISHER, public, note))
+        with deferred_interrupts():
+            server = opened.enter_context(marketplace(inner, _PUBLISHER, public, note))
+        url = url_of(server)
         step.result = url
         step.facts = {"url": url}
     with steps.step("publish both over HTTP") as step:

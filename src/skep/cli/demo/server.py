@@ -22,17 +22,17 @@ def marketplace(
     publisher: str,
     public_key: Path,
     started: Callable[[int], None],
-) -> Iterator[str]:
-    """Run a marketplace on a free port of loopback; gives its URL.
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a marketplace on a free port of loopback; :func:`url_of` waits until it serves.
 
     Its standard input is a pipe that this process holds: when this process ends, in whatever way,
     the pipe does too, and so does the server.
 
-    Args:
-        started: told the process id, before the server is waited for.
+    Entering takes milliseconds and must not be interrupted, or a server could run that nobody
+    knows of; waiting may be.
 
-    Raises:
-        Unavailable: it did not start.
+    Args:
+        started: told the process id.
     """
     command = [sys.executable, "-m", "skep", "serve", "--json", "--port", "0"]
     command += ["--until-stdin-ends", "--publisher", f"{publisher}={public_key}"]
@@ -47,7 +47,7 @@ def marketplace(
     )
     try:
         started(process.pid)
-        yield _url(process)
+        yield process
     finally:
         if process.stdin is not None:
             process.stdin.close()
@@ -61,8 +61,12 @@ def marketplace(
                 stream.close()
 
 
-def _url(process: subprocess.Popen[bytes]) -> str:
-    """Read the document the server prints once it accepts connections."""
+def url_of(process: subprocess.Popen[bytes]) -> str:
+    """Wait for the document the server prints once it accepts connections.
+
+    Raises:
+        Unavailable: it did not start.
+    """
     assert process.stdout is not None  # noqa: S101 - it was asked for above
     text = b""
     while not text.rstrip().endswith(b"\n}"):
@@ -74,4 +78,7 @@ def _url(process: subprocess.Popen[bytes]) -> str:
                 "the marketplace did not start", detail=errors.decode("utf-8", "replace")
             )
         text += chunk
-    return str(json.loads(text)["url"])
+    document = json.loads(text)
+    if "url" not in document:
+        raise Unavailable("the marketplace did not start", detail=text.decode("utf-8", "replace"))
+    return str(document["url"])
