@@ -8,7 +8,7 @@ the kernel's ``include/uapi/linux/bpf.h``.
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -23,6 +23,7 @@ GOTO = 0x05
 GOTOL = 0x06
 GOTOX = 0x0D
 MAY_GOTO = 0xE5
+_GOTO = frozenset({GOTO, GOTOL})
 
 _HAS_TARGET = bytes(op & 7 in {5, 6} and op not in {CALL, 0x8D, EXIT, GOTOX} for op in range(256))
 """1 for jumps with a target of their own, by opcode."""
@@ -56,6 +57,7 @@ class FunctionFlow:
 
     Attributes:
         function: the code.
+        opcodes: of all its slots, reachable or not.
         blocks: reachable ones, by first slot, in reverse post-order.
         relocations: by slot.
         back_edges: jumps backwards to a block that is still open, as (from slot, to slot).
@@ -69,6 +71,7 @@ class FunctionFlow:
     """
 
     function: Function
+    opcodes: bytes
     blocks: Mapping[int, Block]
     relocations: Mapping[int, Relocation]
     back_edges: tuple[tuple[int, int], ...]
@@ -79,6 +82,11 @@ class FunctionFlow:
     leaves_function: bool
     has_indirect_jumps: bool
     instructions: int
+
+    def reached(self) -> list[tuple[int, int]]:
+        """Reachable slots as ranges, ascending, neighbouring blocks joined."""
+        starts, ends = {*self.blocks}, {block.end for block in self.blocks.values()}
+        return list(zip(sorted(starts - ends), sorted(ends - starts), strict=True))
 
 
 def jump_target(slot: int, instruction: Instruction) -> int:
@@ -93,14 +101,13 @@ def flow_of(function: Function) -> FunctionFlow:
     count = len(instructions)
     opcodes = bytes(map(_OPCODE, instructions))
     has_indirect_jumps = GOTOX in opcodes
-    leaders, after = _scan(instructions, opcodes, every_slot=has_indirect_jumps)
-    starts = sorted(leaders)
+    starts, after = _scan(instructions, opcodes, every_slot=has_indirect_jumps)
     blocks: dict[int, Block] = {}
     leaving = set()
     for start, end in zip(starts, [*starts[1:], count], strict=False):
-        successors = after.get(end, (end,))
+        successors = after.get(end)
         if successors is None:
-            successors = tuple(starts)
+            successors = (end,)
         if successors and not (0 <= successors[0] < count and 0 <= successors[-1] < count):
             leaving.add(start)
             successors = tuple(slot for slot in successors if 0 <= slot < count)
@@ -109,12 +116,12 @@ def flow_of(function: Function) -> FunctionFlow:
     order, back_edges = _walk(blocks) if count else ((), ())
     reached = [(start, blocks[start].end) for start in order]
     relocations = {relocation.slot: relocation for relocation in function.relocations}
-    calls = _places(opcodes, CALL, reached)
+    calls = tuple(places(opcodes, CALL, reached))
     packet_loads = [
         slot
         for opcode in PACKET_LOADS
         if opcode in opcodes
-        for slot in _places(opcodes, opcode, reached)
+        for slot in places(opcodes, opcode, reached)
     ]
     called = [relocations[slot] for slot in calls if slot in relocations]
     taken = [each for each in function.relocations if each.kind == "function_address"]
@@ -122,10 +129,11 @@ def flow_of(function: Function) -> FunctionFlow:
         taken = _inside(taken, reached)
     return FunctionFlow(
         function=function,
+        opcodes=opcodes,
         blocks={start: blocks[start] for start in order},
         relocations=relocations,
         back_edges=back_edges,
-        call_slots=tuple(calls),
+        call_slots=calls,
         packet_load_slots=tuple(packet_loads),
         calls=_names(called, "call"),
         callbacks=_names(taken, "function_address"),
@@ -175,15 +183,13 @@ def _within(slots: Sequence[int], ranges: Sequence[tuple[int, int]]) -> tuple[in
     return tuple(found)
 
 
-def _places(opcodes: bytes, opcode: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
+def places(opcodes: bytes, opcode: int, ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
     """Slots with ``opcode``, range by range."""
-    found = []
     for start, end in ranges:
         slot = opcodes.find(opcode, start, end)
         while slot != -1:
-            found.append(slot)
+            yield slot
             slot = opcodes.find(opcode, slot + 1, end)
-    return found
 
 
 def _inside(
@@ -215,15 +221,16 @@ _SPECIAL = re.compile(
 
 def _scan(
     instructions: Sequence[Instruction], opcodes: bytes, *, every_slot: bool
-) -> tuple[set[int], dict[int, tuple[int, ...] | None]]:
+) -> tuple[list[int], dict[int, tuple[int, ...]]]:
     """First slots of blocks; and, by the slot behind them, where jumps and ``lddw`` go.
 
     An ``lddw`` takes the next slot with it, whatever that looks like: nothing follows a block that
-    ends in the middle of one. ``None`` for ``gotox``, which may go anywhere.
+    ends in the middle of one. ``gotox`` may go anywhere.
     """
     count = len(opcodes)
-    leaders = {0} if count else set()
-    after: dict[int, tuple[int, ...] | None] = {}
+    leaders = {0}
+    after: dict[int, tuple[int, ...]] = {}
+    anywhere: list[int] = []
     inside_wide: set[int] = set()
     for match in _SPECIAL.finditer(opcodes):
         slot = match.start()
@@ -239,14 +246,16 @@ def _scan(
         if opcode == EXIT:
             after[behind] = ()
         elif opcode == GOTOX:
-            after[behind] = None
+            anywhere.append(behind)
         else:
             target = jump_target(slot, instructions[slot])
             leaders.add(target)
-            after[behind] = (target,) if opcode in {GOTO, GOTOL} else (behind, target)
+            after[behind] = (target,) if opcode in _GOTO else (behind, target)
     if every_slot:
         leaders.update(slot for slot in range(count) if slot not in inside_wide)
-    return {leader for leader in leaders if 0 <= leader < count}, after
+    starts = sorted(leader for leader in leaders if 0 <= leader < count)
+    after.update(dict.fromkeys(anywhere, tuple(starts)))
+    return starts, after
 
 
 def _walk(blocks: Mapping[int, Block]) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:

@@ -4,6 +4,7 @@ The formulas for maps were compared with ``memlock`` in ``/proc/self/fdinfo`` on
 are within 6 percent where they are called an estimate. n entries, k key bytes, v value bytes.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -151,14 +152,19 @@ def _longest_inside(flow: FunctionFlow, callees: Mapping[str, int]) -> int:
         for slot, relocation in flow.relocations.items()
         if relocation.kind in {"call", "function_address"}
     }
+    called = dict.fromkeys(flow.blocks, 0)  # instructions of what a block calls
+    starts = sorted(flow.blocks)
+    for slot, length in extra.items():
+        position = bisect_right(starts, slot) - 1
+        if position >= 0 and slot < flow.blocks[starts[position]].end:
+            called[starts[position]] += length
     longest: dict[int, int] = {}
     for start in reversed(tuple(flow.blocks)):  # reverse post-order, so successors come first
         block = flow.blocks[start]
-        own = block.instructions
-        if extra:
-            own += sum(extra.get(slot, 0) for slot in range(start, block.end))
-        behind = max((longest.get(successor, 0) for successor in block.successors), default=0)
-        longest[start] = own + behind
+        behind = 0
+        for successor in block.successors:
+            behind = max(behind, longest.get(successor, 0))
+        longest[start] = block.instructions + called[start] + behind
     return longest.get(0, 0)
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from skep.bytecode.analysis.control_flow import FunctionFlow
+from skep.bytecode.analysis.control_flow import FunctionFlow, places
 from skep.bytecode.analysis.programs import Program
-from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.opcodes import GROUPS, OPCODES, OpcodeFacts
 
 _LEVELS = ("v1", "v2", "v3", "v4", "linux", "none")
@@ -46,42 +46,39 @@ def uses_of(flow: FunctionFlow) -> list[InstructionUse]:
     Loads of map addresses and calls are left out: what they need is decided by what they refer
     to (relocations), not by how the compiler wrote it.
     """
-    code = flow.function.instructions
-    name = flow.function.name
-    first: dict[object, int] = {}
-    for start, block in flow.blocks.items():
-        for slot, (opcode, _, _, offset, immediate) in enumerate(code[start : block.end], start):
-            key = (opcode, offset, immediate) if opcode in _VARIED else opcode
-            if key not in first:
-                first[key] = slot
+    code, opcodes, name = flow.function.instructions, flow.opcodes, flow.function.name
+    reached = flow.reached()
+    first: list[int] = []
+    for opcode in {opcode for start, end in reached for opcode in {*opcodes[start:end]}}:
+        slots = places(opcodes, opcode, reached)
+        if opcode in _VARIED:
+            forms = {code[slot][2:]: slot for slot in reversed([*slots])}
+            first += forms.values()
+        else:
+            first.append(next(slots))
     found: dict[object, InstructionUse] = {}
-    for slot in first.values():
-        instruction = code[slot]
-        facts = _meaning(instruction)
-        use = InstructionUse(facts, instruction.opcode, name, slot)
-        found.setdefault(facts if facts is not None else instruction.opcode, use)
+    for slot in sorted(first):
+        opcode, _, src, offset, immediate = code[slot]
+        facts = _meaning(opcode, src, offset, immediate)
+        use = InstructionUse(facts, opcode, name, slot)
+        found.setdefault(facts if facts is not None else opcode, use)
     return list(found.values())
 
 
-def _meaning(instruction: Instruction) -> OpcodeFacts | None:
+@lru_cache(maxsize=4096)  # what the compiler writes repeats itself
+def _meaning(opcode: int, src: int, offset: int, immediate: int) -> OpcodeFacts | None:
     """The row that fits; for reserved operands in use, the first one that fits best."""
-    rows = OPCODES.get(instruction.opcode)
+    rows = OPCODES.get(opcode)
     if rows is None:
         return None
-    if instruction.opcode in _BY_REFERENCE:
+    if opcode in _BY_REFERENCE:
         return rows[0]
-    return max(rows, key=lambda row: _fit(row, instruction))
 
+    def fit(row: OpcodeFacts) -> int:
+        pairs = ((row.src, src), (row.offset, offset), (row.immediate, immediate))
+        return sum(wanted is None or wanted == found for wanted, found in pairs)
 
-def _fit(row: OpcodeFacts, instruction: Instruction) -> int:
-    return sum(
-        wanted is None or wanted == found
-        for wanted, found in (
-            (row.src, instruction.src),
-            (row.offset, instruction.offset),
-            (row.immediate, instruction.immediate),
-        )
-    )
+    return max(rows, key=fit)
 
 
 def groups_of(uses: Iterable[InstructionUse]) -> tuple[str, ...]:

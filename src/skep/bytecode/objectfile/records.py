@@ -79,6 +79,7 @@ class SourceLines(Sequence[SourceLine]):
         "_groups",
         "_groups_of",
         "_sections",
+        "_texts",
         "_types",
     )
 
@@ -96,6 +97,7 @@ class SourceLines(Sequence[SourceLine]):
         self._decoded: tuple[SourceLine, ...] | None = None
         self._by_section: dict[int, _Ordered] = {}
         self._groups_of: dict[int, list[Group]] | None = None
+        self._texts: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self._lines())
@@ -156,8 +158,7 @@ class SourceLines(Sequence[SourceLine]):
         where = self._functions.locate(place.section, byte // SLOT_BYTES)
         if where is None or where[0] != function:
             return None
-        file_name, line_text = (_printable(self._types, offset) for offset in (file, text))
-        return SourceLine(*where, file_name, packed >> 10, packed & 1023, line_text)
+        return self._line(*where, file, text, packed)
 
     def _ordered(self, section: int) -> "_Ordered":
         found = self._by_section.get(section)
@@ -175,13 +176,18 @@ class SourceLines(Sequence[SourceLine]):
         return self._groups_of.get(section, [])
 
     def _decode(self) -> Iterator[SourceLine]:
-        texts: dict[int, str] = {}
-        for function, slot, file, text, packed in self.records():
-            for offset in (file, text):
-                if offset not in texts:
-                    texts[offset] = _printable(self._types, offset)
-            line, column = packed >> 10, packed & 1023
-            yield SourceLine(function, slot, texts[file], line, column, texts[text])
+        for record in self.records():
+            yield self._line(*record)
+
+    def _line(self, function: str, slot: int, file: int, text: int, packed: int) -> SourceLine:
+        line, column = packed >> 10, packed & 1023
+        return SourceLine(function, slot, self._text(file), line, column, self._text(text))
+
+    def _text(self, offset: int) -> str:
+        found = self._texts.get(offset)
+        if found is None:
+            found = self._texts[offset] = _printable(self._types, offset)
+        return found
 
 
 def line_at(lines: Sequence[SourceLine], function: str, slot: int) -> SourceLine | None:
