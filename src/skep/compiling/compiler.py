@@ -34,6 +34,7 @@ from skep.compiling.toolchain import CompilerChoice
 from skep.errors import UsageError
 
 Undisturbed = Callable[[], AbstractContextManager[None]]
+"""Keeps interrupts away from a block, and raises the one that came when the block has ended."""
 
 _ENVIRONMENT = frozenset({"PATH", "TMPDIR"})
 _LARGEST_OBJECT_BYTES = 64 << 20
@@ -79,8 +80,8 @@ def compile_object(
         environment: only ``PATH`` and ``TMPDIR`` of it are passed on.
         defines: macros, as ``-D``.
         timeout_seconds: then the compiler is ended.
-        undisturbed: keeps interrupts away while the compiler is started, so that there is no
-            moment in which it runs and nobody knows its number.
+        undisturbed: entered while the compiler is started, so that there is no moment in which it
+            runs and nobody knows its number.
 
     Returns:
         The object file: BTF kept, DWARF removed, no path and no time in it.

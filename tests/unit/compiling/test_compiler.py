@@ -246,8 +246,7 @@ def test_a_compiler_that_fails_silently_shows_its_exit_code(tmp_path: Path) -> N
 
 def hanging(tmp_path: Path) -> CompilerChoice:
     """A compiler that starts another process, writes its number into ``child`` and waits."""
-    text = f"sleep 60 & echo $! > {tmp_path}/partial; mv {tmp_path}/partial {tmp_path}/child; wait"
-    return pretended(tmp_path, text + "\n")
+    return pretended(tmp_path, f"sleep 60 & echo $! > {tmp_path}/child; wait\n")
 
 
 def assert_child_ended(tmp_path: Path) -> None:
@@ -266,8 +265,9 @@ def test_an_interrupt_kept_back_while_the_compiler_starts_ends_it(tmp_path: Path
     @contextmanager
     def interrupted() -> Iterator[None]:
         yield
+        child = tmp_path / "child"
         deadline = time.monotonic() + 30
-        while not (tmp_path / "child").exists() and time.monotonic() < deadline:
+        while not (child.exists() and child.read_text()) and time.monotonic() < deadline:
             time.sleep(0.01)
         raise KeyboardInterrupt
 

@@ -8,7 +8,7 @@ the kernel's ``include/uapi/linux/bpf.h``.
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -105,9 +105,7 @@ def flow_of(function: Function) -> FunctionFlow:
     blocks: dict[int, Block] = {}
     leaving = set()
     for start, end in zip(starts, [*starts[1:], count], strict=False):
-        successors = after.get(end)
-        if successors is None:
-            successors = (end,)
+        successors = after.get(end, (end,))
         if successors and not (0 <= successors[0] < count and 0 <= successors[-1] < count):
             leaving.add(start)
             successors = tuple(slot for slot in successors if 0 <= slot < count)
@@ -116,12 +114,12 @@ def flow_of(function: Function) -> FunctionFlow:
     order, back_edges = _walk(blocks) if count else ((), ())
     reached = [(start, blocks[start].end) for start in order]
     relocations = {relocation.slot: relocation for relocation in function.relocations}
-    calls = tuple(places(opcodes, CALL, reached))
+    calls = _places(opcodes, CALL, reached)
     packet_loads = [
         slot
         for opcode in PACKET_LOADS
         if opcode in opcodes
-        for slot in places(opcodes, opcode, reached)
+        for slot in _places(opcodes, opcode, reached)
     ]
     called = [relocations[slot] for slot in calls if slot in relocations]
     taken = [each for each in function.relocations if each.kind == "function_address"]
@@ -133,7 +131,7 @@ def flow_of(function: Function) -> FunctionFlow:
         blocks={start: blocks[start] for start in order},
         relocations=relocations,
         back_edges=back_edges,
-        call_slots=calls,
+        call_slots=tuple(calls),
         packet_load_slots=tuple(packet_loads),
         calls=_names(called, "call"),
         callbacks=_names(taken, "function_address"),
@@ -183,13 +181,15 @@ def _within(slots: Sequence[int], ranges: Sequence[tuple[int, int]]) -> tuple[in
     return tuple(found)
 
 
-def places(opcodes: bytes, opcode: int, ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
+def _places(opcodes: bytes, opcode: int, ranges: Sequence[tuple[int, int]]) -> list[int]:
     """Slots with ``opcode``, range by range."""
+    found = []
     for start, end in ranges:
         slot = opcodes.find(opcode, start, end)
         while slot != -1:
-            yield slot
+            found.append(slot)
             slot = opcodes.find(opcode, slot + 1, end)
+    return found
 
 
 def _inside(

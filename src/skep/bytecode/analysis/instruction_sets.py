@@ -1,10 +1,11 @@
 """Which instructions a program uses: conformance groups, level, first kernel."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from skep.bytecode.analysis.control_flow import FunctionFlow, places
+from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.programs import Program
 from skep.bytecode.isa.opcodes import GROUPS, OPCODES, OpcodeFacts
 
@@ -12,7 +13,15 @@ _LEVELS = ("v1", "v2", "v3", "v4", "linux", "none")
 
 # Meanings of these are told apart by what they refer to, not by how the compiler wrote it.
 _BY_REFERENCE = frozenset({0x18, 0x85})
-_VARIED = {opcode for opcode, rows in OPCODES.items() if len(rows) > 1} - _BY_REFERENCE
+_VARIED = re.compile(
+    b"[%s]"
+    % b"".join(
+        re.escape(bytes([opcode]))
+        for opcode, rows in OPCODES.items()
+        if len(rows) > 1 and opcode not in _BY_REFERENCE
+    )
+)
+"""Opcodes whose meaning depends on the operands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +57,17 @@ def uses_of(flow: FunctionFlow) -> list[InstructionUse]:
     """
     code, opcodes, name = flow.function.instructions, flow.opcodes, flow.function.name
     reached = flow.reached()
-    first: list[int] = []
-    for opcode in {opcode for start, end in reached for opcode in {*opcodes[start:end]}}:
-        slots = places(opcodes, opcode, reached)
-        if opcode in _VARIED:
-            forms = {code[slot][2:]: slot for slot in reversed([*slots])}
-            first += forms.values()
-        else:
-            first.append(next(slots))
+    plain: dict[int, int] = {}
+    for start, end in reversed(reached):  # backwards, so that the first place is what stays
+        plain.update(zip(reversed(opcodes[start:end]), range(end - 1, start - 1, -1), strict=True))
+    varied: dict[tuple[int, ...], int] = {}
+    for start, end in reached:
+        for match in _VARIED.finditer(opcodes, start, end):
+            slot = match.start()
+            opcode, _, *form = code[slot]
+            varied.setdefault((opcode, *form), slot)
     found: dict[object, InstructionUse] = {}
-    for slot in sorted(first):
+    for slot in sorted({*plain.values(), *varied.values()}):
         opcode, _, src, offset, immediate = code[slot]
         facts = _meaning(opcode, src, offset, immediate)
         use = InstructionUse(facts, opcode, name, slot)

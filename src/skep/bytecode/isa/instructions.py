@@ -7,10 +7,7 @@ Source: RFC 9669, section 3.
 """
 
 import struct
-import sys
-from array import array
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from skep.errors import Malformed
@@ -37,9 +34,6 @@ class Instruction(NamedTuple):
 
 
 _SLOT = {"little": struct.Struct("<BBhi"), "big": struct.Struct(">BBhi")}
-_LOW = bytes(registers & 15 for registers in range(256))
-_HIGH = bytes(registers >> 4 for registers in range(256))
-_make: Callable[[tuple[int, ...]], Instruction] = partial(tuple.__new__, Instruction)
 
 
 def decode(data: bytes, byteorder: str = "little") -> list[Instruction]:
@@ -56,27 +50,13 @@ def decode(data: bytes, byteorder: str = "little") -> list[Instruction]:
     # Compilers repeat themselves: equal slots become one value, which saves time and memory.
     words = struct.unpack(f"{len(data) // SLOT_BYTES}Q", data)
     distinct = dict.fromkeys(words)
-    slots = struct.pack(f"{len(distinct)}Q", *distinct)
-    # Column by column, as the constructor called for every slot would be half of all the time.
-    dst, src = (_LOW, _HIGH) if byteorder == "little" else (_HIGH, _LOW)
-    registers = slots[1::SLOT_BYTES]
-    columns = zip(
-        slots[::SLOT_BYTES],
-        registers.translate(dst),
-        registers.translate(src),
-        _numbers("h", slots, byteorder)[1::4],
-        _numbers("i", slots, byteorder)[1::2],
-        strict=True,
-    )
-    found = dict(zip(distinct, map(_make, columns), strict=True))
+    slots = _SLOT[byteorder].iter_unpack(struct.pack(f"{len(distinct)}Q", *distinct))
+    if byteorder == "little":
+        made = [Instruction(op, regs & 15, regs >> 4, off, imm) for op, regs, off, imm in slots]
+    else:
+        made = [Instruction(op, regs >> 4, regs & 15, off, imm) for op, regs, off, imm in slots]
+    found = dict(zip(distinct, made, strict=True))
     return list(map(found.__getitem__, words))
-
-
-def _numbers(kind: str, data: bytes, byteorder: str) -> "array[int]":
-    found = array(kind, data)
-    if byteorder != sys.byteorder:
-        found.byteswap()
-    return found
 
 
 def encode(instructions: Iterable[Instruction], byteorder: str = "little") -> bytes:

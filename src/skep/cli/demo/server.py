@@ -80,5 +80,5 @@ def url_of(process: subprocess.Popen[bytes]) -> str:
         text += chunk
     document = json.loads(text)
     if "url" not in document:
-        raise Unavailable("the marketplace did not start", detail=text.decode("utf-8", "replace"))
+        raise Unavailable("the marketplace did not start", detail=document["error"]["message"])
     return str(document["url"])

@@ -16,7 +16,7 @@ from tests.builders.assembled import (
     wide,
 )
 
-from skep.bytecode.analysis.control_flow import Flows, flow_of
+from skep.bytecode.analysis.control_flow import CALL, Flows, flow_of
 from skep.bytecode.isa.instructions import Instruction
 
 
@@ -33,6 +33,12 @@ def test_code_behind_an_unconditional_jump_is_not_reached() -> None:
     flow = flow_of(function("f", mov(R0, 2), jump(1), call(36), EXIT))
     assert flow.call_slots == ()
     assert flow.instructions == 3
+
+
+def test_reached_slots_are_ranges_without_the_code_nothing_reaches() -> None:
+    flow = flow_of(function("f", mov(R0, 2), jump(1), call(36), jump_if_equal(R1, 0, 0), EXIT))
+    assert flow.reached() == [(0, 2), (3, 5)]
+    assert flow.opcodes[2] == CALL
 
 
 def test_a_loop_is_one_back_edge() -> None:
