@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-TAXONOMY_VERSION = 1
+TAXONOMY_VERSION = 2
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
@@ -81,6 +81,9 @@ _ROWS = (
             "bpf_dynptr_from_skb",
             "bpf_dynptr_from_xdp",
             "bpf_dynptr_from_skb_meta",
+            "bpf_xdp_metadata_*",
+            "bpf_skb_get_hash",
+            "bpf_skb_get_fou_encap",
             "bpf_dynptr_slice",
         ),
     ),
@@ -103,14 +106,13 @@ _ROWS = (
         "Can tunnel or encapsulate traffic",
         "high",
         helpers=(21, 30, 73, 74, 75, 76),
-        kernel_functions=("bpf_skb_set_fou_encap", "bpf_skb_get_fou_encap"),
+        kernel_functions=("bpf_skb_set_fou_encap",),
     ),
     PermissionFacts(
         "net.metadata",
         "Can set packet mark, priority, queue or timestamp",
         "low",
         helpers=(32, 40, 41, 48, 54, 135, 192),
-        kernel_functions=("bpf_xdp_metadata_*", "bpf_skb_get_hash"),
     ),
     PermissionFacts(
         "net.steer",
@@ -132,6 +134,7 @@ _ROWS = (
         "high",
         kernel_functions=("bpf_sock_destroy",),
     ),
+    PermissionFacts("net.privileged_bind", "Can let applications bind to privileged ports", "high"),
     PermissionFacts(
         "net.sockopt",
         "Can change TCP and socket settings",
@@ -151,6 +154,7 @@ _ROWS = (
         "low",
         helpers=(84, 85, 99, 69, 163, 95, 96, 98, 136, 137, 138, 139, 140, 178, 196, 86, 57),
     ),
+    PermissionFacts("net.list", "Can list connections", "medium"),
     PermissionFacts(
         "net.synproxy",
         "Can answer TCP handshakes",
@@ -217,6 +221,7 @@ _ROWS = (
     PermissionFacts(
         "user.write_memory", "Can modify the memory of other programs", "critical", helpers=(36,)
     ),
+    PermissionFacts("kernel.write_memory", "Can change kernel memory", "critical"),
     PermissionFacts(
         "kernel.override_return",
         "Can make kernel functions or system calls fail",
@@ -260,14 +265,27 @@ _ROWS = (
             "bpf_task_from_vpid",
             "bpf_task_acquire",
             "bpf_task_release",
-            "bpf_iter_task_*",
-            "bpf_iter_css_*",
+            "bpf_iter_task_vma_*",
+            "bpf_iter_css_new",
+            "bpf_iter_css_next",
+            "bpf_iter_css_destroy",
             "bpf_task_get_cgroup1",
             "bpf_task_under_cgroup",
             "bpf_cgroup_from_id",
             "bpf_cgroup_acquire",
             "bpf_cgroup_ancestor",
             "bpf_cgroup_release",
+        ),
+    ),
+    PermissionFacts(
+        "proc.list",
+        "Can list processes",
+        "medium",
+        kernel_functions=(
+            "bpf_iter_task_new",
+            "bpf_iter_task_next",
+            "bpf_iter_task_destroy",
+            "bpf_iter_css_task_*",
         ),
     ),
     PermissionFacts(
@@ -313,6 +331,7 @@ _ROWS = (
             "bpf_real_data_inode",
         ),
     ),
+    PermissionFacts("file.list", "Can list open files", "medium"),
     PermissionFacts(
         "file.read",
         "Can read file contents",
@@ -405,6 +424,9 @@ _ROWS = (
         "exec.replace", "Replaces a function of another BPF program", "high", program_types=("EXT",)
     ),
     PermissionFacts(
+        "exec.replaceable", "Has functions that other programs can replace later", "low"
+    ),
+    PermissionFacts(
         "exec.deferred",
         "Runs later from timers or work queues",
         "low",
@@ -424,6 +446,7 @@ _ROWS = (
     PermissionFacts(
         "bpf.syscall", "Can create and load other BPF objects", "critical", helpers=(166, 167, 168)
     ),
+    PermissionFacts("bpf.list", "Can list BPF programs and maps", "medium"),
     PermissionFacts(
         "bpf.kfunc",
         "Uses kernel functions without a stable interface",
