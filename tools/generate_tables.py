@@ -370,10 +370,6 @@ def taxonomy() -> str:
             "with_any_of=" + _sequence([_quoted(name) for name in row["with_any_of"]]),
         ]
         lines += _call("CombinationFacts", arguments, 4)
-    lines += [")", "", "NEUTRAL_HELPERS = frozenset(", "    {"]
-    lines += [f"        {number}," for number in document["neutral_helpers"]]
-    lines += ["    }", ")", "", "NEUTRAL_KERNEL_FUNCTIONS = ("]
-    lines += [f"    {_quoted(pattern)}," for pattern in document["neutral_kfuncs"]]
     lines += [")"]
     return "\n".join(lines) + "\n"
 

@@ -7,14 +7,15 @@ from functools import cache
 
 from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.programs import POISON, Call, Program, helper_name, kernel_variables
-from skep.bytecode.analysis.taxonomy import (
-    NEUTRAL_HELPERS,
-    NEUTRAL_KERNEL_FUNCTIONS,
-    PERMISSIONS,
+from skep.bytecode.analysis.taxonomy import PERMISSIONS
+from skep.bytecode.isa.call_arguments import (
+    EFFECTS,
+    HELPER_ARGUMENTS,
+    KERNEL_FUNCTION_ARGUMENTS,
+    CallArguments,
 )
 from skep.bytecode.isa.first_kernels import ATTACH_TYPES, MAP_TYPE_NAMES, PROGRAM_TYPES
 from skep.bytecode.isa.helpers import HELPERS
-from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
 from skep.bytecode.objectfile.model import MapSpec
 
 _BY_HELPER: dict[int, tuple[str, ...]] = {}
@@ -29,9 +30,15 @@ _SEVERITIES: dict[tuple[str, int], str] = {
     ("net.lookup", 57): "info",  # getsockopt
     ("cgroup.sysctl", 101): "medium",  # these two only read
     ("cgroup.sysctl", 102): "medium",
+    ("net.read", 34): "low",  # a hash of the addresses and ports
+    ("net.read", 97): "low",  # whether the packet said it can be marked
     **{("proc.identify", number): "low" for number in _IDENTIFIES_LITTLE},
 }
-_CONNTRACK_READS = re.compile(r"bpf_ct_release|bpf_\w+_lookup")
+# The same for kernel functions: those that only read.
+_KERNEL_FUNCTION_SEVERITIES: dict[str, tuple[re.Pattern[str], str]] = {
+    "net.conntrack": (re.compile(r"bpf_ct_release|bpf_\w+_lookup"), "medium"),
+    "net.read": (re.compile(r"bpf_xdp_metadata_\w+|bpf_skb_get_hash"), "low"),
+}
 
 _SYSTEM_CALL = re.compile(
     r"(?:__(?:x64|ia32|arm64|s390x?|riscv|powerpc|se|do|loongarch)_sys_|__sys_|sys_|ksys_)\w*"
@@ -42,9 +49,6 @@ _SYSTEM_CALL = re.compile(
 def _patterns(permission: str) -> re.Pattern[str] | None:
     names = PERMISSIONS[permission].kernel_functions
     return re.compile("|".join(map(translate, names))) if names else None
-
-
-_NEUTRAL = re.compile("|".join(map(translate, NEUTRAL_KERNEL_FUNCTIONS)))
 
 
 @cache
@@ -63,9 +67,22 @@ def permissions_of_helper(number: int) -> tuple[str, ...]:
     return _BY_HELPER.get(number, ())
 
 
-def is_neutral_kernel_function(name: str) -> bool:
-    """Whether calling it is no permission of its own."""
-    return _NEUTRAL.match(name) is not None
+def is_classified_helper(number: int) -> bool:
+    """Whether it is known what calling it can do."""
+    arguments = HELPER_ARGUMENTS.get(number)
+    return arguments is not None and _is_classified(permissions_of_helper(number), arguments)
+
+
+def is_classified_kernel_function(name: str) -> bool:
+    """Whether it is known what calling it can do."""
+    arguments = KERNEL_FUNCTION_ARGUMENTS.get(name)
+    rows = permissions_of_kernel_function(name)
+    return arguments is not None and _is_classified(rows, arguments)
+
+
+def _is_classified(rows: tuple[str, ...], arguments: CallArguments) -> bool:
+    """A permission names it, an argument lets it have an effect, or a reason says why not."""
+    return bool(rows or arguments.reason or EFFECTS.intersection(arguments.arguments))
 
 
 def static_findings(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]:
@@ -100,7 +117,7 @@ def _of_call(program: Program, call: Call) -> Iterator[Finding]:
         for permission in _BY_HELPER.get(number, ()):
             severity = _SEVERITIES.get((permission, number))
             yield finding(program, permission, "E", what, severity=severity, call=call)
-        if not _BY_HELPER.get(number) and number not in NEUTRAL_HELPERS and number != 187:
+        if not is_classified_helper(number):
             yield finding(program, "unknown", "E", what, call=call)
     elif call.kernel_function is not None:
         yield from _of_kernel_function(program, call, call.kernel_function)
@@ -110,15 +127,14 @@ def _of_call(program: Program, call: Call) -> Iterator[Finding]:
 
 def _of_kernel_function(program: Program, call: Call, name: str) -> Iterator[Finding]:
     what = f"kernel function {name}"
-    rows = permissions_of_kernel_function(name)
-    for permission in rows:
-        reads_only = permission == "net.conntrack" and _CONNTRACK_READS.fullmatch(name)
-        severity = "medium" if reads_only else None
+    for permission in permissions_of_kernel_function(name):
+        pattern, less = _KERNEL_FUNCTION_SEVERITIES.get(permission, (None, None))
+        severity = less if pattern is not None and pattern.fullmatch(name) else None
         yield finding(program, permission, "E", what, severity=severity, call=call)
-    is_classified = bool(rows) or is_neutral_kernel_function(name)
+    is_classified = is_classified_kernel_function(name)
     severity = "low" if is_classified else "high"
     yield finding(program, "bpf.kfunc", "E", what, severity=severity, call=call)
-    if name not in KERNEL_FUNCTIONS or not is_classified:
+    if not is_classified:
         yield finding(program, "unknown", "E", what, call=call)
 
 

@@ -142,7 +142,7 @@ class TestSecurityModule:
         (13, {"net.mirror"}),
         (58, {"kernel.override_return"}),
         (6, {"debug.printk"}),
-        (169, {"exec.deferred"}),
+        (169, {"exec.deferred", "data.state"}),
         (166, {"bpf.syscall"}),
     ],
 )

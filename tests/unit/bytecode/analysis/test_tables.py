@@ -9,14 +9,11 @@ from pathlib import Path
 import pytest
 
 from skep.bytecode.analysis.static_rules import (
-    is_neutral_kernel_function,
-    permissions_of_helper,
-    permissions_of_kernel_function,
+    is_classified_helper,
+    is_classified_kernel_function,
 )
 from skep.bytecode.analysis.taxonomy import (
     COMBINATIONS,
-    NEUTRAL_HELPERS,
-    NEUTRAL_KERNEL_FUNCTIONS,
     PERMISSIONS,
     SEVERITIES,
 )
@@ -56,23 +53,23 @@ def test_there_are_as_many_rows_as_facts() -> None:
 
 
 @pytest.mark.parametrize("number", sorted(HELPERS))
-def test_every_helper_has_a_permission_or_is_neutral(number: int) -> None:
-    refines_others = number == 187  # set_retval has no row of its own
-    assert permissions_of_helper(number) or number in NEUTRAL_HELPERS or refines_others
+def test_every_helper_is_classified(number: int) -> None:
+    assert is_classified_helper(number)
 
 
 @pytest.mark.parametrize("name", sorted(KERNEL_FUNCTIONS))
-def test_every_kernel_function_has_a_permission_or_is_neutral(name: str) -> None:
-    assert permissions_of_kernel_function(name) or is_neutral_kernel_function(name)
+def test_every_kernel_function_is_classified(name: str) -> None:
+    assert is_classified_kernel_function(name)
+
+
+def test_what_is_in_no_table_is_not_classified() -> None:
+    assert not is_classified_helper(4999)
+    assert not is_classified_kernel_function("bpf_brand_new")
+    assert not is_classified_kernel_function("bpf_ct_brand_new")  # a pattern is not knowledge
 
 
 def test_every_helper_in_the_taxonomy_exists() -> None:
-    named = {number for row in PERMISSIONS.values() for number in row.helpers} | NEUTRAL_HELPERS
-    assert named <= set(HELPERS)
-
-
-def test_no_helper_is_neutral_and_a_permission() -> None:
-    assert not [number for number in NEUTRAL_HELPERS if permissions_of_helper(number)]
+    assert {number for row in PERMISSIONS.values() for number in row.helpers} <= set(HELPERS)
 
 
 def test_every_pattern_of_the_taxonomy_matches_something() -> None:
@@ -80,7 +77,7 @@ def test_every_pattern_of_the_taxonomy_matches_something() -> None:
     patterns = [pattern for row in PERMISSIONS.values() for pattern in row.kernel_functions]
     unmatched = [
         pattern
-        for pattern in (*patterns, *NEUTRAL_KERNEL_FUNCTIONS)
+        for pattern in patterns
         if not any(fnmatchcase(name, pattern) for name in KERNEL_FUNCTIONS)
     ]
     assert unmatched == []
