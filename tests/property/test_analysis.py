@@ -172,7 +172,7 @@ def test_what_constants_let_a_program_do_is_what_it_is_said_to_be_left_with(
     if returned is not None:
         assert exits is None or any(
             known is None or returned in known[0]
-            for known in (exit_numbers(value) for _, value in exits)
+            for known in (exit_numbers(each.value) for each in exits)
         )
         assert left.graph.functions[0].instructions <= len(code) + 1
 

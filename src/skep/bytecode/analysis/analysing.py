@@ -28,7 +28,7 @@ from skep.bytecode.analysis.requirements import Needs, requirements_of
 from skep.bytecode.analysis.standards import standards_of
 from skep.bytecode.analysis.static_rules import object_findings
 from skep.bytecode.analysis.taxonomy import TAXONOMY_VERSION
-from skep.bytecode.analysis.values import MAP, Pointer, Value, constants
+from skep.bytecode.analysis.values import MAP, Pointer, Value, constants, names_of
 from skep.bytecode.objectfile.model import ObjectFile
 
 _TAIL_CALL = 12
@@ -156,8 +156,8 @@ def _exit_values(program: Program) -> tuple[int, ...] | None:
     if exits is None:
         return None
     found: set[int] = set()
-    for _, value in exits:
-        known = exit_numbers(value)
+    for each in exits:
+        known = exit_numbers(each.value)
         if known is None or known[1]:
             return None
         found |= known[0]
@@ -183,7 +183,8 @@ def _tail_calls(program: Program) -> tuple[TailCall, ...]:
 
 def _map_name(value: Value) -> str | None:
     is_map = isinstance(value, Pointer) and value.kinds == MAP
-    return value.name or None if is_map and isinstance(value, Pointer) else None
+    names = names_of(value) if is_map and isinstance(value, Pointer) else ()
+    return names[0] if len(names) == 1 else None
 
 
 def _cost(object_file: ObjectFile, programs: Sequence[ProgramReport]) -> Cost:

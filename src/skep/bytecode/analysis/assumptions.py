@@ -9,17 +9,18 @@ takes as constants (``bpf_map_is_rdonly`` in ``kernel/bpf/verifier.c``, since Li
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
+from skep.bytecode.analysis.constant_texts import Texts, maps_with_pointers, texts_of
 from skep.bytecode.analysis.contexts import LAYOUTS
 from skep.bytecode.analysis.values import MAP_VALUE, UNKNOWN, Pointer, Value
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.access import parse_access
-from skep.bytecode.linking.core.fixed import STABLE_TYPES
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.objectfile.data_sections import is_read_only
 from skep.bytecode.objectfile.model import CoreRelocation, Function, ObjectFile
@@ -78,6 +79,11 @@ class Assumptions:
         constants: their content, for those that are taken as known.
         byteorder: of the object.
         tail_calls_leave: a tail call always succeeds, so nothing behind it runs.
+        checked: compiled offsets of accesses that a record moves, by function, name of a context
+            and slot: where the base register holds that context, no loader changes them.
+        extern_kinds: what externs are, by name.
+        texts: constants that no loader changes.
+        pointer_maps: maps whose values may hold pointers.
     """
 
     answers: Mapping[str, Mapping[int, Value]] = field(default_factory=lambda: MappingProxyType({}))
@@ -87,6 +93,12 @@ class Assumptions:
     constants: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     byteorder: Literal["little", "big"] = "little"
     tail_calls_leave: bool = False
+    checked: Mapping[tuple[str, str], Mapping[int, int]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    extern_kinds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    texts: Texts = field(default_factory=Texts)
+    pointer_maps: frozenset[str] = frozenset()
 
     def code_of(self, function: Function) -> tuple[Sequence[Instruction], Sequence[Value]]:
         """Code of ``function`` with instructions :data:`ASSUMED` put in, and their values."""
@@ -116,14 +128,24 @@ NOTHING_ASSUMED = Assumptions()
 def base_assumptions(object_file: ObjectFile) -> Assumptions:
     """Every kernel, every configuration: records may have any answer."""
     answers: dict[str, dict[int, Value]] = {}
+    checked: dict[tuple[str, str], dict[int, int]] = {}
     guarded = set()
     functions = {function.name: function for function in object_file.functions}
+    places = Counter((each.function, each.slot) for each in object_file.core_relocations)
     for record in object_file.core_relocations:
-        if record.kind in EXISTENCE:
+        asks = record.kind in EXISTENCE
+        if asks:
             guarded.add(record.function)
-            answers.setdefault(record.function, {})[record.slot] = _EITHER
-        elif not _is_as_compiled(object_file, functions.get(record.function), record):
-            answers.setdefault(record.function, {})[record.slot] = UNKNOWN
+        known = answers.setdefault(record.function, {})
+        function = functions.get(record.function)
+        is_alone = places[record.function, record.slot] == 1  # no check covers several
+        known[record.slot] = _EITHER if asks and is_alone else UNKNOWN
+        offset = None
+        if function is not None and is_alone:
+            offset = _context_offset(object_file, function, record)
+        if offset is not None:
+            root = without_flavour(record.root)
+            checked.setdefault((record.function, root), {})[record.slot] = offset
     weak = _weak_names(object_file) | _versions(object_file)
     if weak:
         guarded |= {
@@ -143,31 +165,34 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
             if spec.origin == "data" and is_read_only(spec.name)
         ),
         byteorder=object_file.byteorder,
+        checked=checked,
+        extern_kinds={extern.name: extern.kind for extern in object_file.extern_details},
+        texts=texts_of(object_file),
+        pointer_maps=maps_with_pointers(object_file),
     )
 
 
-def _is_as_compiled(
-    object_file: ObjectFile, function: Function | None, record: CoreRelocation
-) -> bool:
-    """Whether a loader leaves the instruction of a record as it is, as far as matters here.
+def _context_offset(
+    object_file: ObjectFile, function: Function, record: CoreRelocation
+) -> int | None:
+    """The compiled offset of an access, if it is where a context we know has that field.
 
-    The compiled offset is the author's claim. A structure that puts a harmless name where another
-    kernel has the packet, or a foreign one laid over the context, would otherwise hide what is
-    accessed; so the name and the place have to be those of a structure we know.
+    The offset is the author's claim, and so is the structure it was computed from. It is believed
+    only for a context, whose layout is part of the interface to user space, only if the name and
+    the place are those of that layout, and only where the base register holds that very context,
+    which the interpreter checks.
     """
-    root = without_flavour(record.root)
-    if function is None or not 0 <= record.slot < len(function.instructions):
-        return True
+    if not 0 <= record.slot < len(function.instructions):
+        return None
     instruction = function.instructions[record.slot]
-    if instruction.opcode & 7 not in _MEMORY:
-        return root in STABLE_TYPES and root not in LAYOUTS
-    layout = LAYOUTS.get(root)
+    layout = LAYOUTS.get(without_flavour(record.root))
     path = path_of(object_file.types, record)
-    if layout is None or not path or record.kind != CoreKind.FIELD_BYTE_OFFSET:
-        return False
+    is_offset = record.kind == CoreKind.FIELD_BYTE_OFFSET
+    if layout is None or not path or not is_offset or instruction.opcode & 7 not in _MEMORY:
+        return None
     name = re.split(r"[.\[]", path, maxsplit=1)[0]
     here = layout.field_at(instruction.offset)
-    return here == (name if name in layout.field_names else "")
+    return instruction.offset if here == (name if name in layout.field_names else "") else None
 
 
 def _weak_names(object_file: ObjectFile) -> frozenset[str]:

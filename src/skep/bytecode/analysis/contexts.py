@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from skep.bytecode.analysis.values import FLOW_KEYS, KERNEL, MAP_VALUE, MEMORY, PACKET, SOCKET
+from skep.bytecode.objectfile.model import ProgramSpec
+
 
 @dataclass(frozen=True, slots=True)
 class WritableField:
@@ -37,12 +40,16 @@ class ContextLayout:
         name: in the kernel's header.
         packet_fields: names of the fields that become pointers into the packet, by offset.
         writable: fields whose change is a permission.
+        pointers: kinds of what other fields point to, with their names, by offset.
+        is_typed: an array of arguments of which any may be a pointer to a kernel structure.
         is_known: ``False`` if nothing is known: then any load from it may be any pointer.
     """
 
     name: str
     packet_fields: Mapping[int, str] = field(default_factory=dict)
     writable: tuple[WritableField, ...] = ()
+    pointers: Mapping[int, tuple[int, str]] = field(default_factory=dict)
+    is_typed: bool = False
     is_known: bool = True
 
     def field_at(self, offset: int) -> str:
@@ -50,12 +57,28 @@ class ContextLayout:
         for field_ in self.writable:
             if field_.start <= offset < field_.end:
                 return field_.name
+        if offset in self.pointers:
+            return self.pointers[offset][1]
         return self.packet_fields.get(offset, "")
 
     @property
     def field_names(self) -> frozenset[str]:
         """Names of the fields that matter to us."""
-        return frozenset(self.packet_fields.values()) | {each.name for each in self.writable}
+        return frozenset(
+            (
+                *self.packet_fields.values(),
+                *(each.name for each in self.writable),
+                *(name for _, name in self.pointers.values()),
+            )
+        )
+
+    @property
+    def pointer_kinds(self) -> int:
+        """Kinds of all that its fields may point to."""
+        kinds = PACKET if self.packet_fields else 0
+        for kind, _ in self.pointers.values():
+            kinds |= kind
+        return kinds | (KERNEL if self.is_typed else 0)
 
     @property
     def has_packet(self) -> bool:
@@ -81,13 +104,27 @@ SK_BUFF = ContextLayout(
         WritableField(72, 76, "tc_classid", _METADATA),
         WritableField(152, 160, "tstamp", _METADATA),
     ),
+    MappingProxyType({144: (FLOW_KEYS, "flow_keys"), 168: (SOCKET, "sk")}),
 )
-SK_MSG_MD = ContextLayout("sk_msg_md", MappingProxyType({0: "data", 8: "data_end"}))
-SK_REUSEPORT_MD = ContextLayout("sk_reuseport_md", MappingProxyType({0: "data", 8: "data_end"}))
+SK_MSG_MD = ContextLayout(
+    "sk_msg_md",
+    MappingProxyType({0: "data", 8: "data_end"}),
+    pointers=MappingProxyType({72: (SOCKET, "sk")}),
+)
+SK_REUSEPORT_MD = ContextLayout(
+    "sk_reuseport_md",
+    MappingProxyType({0: "data", 8: "data_end"}),
+    pointers=MappingProxyType({40: (SOCKET, "sk"), 48: (SOCKET, "migrating_sk")}),
+)
+SK_LOOKUP = ContextLayout("bpf_sk_lookup", pointers=MappingProxyType({0: (SOCKET, "sk")}))
 SOCK_OPS = ContextLayout(
     "bpf_sock_ops",
     MappingProxyType({192: "skb_data", 200: "skb_data_end"}),
-    (WritableField(4, 20, "reply", _SOCKOPT),),  # a union with replylong[4]
+    (
+        WritableField(4, 20, "reply", _SOCKOPT),  # a union with replylong[4]
+        WritableField(164, 168, "sk_txhash", _SOCKOPT),
+    ),
+    MappingProxyType({184: (SOCKET, "sk")}),
 )
 SOCK_ADDR = ContextLayout(
     "bpf_sock_addr",
@@ -98,6 +135,7 @@ SOCK_ADDR = ContextLayout(
         WritableField(40, 44, "msg_src_ip4", _ADDRESS),
         WritableField(44, 60, "msg_src_ip6", _ADDRESS),
     ),
+    pointers=MappingProxyType({64: (SOCKET, "sk")}),
 )
 SOCK = ContextLayout(
     "bpf_sock",
@@ -115,9 +153,32 @@ SOCKOPT = ContextLayout(
         WritableField(32, 36, "optlen", _INTERCEPT),
         WritableField(36, 40, "retval", _INTERCEPT),
     ),
+    # What the application handed over, and the end of it.
+    pointers=MappingProxyType(
+        {0: (SOCKET, "sk"), 8: (MEMORY, "optval"), 16: (MEMORY, "optval_end")}
+    ),
 )
 SYSCTL = ContextLayout("bpf_sysctl", writable=(WritableField(4, 8, "file_pos", "cgroup.sysctl"),))
 OTHER = ContextLayout("context")
+ARGUMENTS = ContextLayout("arguments", is_typed=True)
+"""What BTF says of a kernel function's arguments, one in eight bytes each."""
+NETFILTER = ContextLayout(
+    "bpf_nf_ctx", pointers=MappingProxyType({0: (KERNEL, "state"), 8: (KERNEL, "skb")})
+)
+ITERATOR = ContextLayout(
+    # The first member of every iterator's context is its own state, struct bpf_iter_meta.
+    "iterator",
+    pointers=MappingProxyType({0: (MEMORY, "meta")}),
+    is_typed=True,
+)
+ELEMENTS = ContextLayout(
+    "map iterator",
+    pointers=MappingProxyType(
+        {0: (MEMORY, "meta"), **dict.fromkeys((8, 16, 24), (KERNEL | MAP_VALUE, "element"))}
+    ),
+    is_typed=True,
+)
+"""Iterators over elements of maps, whose values the program may change."""
 UNKNOWN_CONTEXT = ContextLayout("unknown", is_known=False)
 
 _BY_TYPE: Mapping[str, ContextLayout] = MappingProxyType(
@@ -145,19 +206,35 @@ _BY_TYPE: Mapping[str, ContextLayout] = MappingProxyType(
         "CGROUP_SOCK": SOCK,
         "CGROUP_SOCKOPT": SOCKOPT,
         "CGROUP_SYSCTL": SYSCTL,
+        "SK_LOOKUP": SK_LOOKUP,
+        "NETFILTER": NETFILTER,
+        **dict.fromkeys(
+            ("TRACING", "LSM", "STRUCT_OPS", "RAW_TRACEPOINT_WRITABLE"),
+            ARGUMENTS,
+        ),
         "EXT": UNKNOWN_CONTEXT,  # the type of what it replaces
     }
 )
 
 
 LAYOUTS: Mapping[str, ContextLayout] = MappingProxyType(
-    {layout.name: layout for layout in (*_BY_TYPE.values(), OTHER) if layout.is_known}
+    {
+        layout.name: layout
+        for layout in (*_BY_TYPE.values(), OTHER)
+        if layout.is_known and not layout.is_typed
+    }
 )
 """Known layouts by the name of the structure."""
 
 
-def layout_of(program_type: str | None, *, is_known_type: bool) -> ContextLayout:
-    """Context of a program type; unknown for types nobody stated or we do not know."""
+_ELEMENT_ITERATORS = frozenset({"bpf_map_elem", "bpf_sk_storage_map", "sockmap"})
+
+
+def layout_of(spec: ProgramSpec, *, is_known_type: bool) -> ContextLayout:
+    """Context of a program; unknown for types nobody stated or we do not know."""
+    program_type = spec.program_type
     if program_type is None or not is_known_type:
         return UNKNOWN_CONTEXT
+    if program_type == "TRACING" and spec.attach_type == "TRACE_ITER":
+        return ELEMENTS if spec.target in _ELEMENT_ITERATORS else ITERATOR
     return _BY_TYPE.get(program_type, OTHER)

@@ -154,6 +154,8 @@ def restricted(flow: FunctionFlow, reached: set[int]) -> FunctionFlow:
     }
     ranges = sorted((block.start, block.end) for block in blocks.values())
     kept = _inside(flow.function.relocations, ranges)
+    taken = {each.name for each in flow.function.relocations if each.kind == "function_address"}
+    handlers = tuple(name for name in flow.callbacks if name not in taken)
     ends = {block.end - 1 for block in blocks.values()}
     return replace(
         flow,
@@ -166,7 +168,7 @@ def restricted(flow: FunctionFlow, reached: set[int]) -> FunctionFlow:
         call_slots=_within(flow.call_slots, ranges),
         packet_load_slots=_within(flow.packet_load_slots, ranges),
         calls=_names(kept, "call"),
-        callbacks=_names(kept, "function_address"),
+        callbacks=(*_names(kept, "function_address"), *handlers),
         instructions=sum(block.instructions for block in blocks.values()),
     )
 
@@ -300,7 +302,15 @@ class CallGraph:
 class Flows:
     """Flows of an object's functions, made once each, when asked for."""
 
-    def __init__(self, functions: Sequence[Function]) -> None:
+    def __init__(
+        self, functions: Sequence[Function], handlers: Mapping[str, str] | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            handlers: functions the kernel calls when a function throws, by that function.
+        """
+        self._handlers = handlers or {}
         self._functions = {function.name: function for function in functions}
         self._flows: dict[str, FunctionFlow] = {}
 
@@ -308,7 +318,11 @@ class Flows:
         """The flow of a function, ``None`` if the object has no such function."""
         flow = self._flows.get(name)
         if flow is None and name in self._functions:
-            flow = self._flows[name] = flow_of(self._functions[name])
+            flow = flow_of(self._functions[name])
+            handler = self._handlers.get(name)
+            if handler is not None:
+                flow = replace(flow, callbacks=(*flow.callbacks, handler))
+            self._flows[name] = flow
         return flow
 
     def section_of(self, name: str) -> str | None:

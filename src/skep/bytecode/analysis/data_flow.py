@@ -29,6 +29,7 @@ from skep.bytecode.analysis.values import (
     join,
     widened,
 )
+from skep.bytecode.objectfile.model import MapSpec
 
 MOST_STEPS = 60_000  # instructions interpreted per function and tuple of arguments
 _MOST_STEPS_IN_ALL = 1_000_000
@@ -52,6 +53,7 @@ class DataFlow:
         layout: ContextLayout,
         assumptions: Assumptions = NOTHING_ASSUMED,
         budget: Budget | None = None,
+        maps: Mapping[str, MapSpec] | None = None,
     ) -> None:
         self._flows = flows
         self._layout = layout
@@ -59,6 +61,7 @@ class DataFlow:
         self._facts: dict[Key, FunctionFacts] = {}
         self._contexts: dict[str, list[Arguments]] = {}
         self._active: list[Key] = []
+        self._maps = {} if maps is None else maps
         self._budget = Budget() if budget is None else budget
 
     def program(self, entry: str) -> Mapping[Key, FunctionFacts]:
@@ -130,6 +133,11 @@ class DataFlow:
     def assumptions(self) -> Assumptions:
         """What is taken as known of the kernel and of read-only data."""
         return self._assumptions
+
+    @property
+    def maps(self) -> Mapping[str, MapSpec]:
+        """Maps of the object, by name."""
+        return self._maps
 
     def allowance(self) -> int:
         """Steps the next function may take."""

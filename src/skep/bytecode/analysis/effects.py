@@ -1,91 +1,161 @@
-"""What calls do to the registers and the stack of their caller.
+"""What calls give back, and what callbacks get: where pointers come from, what "redirected" means.
 
-Only what the analysis follows: where pointers come from, which results mean "redirected", which
-callbacks get which arguments. Source: the prototypes in ``kernel/bpf/helpers.c`` and
-``net/core/filter.c``, Linux 6.18.
+Source: the prototypes in ``kernel/bpf/helpers.c`` and ``net/core/filter.c``, Linux 6.18.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from skep.bytecode.analysis.values import (
     ANYTHING,
+    DYNPTR,
     FRAME,
     FUNCTION,
+    KERNEL,
     MAP,
     MAP_VALUE,
     MASK64,
+    MEMORY,
     OUTER,
+    PACKET,
     REDIRECTED,
+    REDIRECTED_OR_DROPPED,
+    SOCKET,
     UNKNOWN,
     Pointer,
     Value,
     constants,
+    names_of,
     of_constants,
 )
+from skep.bytecode.objectfile.model import MapSpec
 
 TAIL_CALL = 12
+REDIRECT = 23
 REDIRECT_MAP = 51
-_LOOKUPS = frozenset({1, 195, 81, 107, 145, 156, 210})  # element or storage of the map in r1
-_REDIRECTS = frozenset({23, 152, 155})
+_REDIRECTS_AWAY = frozenset({152, 155})  # redirect_neigh, redirect_peer
+_XDP_ABORTED, _TC_SHOT = 0, 2
+_INGRESS = 1
+_ACTION = 3
+_XDP_MAP_FLAGS = _ACTION | 8 | 16  # BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS
 
-READ_ONLY = frozenset(
-    {1, 2, 3, 6, 9, 12, 13, 21, 23, 25, 28, 30, 51, 87, 111, 121, 127, 130, 177, 182, 190, 195}
-)
-"""Helpers that only read through the pointers they are given."""
+_OF_MAPS = frozenset({12, 13})
+_OF_SOCKETS = frozenset({15, 17, 18})  # SOCKMAP, XSKMAP, SOCKHASH
+
+_RESULTS: Mapping[str, int] = {
+    "map_value": MAP_VALUE,
+    "map": MAP,
+    "memory": MEMORY,
+    "packet": PACKET,
+    "kernel_object": KERNEL,
+    "socket": SOCKET,
+}
 
 _CALLBACK_ARGUMENTS: dict[int, tuple[int | None, ...]] = {
     # Which argument of the helper each argument of the callback is; None: nothing we look at.
-    180: (None, None, 4),  # find_vma: callback(task, vma, context)
     181: (None, 3),  # loop: callback(index, context)
-    209: (None, 3),  # user_ringbuf_drain: callback(dynptr, context)
 }
-
 CALLBACK_HELPERS = frozenset({164, 170, 180, 181, 209})
+_NODES = (Pointer(MEMORY, 0), Pointer(MEMORY, 0), UNKNOWN, UNKNOWN, UNKNOWN)
+_ELEMENT = (Pointer(MAP), Pointer(MAP_VALUE), Pointer(MAP_VALUE), UNKNOWN, UNKNOWN)
+_KERNEL_CALLBACKS: Mapping[str, tuple[Value, ...]] = {
+    "bpf_rbtree_add": _NODES,
+    "bpf_rbtree_add_impl": _NODES,
+    "bpf_wq_set_callback": _ELEMENT,
+    "bpf_wq_set_callback_impl": _ELEMENT,
+}
 
 
 def as_outer(value: Value) -> Value:
     """``value`` as a called function sees it: our frame is its caller's."""
     if isinstance(value, Pointer) and value.kinds & FRAME:
-        return Pointer(value.kinds & ~FRAME | OUTER, None, "")
+        return Pointer(value.kinds & ~FRAME | OUTER, None, "", value.seen)
     return value
 
 
-def helper_result(helper: int, arguments: Sequence[Value], *, is_known: bool) -> Value:
-    """What r0 is behind a helper.
+def result_of(role: str, arguments: Sequence[Value], maps: Mapping[str, MapSpec]) -> Value:
+    """What r0 is behind a call whose result has ``role``; numbers are unknown."""
+    if role == "same":
+        return arguments[0]
+    if role == "map_value":
+        return _element(arguments[0], maps)
+    kinds = _RESULTS.get(role)
+    return UNKNOWN if kinds is None else Pointer(kinds, 0)
 
-    Args:
-        arguments: r1 to r5 before the call.
-        is_known: the helper is in our table.
+
+def _element(target: Value, maps: Mapping[str, MapSpec]) -> Value:
+    """An element of a map: its value, or what the map holds instead of values."""
+    if not isinstance(target, Pointer) or target.kinds != MAP or not target.name:
+        return Pointer(MAP_VALUE | MAP | SOCKET)
+    names = names_of(target)
+    kinds = 0
+    for name in names:
+        spec = maps.get(name)
+        if spec is None:
+            kinds |= MAP_VALUE | MAP | SOCKET
+        elif spec.map_type in _OF_MAPS:
+            kinds |= MAP
+        else:
+            kinds |= SOCKET if spec.map_type in _OF_SOCKETS else MAP_VALUE
+    return Pointer(kinds, 0, target.name if kinds == MAP_VALUE else "")
+
+
+def redirect_result(helper: int, arguments: Sequence[Value], *, is_xdp: bool) -> Value | None:
+    """What a redirecting helper gives; ``None`` if it is none.
+
+    A redirect that the helper refuses for its flags is a drop: the code for it comes back.
     """
-    if not is_known:
-        return ANYTHING
-    if helper in _LOOKUPS:
-        first = arguments[0]
-        name = first.name if isinstance(first, Pointer) and first.kinds == MAP else ""
-        return Pointer(MAP_VALUE, 0, name)
-    if helper in _REDIRECTS:
-        return REDIRECTED
+    refused = _XDP_ABORTED if is_xdp else _TC_SHOT
+    if helper in _REDIRECTS_AWAY:
+        return REDIRECTED_OR_DROPPED
+    if helper == REDIRECT:
+        flags = constants(arguments[1])
+        if flags is None:
+            return of_constants(frozenset({REDIRECTED_OR_DROPPED, refused}))
+        allowed = 0 if is_xdp else _INGRESS
+        return of_constants(
+            frozenset(refused if flag & ~allowed else REDIRECTED_OR_DROPPED for flag in flags)
+        )
     if helper == REDIRECT_MAP:
         # The two low bits of the flags are returned if the key is not in the map (since 5.3).
         flags = constants(arguments[2])
         if flags is None or any(flag > MASK64 for flag in flags):
-            return UNKNOWN
-        return of_constants(frozenset({REDIRECTED, *(flag & 3 for flag in flags if flag & 3)}))
-    return UNKNOWN
+            return UNKNOWN._replace(seen=frozenset({REDIRECTED_OR_DROPPED}))
+        found = set()
+        for flag in flags:
+            if flag & ~_XDP_MAP_FLAGS:
+                found.add(refused)
+                continue
+            if flag & _ACTION:
+                found |= {REDIRECTED, flag & _ACTION}
+            else:
+                found.add(REDIRECTED_OR_DROPPED)
+        return of_constants(frozenset(found))
+    return None
 
 
-def callback_arguments(helper: int | None, arguments: Sequence[Value]) -> tuple[Value, ...]:
-    """r1 to r5 of a callback that was given to ``helper``; ``None`` for a kernel function."""
+def callback_arguments(
+    helper: int | None, name: str, arguments: Sequence[Value]
+) -> tuple[Value, ...]:
+    """r1 to r5 of a callback that was given to a call.
+
+    Args:
+        helper: number, ``None`` for a kernel function.
+        name: of the kernel function.
+    """
     if helper == 164:  # for_each_map_elem: callback(map, key, value, context)
         first = arguments[0]
-        name = first.name if isinstance(first, Pointer) else ""
-        value = Pointer(MAP_VALUE, 0, name)
+        of = first.name if isinstance(first, Pointer) else ""
+        value = Pointer(MAP_VALUE, 0, of)
         return (first, Pointer(MAP_VALUE), value, as_outer(arguments[2]), UNKNOWN)
-    if helper == 170:  # the value that holds the timer
-        return (UNKNOWN, Pointer(MAP_VALUE), Pointer(MAP_VALUE), UNKNOWN, UNKNOWN)
+    if helper == 170:  # timer_set_callback: callback(map, key, value)
+        return _ELEMENT
+    if helper == 180:  # find_vma: callback(task, vma, context)
+        return (Pointer(KERNEL), Pointer(KERNEL), as_outer(arguments[3]), UNKNOWN, UNKNOWN)
+    if helper == 209:  # user_ringbuf_drain: callback(dynptr, context)
+        return (Pointer(DYNPTR, 0), as_outer(arguments[2]), UNKNOWN, UNKNOWN, UNKNOWN)
     sources = None if helper is None else _CALLBACK_ARGUMENTS.get(helper)
     if sources is None:
-        return (ANYTHING,) * 5
+        return _KERNEL_CALLBACKS.get(name, (ANYTHING,) * 5)
     given: list[Value] = [
         UNKNOWN if source is None else as_outer(arguments[source - 1]) for source in sources
     ]
@@ -93,9 +163,9 @@ def callback_arguments(helper: int | None, arguments: Sequence[Value]) -> tuple[
 
 
 def callbacks_in(arguments: Sequence[Value]) -> list[str]:
-    """Names of the functions among ``arguments``; empty for one of several."""
-    return [
-        value.name
-        for value in arguments
-        if isinstance(value, Pointer) and value.kinds & FUNCTION and value.kinds != ANYTHING.kinds
-    ]
+    """Names of the functions among ``arguments``; empty for one that is not known."""
+    found: list[str] = []
+    for value in arguments:
+        if isinstance(value, Pointer) and value.kinds & FUNCTION and value.kinds != ANYTHING.kinds:
+            found += names_of(value) or ("",)
+    return found

@@ -12,40 +12,54 @@ Key = tuple[str, Arguments]
 class FunctionFacts:
     """What one function does when called with certain arguments; slots are its own.
 
+    Kinds are the bits of :mod:`skep.bytecode.analysis.values`.
+
     Attributes:
-        packet_loads: loads through a pointer that is certainly one into the packet.
-        maybe_packet_loads: loads through a pointer that may be one.
-        packet_stores: stores, likewise.
-        maybe_packet_stores: stores, likewise.
-        map_stores: stores to values of maps.
-        maybe_map_stores: stores, likewise.
+        loads: by slot, kinds of memory that are certainly read there, by the instruction or by
+            what it calls.
+        maybe_loads: kinds that may be read there.
+        stores: kinds that are certainly written, likewise.
+        maybe_stores: kinds that may be written.
+        dynptr_loads: calls that read through a dynptr nobody saw being made.
+        dynptr_stores: calls that write through one.
+        dynptr_kinds: kinds of memory the dynptrs made here stand for.
         context_stores: (slot, offset or ``None``, bytes).
         calls: arguments r1 to r5 by slot, of helpers and kernel functions.
-        tail_calls: slots of tail calls.
         exits: r0 by slot of ``exit``.
+        thrown: values by slot of ``bpf_throw``; they end the whole program.
         frame_bytes: depth of its stack.
         callees: what it calls, as keys.
         blocks: first slots of the blocks that values let control reach.
         reads_constants: loads from read-only data at a known place.
-        throws: may leave the program with a value of its own (``bpf_throw``).
         is_resolved: no limit was met.
     """
 
-    packet_loads: set[int] = field(default_factory=set)
-    maybe_packet_loads: set[int] = field(default_factory=set)
-    packet_stores: set[int] = field(default_factory=set)
-    maybe_packet_stores: set[int] = field(default_factory=set)
-    map_stores: set[int] = field(default_factory=set)
-    maybe_map_stores: set[int] = field(default_factory=set)
+    loads: dict[int, int] = field(default_factory=dict)
+    maybe_loads: dict[int, int] = field(default_factory=dict)
+    stores: dict[int, int] = field(default_factory=dict)
+    maybe_stores: dict[int, int] = field(default_factory=dict)
+    dynptr_loads: set[int] = field(default_factory=set)
+    dynptr_stores: set[int] = field(default_factory=set)
+    dynptr_kinds: int = 0
     context_stores: set[tuple[int, int | None, int]] = field(default_factory=set)
     calls: dict[int, Arguments] = field(default_factory=dict)
     exits: dict[int, Value] = field(default_factory=dict)
+    thrown: dict[int, Value] = field(default_factory=dict)
     frame_bytes: int = 0
     callees: set[Key] = field(default_factory=set)
     blocks: set[int] = field(default_factory=set)
     reads_constants: bool = False
-    throws: bool = False
     is_resolved: bool = True
+
+    def reads(self, slot: int, kinds: int, *, is_certain: bool) -> None:
+        """Note that memory of ``kinds`` is read at ``slot``."""
+        found = self.loads if is_certain else self.maybe_loads
+        found[slot] = found.get(slot, 0) | kinds
+
+    def writes(self, slot: int, kinds: int, *, is_certain: bool) -> None:
+        """Note that memory of ``kinds`` is written at ``slot``."""
+        found = self.stores if is_certain else self.maybe_stores
+        found[slot] = found.get(slot, 0) | kinds
 
     def result(self) -> Value:
         """The join of everything it can return."""

@@ -4,26 +4,30 @@ Each rule gives ``declared`` where a value shows it, ``possible`` where the valu
 ``excluded`` where it is known and does not show it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from skep.bytecode.analysis.contexts import WritableField
 from skep.bytecode.analysis.effects import REDIRECT_MAP
 from skep.bytecode.analysis.exit_values import ExitRule, exit_rules
 from skep.bytecode.analysis.findings import Finding, finding
-from skep.bytecode.analysis.flow_facts import FunctionFacts
-from skep.bytecode.analysis.programs import Call, Program, exit_numbers, helper_name
+from skep.bytecode.analysis.memory_rules import UNRESOLVED, memory_findings
+from skep.bytecode.analysis.programs import Call, Ends, Program, ends_of, helper_name
 from skep.bytecode.analysis.values import (
-    EVERY_KIND,
-    FRAME,
     MAP,
+    MASK32,
+    MASK64,
     PACKET,
+    Number,
     Pointer,
     Value,
     constants,
+    names_of,
+    seen_in,
+    signed,
 )
+from skep.bytecode.objectfile.model import MapSpec
 
 _XSKMAP = 17
-_UNRESOLVED = "not resolved by data flow"
 
 # Packet bytes appended to a record: bits 32-51 of the flags in r3.
 _OUTPUTS = frozenset({25, 111, 121})
@@ -32,46 +36,26 @@ _APPENDED = 0xFFFFF << 32
 _ADJUST_ROOM = 50
 _ENCAPSULATES = 0x5E | 0xFF << 56
 _SET_RETVAL = 187
+_CHANGE_TYPE = 32
+_OTHER_HOST = 3  # PACKET_OTHERHOST
+_ADJUST_HEAD = 44
+_DEVICE_MAPS = frozenset({14, 25})  # DEVMAP, DEVMAP_HASH
+_BROADCAST = 8  # BPF_F_BROADCAST
 
-# Arguments (0 is r1) through which a helper reads memory that may be the packet.
-_READS_THROUGH: dict[int, tuple[int, ...]] = {
-    1: (1,),
-    2: (1, 2),
-    3: (1,),
-    9: (2,),
-    25: (3,),
-    28: (0, 2),
-    87: (1,),
-    111: (3,),
-    121: (3,),
-    127: (1,),
-    130: (1,),
-    182: (0, 2),
-    190: (2,),
-    195: (1,),
-    202: (2,),
-}
-_WRITES_THROUGH: dict[int, tuple[int, ...]] = {88: (1,), 89: (1,), 201: (0,)}
-
-_PACKET_DYNPTRS = frozenset(
-    {"bpf_dynptr_from_skb", "bpf_dynptr_from_xdp", "bpf_dynptr_from_skb_meta"}
-)
-_DYNPTR_WRITE = 202
-_WRITES_DYNPTR = ("bpf_dynptr_copy", "bpf_dynptr_memset")
-_FILLS_DYNPTR = ("bpf_probe_read_", "bpf_copy_from_user_")
-
+_MOST_TRIED = 4096
 _RANK = {"excluded": 0, "possible": 1, "declared": 2}
 
 
 def flow_findings(program: Program) -> Iterator[Finding]:
     """Evidence D of one program."""
     yield from _exits(program)
-    yield from _memory(program)
+    yield from memory_findings(program)
     yield from _context(program)
     for call in program.calls:
         yield from _arguments(program, call)
-    yield from _dynptrs(program)
+    yield from _encapsulating(program)
     yield from _loops(program)
+    yield from _replaceable(program)
 
 
 def _exits(program: Program) -> Iterator[Finding]:
@@ -79,11 +63,11 @@ def _exits(program: Program) -> Iterator[Finding]:
     exits = program.exits()
     for rule in exit_rules(spec.program_type, spec.attach_type):
         if exits is None:
-            what = f"exit value {_UNRESOLVED}"
+            what = f"exit value {UNRESOLVED}"
             yield finding(program, rule.permission, "D", what, confidence="possible")
             continue
         shown = False
-        for slot, value in exits:
+        for function, slot, value in exits:
             confidence, what = _exit(rule, value)
             if confidence != "excluded":
                 shown = True
@@ -93,7 +77,7 @@ def _exits(program: Program) -> Iterator[Finding]:
                     "D",
                     what,
                     confidence=confidence,
-                    function=spec.name,
+                    function=function,
                     slot=slot,
                 )
         if not shown:
@@ -102,77 +86,26 @@ def _exits(program: Program) -> Iterator[Finding]:
 
 
 def _exit(rule: ExitRule, value: Value) -> tuple[str, str]:
-    known = exit_numbers(value)
-    if known is None:
-        return "possible", f"exit value {_UNRESOLVED}"
-    numbers, redirected = known
-    showing = sorted(number for number in numbers if rule.shows(number))
+    ends = ends_of(value)
+    showing = sorted(number for number in ends.numbers if rule.shows(number))
     if rule.always:
         return "possible", "exit value of a function that replaces another"
     if showing:
         return "declared", f"exit value {', '.join(map(str, showing))}"
-    if redirected and rule.by_redirect:
+    if ends.redirects and rule.by_redirect:
         return "declared", "exit value of a redirecting helper"
+    if ends.is_open and _may_show(rule, ends):
+        return "possible", f"exit value {UNRESOLVED}"
+    if ends.can_fail and rule.permission == "net.drop":
+        return "possible", "a redirect that can fail"
     return "excluded", ""
 
 
-def _memory(program: Program) -> Iterator[Finding]:
-    """Loads and stores through pointers into the packet and into values of maps."""
-    for flow in program.graph.functions:
-        for slot in flow.packet_load_slots:
-            name = flow.function.name
-            yield finding(program, "net.read", "E", "LD_ABS or LD_IND", function=name, slot=slot)
-    has_packet = program.layout.has_packet
-    facts = program.function_facts()
-    rules = [
-        ("data.state", "store to a map value", _map_stores, _maybe_map_stores),
-    ]
-    if has_packet:
-        rules.append(("net.read", "load from the packet", _packet_loads, _maybe_packet_loads))
-        rules.append(("net.modify", "store to the packet", _packet_stores, _maybe_packet_stores))
-    for permission, what, certain, maybe in rules:
-        shown = False
-        for confidence, slots_of in (("declared", certain), ("possible", maybe)):
-            for function, each in facts:
-                for slot in sorted(slots_of(each)):
-                    shown = True
-                    yield finding(
-                        program,
-                        permission,
-                        "D",
-                        what if confidence == "declared" else f"{what}: pointer {_UNRESOLVED}",
-                        confidence=confidence,
-                        function=function,
-                        slot=slot,
-                    )
-        if not shown:
-            confidence = "excluded" if program.is_resolved else "possible"
-            note = f"no {what}" if program.is_resolved else f"{what}: {_UNRESOLVED}"
-            yield finding(program, permission, "D", note, confidence=confidence)
-
-
-def _packet_loads(facts: FunctionFacts) -> set[int]:
-    return facts.packet_loads
-
-
-def _maybe_packet_loads(facts: FunctionFacts) -> set[int]:
-    return facts.maybe_packet_loads - facts.packet_loads
-
-
-def _packet_stores(facts: FunctionFacts) -> set[int]:
-    return facts.packet_stores
-
-
-def _maybe_packet_stores(facts: FunctionFacts) -> set[int]:
-    return facts.maybe_packet_stores - facts.packet_stores
-
-
-def _map_stores(facts: FunctionFacts) -> set[int]:
-    return facts.map_stores
-
-
-def _maybe_map_stores(facts: FunctionFacts) -> set[int]:
-    return facts.maybe_map_stores - facts.map_stores
+def _may_show(rule: ExitRule, ends: Ends) -> bool:
+    """Whether one of the values that are not known shows it."""
+    if ends.high - ends.low >= _MOST_TRIED:
+        return True
+    return any(rule.shows(number) for number in range(ends.low, ends.high + 1))
 
 
 def _context(program: Program) -> Iterator[Finding]:
@@ -193,7 +126,7 @@ def _context(program: Program) -> Iterator[Finding]:
             what = "no store to such a field of the context"
             yield finding(program, permission, "D", what, confidence="excluded")
         else:
-            what = f"stores to the context: {_UNRESOLVED}"
+            what = f"stores to the context: {UNRESOLVED}"
             yield finding(program, permission, "D", what, confidence="possible")
 
 
@@ -221,6 +154,9 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
         return  # data flow showed that it is never reached
     if number == REDIRECT_MAP:
         yield from _strongest(program, call, "net.to_userspace", _into_xskmap(program, arguments))
+        yield from _strongest(program, call, "net.mirror", _broadcast(program, arguments))
+    elif number == _CHANGE_TYPE:
+        yield from _strongest(program, call, "net.drop", _change_type(arguments))
     elif number in _OUTPUTS and (number != 25 or program.layout.has_packet):
         outcome = _flag(arguments, 2, _APPENDED, "appends packet bytes")
         yield from _strongest(program, call, "net.to_userspace", outcome)
@@ -231,22 +167,41 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
         yield from _set_retval(program, call)
     elif number == 164:
         yield finding(program, "exec.unbounded", "D", helper_name(164), call=call)
-    if program.layout.has_packet:
-        yield from _packet_arguments(program, call, arguments)
 
 
 def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
     found = []
     for given in arguments:
-        target = given[0]
-        spec = program.maps.get(target.name) if isinstance(target, Pointer) else None
-        if spec is None or not isinstance(target, Pointer) or target.kinds != MAP:
-            found.append(("possible", f"redirect to a map {_UNRESOLVED}"))
-        elif spec.map_type == _XSKMAP:
-            found.append(("declared", f"redirect to XSKMAP {spec.name}"))
+        specs = _maps(program, given[0])
+        sockets = [spec.name for spec in specs if spec.map_type == _XSKMAP]
+        if not specs:
+            found.append(("possible", f"redirect to a map {UNRESOLVED}"))
+        elif sockets:
+            found.append(("declared", f"redirect to XSKMAP {', '.join(sockets)}"))
         else:
-            found.append(("excluded", f"map {spec.name} is no XSKMAP"))
-    return found or [("possible", f"redirect to a map {_UNRESOLVED}")]
+            names = ", ".join(spec.name for spec in specs)
+            found.append(("excluded", f"map {names} is no XSKMAP"))
+    return found or [("possible", f"redirect to a map {UNRESOLVED}")]
+
+
+def _maps(program: Program, target: Value) -> list[MapSpec]:
+    """Maps an argument may be; none if that is not known."""
+    if not isinstance(target, Pointer) or target.kinds != MAP:
+        return []
+    specs = [program.maps.get(name) for name in names_of(target)]
+    return [spec for spec in specs if spec is not None] if None not in specs else []
+
+
+def _broadcast(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
+    """A redirect that sends a copy to every interface of a map (since Linux 5.13)."""
+    found = []
+    for given in arguments:
+        specs = _maps(program, given[0])
+        if specs and not any(spec.map_type in _DEVICE_MAPS for spec in specs):
+            found.append(("excluded", "the map holds no interfaces"))
+        else:
+            found += _flag([given], 2, _BROADCAST, "sends a copy to every interface of a map")
+    return found or [("possible", f"redirect to a map {UNRESOLVED}")]
 
 
 def _flag(
@@ -254,14 +209,81 @@ def _flag(
 ) -> list[tuple[str, str]]:
     found = []
     for given in arguments:
-        numbers = constants(given[index])
+        value = given[index]
+        numbers = constants(value)
+        if any(number & mask for number in seen_in(value) if number <= MASK64):
+            found.append(("declared", what))
+        elif numbers is not None or not _may_have(value, mask):
+            found.append(("excluded", f"flags do not: {what}"))
+        elif isinstance(value, Number) and (value.bits & mask or not value.free & MASK32):
+            # The lower half is fixed, so the rest was computed to be put above it.
+            found.append(("declared", f"{what}, as many as the program computes"))
+        else:
+            found.append(("possible", f"{what}: flags {UNRESOLVED}"))
+    return found or [("possible", f"{what}: flags {UNRESOLVED}")]
+
+
+def _may_have(value: Value, mask: int) -> bool:
+    return not isinstance(value, Number) or bool((value.free | value.bits) & mask)
+
+
+def _change_type(arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
+    """A packet that is said to be for another host is dropped by the stack."""
+    found = []
+    for given in arguments:
+        numbers = constants(given[1])
         if numbers is None:
-            found.append(("possible", f"{what}: flags {_UNRESOLVED}"))
-        elif any(number & mask for number in numbers):
+            found.append(("possible", f"change of the packet's type {UNRESOLVED}"))
+        elif _OTHER_HOST in numbers:
+            found.append(("declared", "makes the packet one for another host"))
+        else:
+            found.append(("excluded", "the new type is not that of another host"))
+    return found or [("possible", f"change of the packet's type {UNRESOLVED}")]
+
+
+def _encapsulating(program: Program) -> Iterator[Finding]:
+    """XDP has no helper for tunnels: room is made in front of the packet and written to."""
+    moved = [call for call in program.calls if call.helper == _ADJUST_HEAD]
+    stores = any(
+        (kinds | maybe) & PACKET
+        for _, facts in program.function_facts()
+        for kinds, maybe in [(_all(facts.stores), _all(facts.maybe_stores))]
+    )
+    if not moved or not (stores or not program.is_resolved):
+        return
+    for call in moved:
+        outcome = _moves_head(program.arguments(call))
+        yield from _strongest(program, call, "net.encap", outcome)
+
+
+def _all(kinds: Mapping[int, int]) -> int:
+    found = 0
+    for each in kinds.values():
+        found |= each
+    return found
+
+
+def _moves_head(arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
+    what = "makes room in front of the packet and writes to it"
+    found = []
+    for given in arguments:
+        distances = constants(given[1])
+        if distances is None:
+            found.append(("possible", f"{what}: distance {UNRESOLVED}"))
+        elif any(signed(distance, 32) < 0 for distance in distances):
             found.append(("declared", what))
         else:
-            found.append(("excluded", f"flags do not: {what}"))
-    return found or [("possible", f"{what}: flags {_UNRESOLVED}")]
+            found.append(("excluded", "makes no room in front of the packet"))
+    return found or [("possible", f"{what}: distance {UNRESOLVED}")]
+
+
+def _replaceable(program: Program) -> Iterator[Finding]:
+    """Global functions can be replaced one by one while the program runs (freplace)."""
+    for flow in program.graph.functions[1:]:
+        if not flow.function.is_static and flow.function.type_id:
+            name = flow.function.name
+            what = f"function {name} is global"
+            yield finding(program, "exec.replaceable", "D", what, function=name, slot=0)
 
 
 def _strongest(
@@ -282,64 +304,6 @@ def _set_retval(program: Program, call: Call) -> Iterator[Finding]:
     }.get(program.spec.program_type or "")
     if permission is not None:
         yield finding(program, permission, "D", helper_name(_SET_RETVAL), call=call)
-
-
-def _packet_arguments(
-    program: Program, call: Call, arguments: list[tuple[Value, ...]]
-) -> Iterator[Finding]:
-    """The packet handed over as memory: contents leave without a load in the program."""
-    number = call.helper
-    if number is not None:
-        reads = _READS_THROUGH.get(number, ())
-        writes = _WRITES_THROUGH.get(number, ())
-    else:
-        reads = writes = (0, 1, 2, 3, 4)  # any argument of a kernel function
-    for permission, places in (("net.read", reads), ("net.modify", writes)):
-        kinds = {
-            value.kinds
-            for given in arguments
-            for value in (given[place] for place in places)
-            if isinstance(value, Pointer) and value.kinds & PACKET
-        }
-        if not kinds or (number is None and kinds == {EVERY_KIND}):
-            continue
-        is_certain = PACKET in kinds and number is not None
-        what = "packet handed to a helper" if number is not None else "packet in a register"
-        yield finding(
-            program,
-            permission,
-            "D",
-            what if is_certain else f"{what}: {_UNRESOLVED}",
-            confidence="declared" if is_certain else "possible",
-            call=call,
-        )
-
-
-def _dynptrs(program: Program) -> Iterator[Finding]:
-    """Writes to a dynptr that stands for the packet."""
-    made = [call for call in program.calls if call.kernel_function in _PACKET_DYNPTRS]
-    if not made:
-        return
-    places = {(call.function, given[2]) for call in made for given in program.arguments(call)}
-    for call in program.calls:
-        name = call.kernel_function or ""
-        writes = call.helper == _DYNPTR_WRITE or name in _WRITES_DYNPTR
-        if not writes and not (name.endswith("_dynptr") and name.startswith(_FILLS_DYNPTR)):
-            continue
-        targets = {(call.function, given[0]) for given in program.arguments(call)}
-        certain = any(
-            target in places and isinstance(target[1], Pointer) and target[1].kinds == FRAME
-            for target in targets
-        )
-        what = "write to a packet dynptr"
-        yield finding(
-            program,
-            "net.modify",
-            "D",
-            what if certain else f"{what}: {_UNRESOLVED}",
-            confidence="declared" if certain else "possible",
-            call=call,
-        )
 
 
 def _loops(program: Program) -> Iterator[Finding]:

@@ -8,9 +8,11 @@ from skep.bytecode.analysis.contexts import ContextLayout, layout_of
 from skep.bytecode.analysis.control_flow import Flows, FunctionFlow, graph_of, restricted
 from skep.bytecode.analysis.data_flow import Budget, DataFlow
 from skep.bytecode.analysis.errors import TooComplex
+from skep.bytecode.analysis.field_names import FieldNames
 from skep.bytecode.analysis.programs import Call, Program, calls_of, externs_of, references_of
+from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
-from skep.bytecode.objectfile.model import ObjectFile, ProgramSpec
+from skep.bytecode.objectfile.model import MapSpec, ObjectFile, ProgramSpec
 from skep.bytecode.objectfile.sections import usual_attach_type
 
 _MOST_FUNCTIONS = 20_000
@@ -34,10 +36,12 @@ class Preparation:
         self._data_flow = data_flow
         self._externs = externs_of(object_file)
         self._maps = {each.name: each for each in object_file.maps}
-        self.flows = Flows(object_file.functions)
+        self._fields = FieldNames(object_file)
+        self._handlers = exception_callbacks(object_file)
+        self.flows = Flows(object_file.functions, self._handlers)
         self.assumptions = base_assumptions(object_file)
         self._check_work()
-        interpreters = _Interpreters(self.flows, self.assumptions)
+        interpreters = _Interpreters(self.flows, self.assumptions, self._maps)
         self.programs = [
             self._prepare(spec, (program_types or {}).get(spec.name), interpreters)
             for spec in object_file.programs
@@ -67,7 +71,7 @@ class Preparation:
         if stated is not None:
             spec = replace(spec, program_type=stated, attach_type=usual_attach_type(stated))
         name = _function_of(spec, self.flows)
-        layout = layout_of(spec.program_type, is_known_type=spec.program_type in PROGRAM_TYPES)
+        layout = layout_of(spec, is_known_type=spec.program_type in PROGRAM_TYPES)
         graph = self.flows.graph(name)
         calls, missing = self._calls(graph.functions, graph.missing)
         facts = entry = None
@@ -86,6 +90,8 @@ class Preparation:
             references=tuple(each for flow in graph.functions for each in references_of(flow)),
             maps=self._maps,
             externs=self._externs,
+            fields=self._fields,
+            exception_callback=self._handlers.get(name),
         )
 
     def _calls(
@@ -114,7 +120,7 @@ class Preparation:
 
         Those that data flow cannot resolve stay as they are.
         """
-        interpreters = _Interpreters(self.flows, assumptions)
+        interpreters = _Interpreters(self.flows, assumptions, self._maps)
         return [self._assumed(program, interpreters) for program in programs]
 
     def _assumed(self, program: Program, interpreters: "_Interpreters") -> Program:
@@ -144,11 +150,37 @@ class Preparation:
         )
 
 
+_HANDLER = "exception_callback:"
+
+
+def exception_callbacks(object_file: ObjectFile) -> dict[str, str]:
+    """Which function handles what a program throws, by the program's function.
+
+    A declaration tag on the program names it (since Linux 6.7); nothing in the code does.
+    """
+    types = object_file.types
+    throws = any(name.partition("___")[0] == "bpf_throw" for name in object_file.externs)
+    if types is None or not throws:
+        return {}
+    by_type = {each.type_id: each.name for each in object_file.functions if each.type_id}
+    found = {}
+    for type_id in range(1, len(types)):
+        if types.kind(type_id) != Kind.DECL_TAG:
+            continue
+        each = types.type(type_id)
+        if each.name.startswith(_HANDLER):
+            function = by_type.get(each.refers_to)
+            if function is not None:
+                found[function] = each.name.removeprefix(_HANDLER)
+    return found
+
+
 class _Interpreters:
     """One interpreter for each kind of context; they share what they may spend."""
 
-    def __init__(self, flows: Flows, assumptions: Assumptions) -> None:
+    def __init__(self, flows: Flows, assumptions: Assumptions, maps: Mapping[str, MapSpec]) -> None:
         self._flows = flows
+        self._maps = maps
         self._assumptions = assumptions
         self._budget = Budget()
         self._known: dict[str, DataFlow] = {}
@@ -157,7 +189,7 @@ class _Interpreters:
         """The interpreter of programs with this context."""
         found = self._known.get(layout.name)
         if found is None:
-            found = DataFlow(self._flows, layout, self._assumptions, self._budget)
+            found = DataFlow(self._flows, layout, self._assumptions, self._budget, self._maps)
             self._known[layout.name] = found
         return found
 

@@ -2,11 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from skep.bytecode.analysis.contexts import ContextLayout
 from skep.bytecode.analysis.control_flow import CallGraph, FunctionFlow
+from skep.bytecode.analysis.field_names import FieldNames
 from skep.bytecode.analysis.flow_facts import FunctionFacts, Key
-from skep.bytecode.analysis.values import MASK64, REDIRECTED, Value, constants, signed
+from skep.bytecode.analysis.values import (
+    MASK64,
+    REDIRECTED,
+    REDIRECTED_OR_DROPPED,
+    Number,
+    Value,
+    seen_in,
+    signed,
+)
 from skep.bytecode.isa.helpers import HELPERS
 from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
 from skep.bytecode.objectfile.model import Extern, MapSpec, ObjectFile, ProgramSpec, Relocation
@@ -33,6 +43,44 @@ class Call:
     kernel_function: str | None = None
     is_weak: bool = False
 
+    @property
+    def name(self) -> str:
+        """The kernel's name of what is called, ``?`` if it has none."""
+        if self.helper is not None:
+            return helper_name(self.helper)
+        return self.kernel_function or "?"
+
+
+class Exit(NamedTuple):
+    """One place where a program ends, and what it may end with."""
+
+    function: str
+    slot: int
+    value: Value
+
+
+class Ends(NamedTuple):
+    """The values of an exit.
+
+    Attributes:
+        numbers: signed 32-bit values some path gives.
+        redirects: some path gives the result of a redirecting helper.
+        can_fail: one of those redirects drops the packet if it has no target.
+        low: least of the other values there may be, signed 32-bit; above ``high`` if none.
+        high: greatest of them.
+    """
+
+    numbers: frozenset[int]
+    redirects: bool
+    can_fail: bool = False
+    low: int = 1
+    high: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """There are values besides the numbers."""
+        return self.low <= self.high
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -50,6 +98,9 @@ class Program:
         references: reachable relocations that are not calls, with their function.
         maps: maps of the object by name.
         externs: what the object needs from outside, by name.
+        fields: names of the fields that code accesses, as far as records tell.
+        exception_callback: function that makes an exit value of what is thrown, if not the
+            kernel's own.
     """
 
     spec: ProgramSpec
@@ -63,6 +114,8 @@ class Program:
     references: tuple[tuple[str, Relocation], ...]
     maps: Mapping[str, MapSpec]
     externs: Mapping[str, Extern]
+    fields: FieldNames
+    exception_callback: str | None = None
 
     @property
     def is_resolved(self) -> bool:
@@ -75,15 +128,25 @@ class Program:
             return []
         return [(name, facts) for (name, _), facts in self.facts.items()]
 
-    def exits(self) -> list[tuple[int, Value]] | None:
-        """(slot, r0) for each exit of the entry, ``None`` if they are not resolved."""
+    def exits(self) -> list[Exit] | None:
+        """What the program may end with, ``None`` if that is not resolved.
+
+        A function that throws ends the whole program with the value it throws, or with what the
+        program's exception callback makes of it.
+        """
         if self.facts is None or self.entry is None:
             return None
         facts = self.facts[self.entry]
-        throws = any(each.throws for each in self.facts.values())
-        if throws or not facts.is_resolved or not facts.exits:
-            return None
-        return sorted(facts.exits.items())
+        found = [Exit(self.entry[0], slot, value) for slot, value in facts.exits.items()]
+        throws = False
+        for (name, _), each in self.facts.items():
+            throws = throws or bool(each.thrown)
+            if self.exception_callback is None:
+                found += [Exit(name, slot, value) for slot, value in each.thrown.items()]
+            elif name == self.exception_callback:
+                found += [Exit(name, slot, value) for slot, value in each.exits.items()]
+        is_resolved = self.is_resolved if throws else facts.is_resolved
+        return sorted(found, key=lambda each: each[:2]) if found and is_resolved else None
 
     def arguments(self, call: Call) -> list[tuple[Value, ...]]:
         """r1 to r5 at ``call``, one for each tuple of arguments its function is called with."""
@@ -94,13 +157,31 @@ class Program:
         ]
 
 
+_MOST32, _HALF32 = (1 << 32) - 1, 1 << 31
+
+
+_REDIRECTS = frozenset({REDIRECTED, REDIRECTED_OR_DROPPED})
+
+
+def ends_of(value: Value) -> Ends:
+    """An exit value as the kernel sees it: its low 32 bits, signed."""
+    seen = seen_in(value)
+    numbers = frozenset(signed(each, 32) for each in seen if each <= MASK64)
+    others = frozenset(each for each in seen if each > MASK64)
+    ends = Ends(numbers, bool(others), REDIRECTED_OR_DROPPED in others)
+    if isinstance(value, int | frozenset) and others <= _REDIRECTS:
+        return ends
+    if isinstance(value, Number) and value.high <= _MOST32 and others <= _REDIRECTS:
+        low, high = value.low, value.high
+        if high < _HALF32 or low >= _HALF32:
+            return ends._replace(low=signed(low, 32), high=signed(high, 32))
+    return ends._replace(low=-_HALF32, high=_HALF32 - 1)
+
+
 def exit_numbers(value: Value) -> tuple[frozenset[int], bool] | None:
     """Signed 32-bit exit values, and whether a redirect is among them; ``None`` if unknown."""
-    numbers = constants(value)
-    if numbers is None or any(number > REDIRECTED for number in numbers):
-        return None
-    plain = frozenset(signed(number, 32) for number in numbers if number <= MASK64)
-    return plain, REDIRECTED in numbers
+    ends = ends_of(value)
+    return None if ends.is_open else (ends.numbers, ends.redirects)
 
 
 def calls_of(

@@ -8,6 +8,7 @@ from skep.bytecode.analysis.contexts import layout_of
 from skep.bytecode.analysis.control_flow import Flows
 from skep.bytecode.analysis.data_flow import Budget, DataFlow
 from skep.bytecode.analysis.errors import TooComplex
+from skep.bytecode.objectfile.model import ProgramSpec
 from skep.bytecode.objectfile.reading import read_object
 
 
@@ -48,7 +49,7 @@ def test_steps_are_shared_by_all_kinds_of_programs() -> None:
     flows = Flows(found.functions)
     budget = Budget(steps=5)
     for program_type, is_resolved in (("SCHED_CLS", True), ("XDP", False)):
-        layout = layout_of(program_type, is_known_type=True)
+        layout = layout_of(ProgramSpec("main", "", program_type), is_known_type=True)
         facts = DataFlow(flows, layout, budget=budget).program("program_1")
         assert all(each.is_resolved for each in facts.values()) is is_resolved
 

@@ -71,8 +71,8 @@ def test_stores_to_the_context(root: str, member: str, offset: int, expected: st
     [
         pytest.param("xdp_md", "data", 0, "declared", id="honest"),
         pytest.param("xdp_md", "ingress_ifindex", 12, "excluded", id="another-field"),
-        pytest.param("xdp_md", "data", 12, "possible", id="wrong-place"),
-        pytest.param("callback_head", "next", 12, "possible", id="foreign-structure"),
+        pytest.param("xdp_md", "data", 12, "declared", id="wrong-place"),
+        pytest.param("callback_head", "next", 12, "declared", id="foreign-structure"),
     ],
 )
 def test_packets_reached_through_the_context(

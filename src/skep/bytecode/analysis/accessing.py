@@ -1,0 +1,287 @@
+"""Loads and stores of one function: what they give, what they change, what they show.
+
+Instruction semantics: RFC 9669, section 5.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from skep.bytecode.analysis.assumptions import SHIFTED, Assumptions
+from skep.bytecode.analysis.contexts import ContextLayout
+from skep.bytecode.analysis.flow_facts import FunctionFacts
+from skep.bytecode.analysis.frames import (
+    SLOT,
+    Dynptr,
+    Parts,
+    Stack,
+    bytes_of,
+    forget_numbers,
+    read_part,
+    write_part,
+)
+from skep.bytecode.analysis.values import (
+    ANYTHING,
+    CONTEXT,
+    EVERY_KIND,
+    FLOW_KEYS,
+    FRAME,
+    FUNCTION,
+    KERNEL,
+    MAP,
+    MAP_VALUE,
+    MASK64,
+    MEMORY,
+    OUTER,
+    PACKET,
+    SOCKET,
+    UNKNOWN,
+    UNKNOWN32,
+    Number,
+    Pointer,
+    Value,
+    names_of,
+)
+
+SIZES = (4, 2, 1, 8)  # by the two size bits of loads and stores
+_ZERO_EXTENDED = (UNKNOWN32, Number(0, 0xFFFF, 0xFFFF, 0), Number(0, 0xFF, 0xFF, 0), UNKNOWN)
+_DEEPEST = -512  # bytes below r10 that the kernel allows
+_WATCHED = PACKET | KERNEL | FLOW_KEYS
+_MAY_HOLD_POINTERS = OUTER | CONTEXT | FRAME | KERNEL | MEMORY | SOCKET
+
+
+class Memory:
+    """Memory as one function sees it, with the facts its accesses show.
+
+    Attributes:
+        is_open: pointers may have been written anywhere into the frame; true for the block that
+            is interpreted.
+        lowest: deepest place of the frame that was touched.
+    """
+
+    def __init__(
+        self,
+        layout: ContextLayout,
+        assumptions: Assumptions,
+        facts: FunctionFacts,
+        checked: Mapping[int, int],
+    ) -> None:
+        self.facts = facts
+        self.is_open = False
+        self.lowest = 0
+        self._layout = layout
+        self._read_only = assumptions.read_only
+        self._constants = assumptions.constants
+        self._checked = checked
+        self._pointer_maps = assumptions.pointer_maps
+        self._texts = assumptions.texts
+        self.byteorder: Literal["little", "big"] = assumptions.byteorder
+
+    def load(self, slot: int, opcode: int, base: Value, offset: int, stack: Stack) -> Value:
+        """What a load gives."""
+        size_bits = opcode >> 3 & 3
+        unknown: Value = _ZERO_EXTENDED[size_bits] if opcode & 0xE0 == 0x60 else UNKNOWN
+        if not isinstance(base, Pointer):
+            if isinstance(base, Number):
+                # The verifier follows no numbers, so here is a pointer nobody saw coming.
+                self.facts.reads(slot, KERNEL, is_certain=False)
+                return Pointer(KERNEL | MEMORY) if size_bits == 3 else unknown
+            return unknown
+        kinds = base.kinds
+        if offset == SHIFTED:
+            known = self._checked_offset(slot, base)
+            if known is None:
+                return self._load_somewhere(slot, base, unknown, is_wide=size_bits == 3)
+            offset = known
+        if kinds == FRAME:
+            return self._load_frame(opcode, base, offset, unknown, stack)
+        if kinds == MAP_VALUE:
+            return self._load_map_value(opcode, base, offset, unknown)
+        if kinds == CONTEXT:
+            return self._load_context(base, offset, unknown)
+        self._note_load(slot, kinds)
+        return self._from_memory(kinds, unknown, is_wide=size_bits == 3)
+
+    def _note_load(self, slot: int, kinds: int) -> None:
+        watched = kinds & _WATCHED
+        if kinds & MAP:
+            watched |= KERNEL  # struct bpf_map itself
+        if watched:
+            self.facts.reads(slot, watched, is_certain=not kinds & (kinds - 1))
+
+    def _from_memory(self, kinds: int, unknown: Value, *, is_wide: bool) -> Value:
+        """What may be stored where a pointer of one of ``kinds`` points to."""
+        found = 0
+        if kinds & CONTEXT:
+            found |= EVERY_KIND if not self._layout.is_known else self._layout.pointer_kinds
+        if not is_wide:
+            return Pointer(found) if found else unknown
+        if kinds & (FRAME | OUTER):
+            return ANYTHING
+        if kinds & (KERNEL | MEMORY):
+            found |= KERNEL | MEMORY
+        if kinds & SOCKET:
+            found |= SOCKET
+        if kinds & MAP_VALUE and self._pointer_maps:
+            found |= KERNEL | MEMORY
+        return Pointer(found) if found else unknown
+
+    def _load_context(self, base: Pointer, offset: int, unknown: Value) -> Value:
+        layout = self._layout
+        if not layout.is_known:
+            return ANYTHING
+        if base.offset is None:
+            return Pointer(layout.pointer_kinds) if layout.pointer_kinds else unknown
+        place = base.offset + offset
+        name = layout.packet_fields.get(place)
+        if name is not None:
+            return UNKNOWN if name.endswith("data_end") else Pointer(PACKET, 0)
+        found = layout.pointers.get(place)
+        if found is not None:
+            return Pointer(found[0], 0)
+        return Pointer(KERNEL, 0) if layout.is_typed else unknown
+
+    def _load_frame(
+        self, opcode: int, base: Pointer, offset: int, unknown: Value, stack: Stack
+    ) -> Value:
+        if base.offset is None:
+            return ANYTHING if self.is_open else unknown
+        size = SIZES[opcode >> 3 & 3]
+        place = base.offset + offset
+        self.lowest = min(self.lowest, place)
+        slot = place & ~(SLOT - 1)
+        held = stack.get(slot)
+        if size == SLOT and place == slot:
+            if held is None:
+                return ANYTHING if self.is_open else unknown
+            if not isinstance(held, Parts | Dynptr):
+                return held
+        if place + size > slot + SLOT:
+            return unknown
+        if isinstance(held, frozenset):
+            return unknown
+        found = read_part(held, place - slot, size, self.byteorder) if held is not None else None
+        if found is None:
+            return unknown
+        if opcode & 0xE0 != 0x80:
+            return found
+        return UNKNOWN if not isinstance(found, int) else _extended(found, size)
+
+    def _load_somewhere(self, slot: int, base: Pointer, unknown: Value, *, is_wide: bool) -> Value:
+        """A load whose offset the loader will change."""
+        self._note_load(slot, base.kinds)
+        return self._from_memory(base.kinds, unknown, is_wide=is_wide)
+
+    def _checked_offset(self, slot: int, base: Pointer) -> int | None:
+        """The compiled offset, where it is one of a context whose layout never changes.
+
+        A record about the context is believed only if the register really holds the context: on a
+        pointer to anything else the same record moves the access to a place of the loader's.
+        """
+        offset = self._checked.get(slot)
+        if offset is None or base.kinds != CONTEXT or base.offset != 0:
+            return None
+        return offset
+
+    def _load_map_value(self, opcode: int, base: Pointer, offset: int, unknown: Value) -> Value:
+        """A load from a map's value: known if that is read-only data of a known value."""
+        size = SIZES[opcode >> 3 & 3]
+        if size == SLOT and self._may_hold_pointers(base):
+            return Pointer(KERNEL | MEMORY)
+        if base.offset is None or base.name not in self._read_only:
+            return unknown
+        self.facts.reads_constants = True
+        data = self._constants.get(base.name, b"")
+        start = base.offset + offset
+        if start < 0 or start + size > len(data):
+            return unknown
+        is_signed = opcode & 0xE0 == 0x80
+        number = int.from_bytes(data[start : start + size], self.byteorder, signed=is_signed)
+        return number & MASK64
+
+    def _may_hold_pointers(self, base: Pointer) -> bool:
+        """Whether values of the map may hold pointers (kptrs, nodes of lists and trees)."""
+        if not self._pointer_maps:
+            return False
+        names = names_of(base)
+        return not names or not self._pointer_maps.isdisjoint(names)
+
+    def store(
+        self, slot: int, size: int, base: Value, offset: int, value: Value, stack: Stack
+    ) -> None:
+        """What a store changes."""
+        if isinstance(value, Pointer) and value.kinds & FUNCTION and value.kinds != EVERY_KIND:
+            self.facts.is_resolved = False  # a callback we could lose sight of
+        if not isinstance(base, Pointer):
+            if isinstance(base, Number):
+                self.facts.writes(slot, KERNEL, is_certain=False)
+            return
+        kinds = base.kinds
+        if offset == SHIFTED:
+            known = self._checked_offset(slot, base)
+            base, offset = (base, known) if known is not None else (Pointer(kinds), 0)
+        if kinds & FRAME:
+            self._store_frame(size, base, offset, value, stack)
+            if kinds == FRAME:
+                return
+        self.note_store(slot, kinds)
+        if kinds & CONTEXT:
+            known = base.offset is not None and kinds == CONTEXT and self._layout.is_known
+            place = base.offset + offset if known and base.offset is not None else None
+            self.facts.context_stores.add((slot, place, size))
+
+    def note_store(self, slot: int, kinds: int) -> None:
+        """Note a store through a pointer of one of ``kinds``."""
+        watched = kinds & (_WATCHED | MAP_VALUE)
+        if watched:
+            self.facts.writes(slot, watched, is_certain=not kinds & (kinds - 1))
+
+    def _store_frame(
+        self, size: int, base: Pointer, offset: int, value: Value, stack: Stack
+    ) -> None:
+        if base.offset is None or base.kinds != FRAME:
+            if isinstance(value, Pointer):
+                self.open(stack)
+            else:
+                forget_numbers(stack, _DEEPEST, 0)
+            return
+        place = base.offset + offset
+        self.lowest = min(self.lowest, place)
+        if not _DEEPEST <= place < 0:
+            return
+        if size == SLOT and not place & (SLOT - 1):
+            if value != UNKNOWN or self.is_open:
+                stack[place] = value
+            else:
+                stack.pop(place, None)
+        else:
+            write_part(stack, place, size, value, self.byteorder)
+
+    def open(self, stack: Stack) -> None:
+        """Pointers may have been written anywhere into the frame."""
+        self.is_open = True
+        stack.clear()
+
+    def text_at(self, value: Value, most: int, stack: Stack) -> bytes | None:
+        """Known bytes behind a pointer, up to the first zero or ``most``; ``None`` if unknown."""
+        if not isinstance(value, Pointer) or value.offset is None:
+            return None
+        if value.kinds == MAP_VALUE:
+            return self._texts.text_at(value.name, value.offset, most)
+        if value.kinds != FRAME or self.is_open:
+            return None
+        found = bytearray()
+        for place in range(value.offset, min(value.offset + most, 0)):
+            slot = place & ~(SLOT - 1)
+            byte = bytes_of(stack.get(slot), self.byteorder)[place - slot]
+            if byte is None:
+                return None
+            if not byte:
+                break
+            found.append(byte)
+        return bytes(found)
+
+
+def _extended(number: int, size: int) -> int:
+    """Sign extension of a number of ``size`` bytes to 64 bits."""
+    top = 1 << (8 * size - 1)
+    return (number ^ top) - top & MASK64

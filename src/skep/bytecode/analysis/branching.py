@@ -1,0 +1,162 @@
+"""What a conditional jump says about the value it tests.
+
+Semantics: RFC 9669, section 4.3.
+"""
+
+from collections.abc import Callable
+
+from skep.bytecode.analysis.values import (
+    MASK32,
+    MASK64,
+    Number,
+    Value,
+    number,
+    of_constants,
+    seen_in,
+    signed,
+)
+
+_EQ, _GT, _GE, _SET, _NE = 0x10, 0x20, 0x30, 0x40, 0x50
+_SGT, _SGE, _LT, _LE, _SLT, _SLE = 0x60, 0x70, 0xA0, 0xB0, 0xC0, 0xD0
+
+_TESTS: dict[int, Callable[[int, int, int], bool]] = {
+    _EQ: lambda a, b, _bits: a == b,
+    _GT: lambda a, b, _bits: a > b,
+    _GE: lambda a, b, _bits: a >= b,
+    _SET: lambda a, b, _bits: bool(a & b),
+    _NE: lambda a, b, _bits: a != b,
+    _SGT: lambda a, b, bits: signed(a, bits) > signed(b, bits),
+    _SGE: lambda a, b, bits: signed(a, bits) >= signed(b, bits),
+    _LT: lambda a, b, _bits: a < b,
+    _LE: lambda a, b, _bits: a <= b,
+    _SLT: lambda a, b, bits: signed(a, bits) < signed(b, bits),
+    _SLE: lambda a, b, bits: signed(a, bits) <= signed(b, bits),
+}
+_UNSIGNED = {_SGT: _GT, _SGE: _GE, _SLT: _LT, _SLE: _LE}
+
+Outcome = tuple[Value | None, Value | None]
+"""The value behind the jump, and at its target; ``None`` where control cannot go."""
+
+
+def split(operation: int, one: Value, other: Value, bits: int) -> Outcome:
+    """What ``one`` can be behind a conditional jump, and at its target."""
+    test = _TESTS.get(operation)
+    if test is None or not isinstance(other, int) or other > MASK64:
+        return one, one
+    mask = MASK64 if bits == 64 else MASK32
+    if isinstance(one, Number):
+        # The low half says nothing about the whole, unless the upper half is zero.
+        return _split_number(operation, one, other & mask, bits) if one.high <= mask else (one, one)
+    if isinstance(one, int | frozenset):
+        return _split_constants(test, one, other & mask, bits, mask)
+    if bits == 64 and operation == _EQ:
+        return one, other
+    if bits == 64 and operation == _NE:
+        return other, one
+    return one, one
+
+
+def _split_constants(
+    test: Callable[[int, int, int], bool],
+    one: int | frozenset[int],
+    other: int,
+    bits: int,
+    mask: int,
+) -> Outcome:
+    numbers = one if isinstance(one, frozenset) else frozenset((one,))
+    redirected = frozenset(each for each in numbers if each > MASK64)
+    plain = numbers - redirected
+    taken = frozenset(each for each in plain if test(each & mask, other, bits))
+    rest = plain - taken | redirected
+    taken |= redirected
+    return (of_constants(rest) if rest else None), (of_constants(taken) if taken else None)
+
+
+def _split_number(operation: int, one: Number, other: int, bits: int) -> Outcome:
+    if operation == _NE:
+        taken, rest = _split_number(_EQ, one, other, bits)
+        return rest, taken
+    if operation == _SET:
+        rest = _kept(operation, one, number(one.low, one.high, one.free & ~other, one.bits), other)
+        return (None if one.bits & other else rest), one
+    if operation == _EQ:
+        is_possible = one.low <= other <= one.high and other & ~one.free == one.bits
+        low = one.low + (one.low == other)
+        high = one.high - (one.high == other)
+        rest = _kept(operation, one, number(low, high, one.free, one.bits), other)
+        return rest, (other if is_possible or _redirects(one) else None)
+    if operation in _UNSIGNED:
+        return _split_signed(operation, one, other, bits)
+    return _bounded(one, *_ranges(operation, other))
+
+
+def _ranges(operation: int, other: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Unsigned ranges behind the jump and at its target."""
+    if operation == _GT:
+        return (0, other), (other + 1, MASK64)
+    if operation == _GE:
+        return (0, other - 1), (other, MASK64)
+    if operation == _LT:
+        return (other, MASK64), (0, other - 1)
+    return (other + 1, MASK64), (0, other)
+
+
+def _bounded(one: Number, rest: tuple[int, int], taken: tuple[int, int]) -> Outcome:
+    return _within(one, *rest), _within(one, *taken)
+
+
+def _within(one: Number, low: int, high: int) -> Value | None:
+    if low > high:
+        return one._replace(seen=_redirects(one)) if _redirects(one) else None
+    found = number(max(low, one.low), min(high, one.high), one.free, one.bits)
+    return _with_seen(one, found, lambda each: low <= each <= high)
+
+
+def _kept(operation: int, one: Number, found: Value | None, other: int) -> Value | None:
+    if operation == _SET:
+        return _with_seen(one, found, lambda each: not each & other)
+    return _with_seen(one, found, lambda each: each != other)
+
+
+def _redirects(one: Number) -> frozenset[int]:
+    return frozenset(each for each in one.seen if each > MASK64)
+
+
+def _with_seen(one: Number, found: Value | None, holds: Callable[[int], bool]) -> Value | None:
+    """``found`` with the constants of single paths that pass the test; redirects always do."""
+    if not one.seen:
+        return found
+    seen = frozenset(each for each in one.seen if each > MASK64 or holds(each))
+    if found is None:
+        return of_constants(seen) if seen else None
+    if isinstance(found, Number):
+        return found._replace(seen=seen)
+    redirects = _redirects(one)
+    return of_constants(frozenset({*seen_in(found), *redirects})) if redirects else found
+
+
+def _split_signed(operation: int, one: Number, other: int, bits: int) -> Outcome:
+    """Signed comparisons, exact where one side of zero answers for the whole."""
+    half = 1 << (bits - 1)
+    limit = signed(other, bits)
+    if one.high < half:  # not negative
+        if limit < 0:
+            always = operation in {_SGT, _SGE}
+            return (None, one) if always else (one, None)
+        return _bounded(one, *_ranges(_UNSIGNED[operation], limit))
+    if one.low >= half:  # negative: greater numbers stay greater
+        if limit >= 0:
+            never = operation in {_SGT, _SGE}
+            return (one, None) if never else (None, one)
+        return _bounded(one, *_ranges(_UNSIGNED[operation], other))
+    rest: Value | None = one
+    taken: Value | None = one
+    if operation in {_SGT, _SGE} and limit >= (-1 if operation == _SGT else 0):
+        taken = _within(one, limit + (operation == _SGT), half - 1)
+    elif operation in {_SLT, _SLE} and limit >= (0 if operation == _SLT else -1):
+        rest = _within(one, limit + (operation == _SLE), half - 1)
+    if operation in {_SLT, _SLE} and limit <= (0 if operation == _SLT else -1):
+        taken = _within(one, half, (1 << bits) - 1)
+    elif operation in {_SGT, _SGE} and limit <= (-1 if operation == _SGT else 0):
+        rest = _within(one, half, (1 << bits) - 1)
+    return rest, taken

@@ -1,0 +1,189 @@
+"""Permissions that memory accesses show: whose memory is read and written, and how.
+
+Accesses are those of instructions and those of the calls that get a pointer; data flow says what
+the pointer is (:mod:`.values`).
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from skep.bytecode.analysis.control_flow import FunctionFlow
+from skep.bytecode.analysis.findings import Finding, finding
+from skep.bytecode.analysis.flow_facts import FunctionFacts
+from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.values import FILE, FLOW_KEYS, KERNEL, MAP_VALUE, PACKET, USER
+
+UNRESOLVED = "not resolved by data flow"
+
+
+class _Rule(NamedTuple):
+    """What an access shows.
+
+    Attributes:
+        kind: of memory.
+        access: which way.
+        what: for people.
+        applies: to which programs.
+        is_listed: whether its absence is worth a line.
+    """
+
+    permission: str
+    kind: int
+    access: Literal["load", "store"]
+    what: str
+    applies: Callable[[Program], bool]
+    is_listed: bool = False
+
+
+def _always(_program: Program) -> bool:
+    return True
+
+
+def _has_packet(program: Program) -> bool:
+    return program.layout.has_packet or _dynptr_kinds(program) & PACKET != 0
+
+
+# Types whose programs the verifier lets store to structures of the kernel: is_valid_access and
+# btf_struct_access in net/core/filter.c, net/ipv4/bpf_tcp_ca.c, kernel/sched/ext.c, Linux 6.18.
+_WRITES_KERNEL = frozenset({"STRUCT_OPS", "RAW_TRACEPOINT_WRITABLE", "EXT", None})
+_WRITES_CONNECTIONS = frozenset({"XDP", "SCHED_CLS", "SCHED_ACT"})
+
+
+def _writes_kernel(program: Program) -> bool:
+    program_type = program.spec.program_type
+    if program_type in _WRITES_CONNECTIONS:
+        return any("_ct_" in name for name in program.externs)
+    return program_type in _WRITES_KERNEL or not program.layout.is_known
+
+
+_RULES = (
+    _Rule("data.state", MAP_VALUE, "store", "store to a map value", _always, is_listed=True),
+    _Rule("net.read", PACKET, "load", "load from the packet", _has_packet, is_listed=True),
+    _Rule("net.modify", PACKET, "store", "store to the packet", _has_packet, is_listed=True),
+    _Rule("kernel.read_memory", KERNEL, "load", "load from kernel memory", _always, is_listed=True),
+    _Rule("kernel.write_memory", KERNEL, "store", "store to kernel memory", _writes_kernel),
+    _Rule("user.read_memory", USER, "load", "load from the memory of a process", _always),
+    _Rule("user.write_memory", USER, "store", "store to the memory of a process", _always),
+    _Rule("net.steer", FLOW_KEYS, "store", "store to flow_keys", _always),
+    _Rule("file.read", FILE, "load", "load from a file", _always),
+)
+_CALL = 0x85
+
+
+def memory_findings(program: Program) -> Iterator[Finding]:
+    """What the program reads and writes."""
+    for flow in program.graph.functions:
+        for slot in flow.packet_load_slots:
+            name = flow.function.name
+            yield finding(program, "net.read", "E", "LD_ABS or LD_IND", function=name, slot=slot)
+    flows = {flow.function.name: flow for flow in program.graph.functions}
+    vague = _dynptr_kinds(program)
+    for rule in _RULES:
+        shown = False
+        if rule.applies(program):
+            for each in _accesses(program, rule, flows, vague):
+                shown = True
+                yield each
+        elif rule.access == "store" and rule.kind == KERNEL:
+            for each in _accesses(program, rule, flows, 0):
+                if _is_call(flows, each):  # what a call writes does not depend on the type
+                    shown = True
+                    yield each
+        if not shown and (rule.is_listed or not program.is_resolved) and rule.applies(program):
+            confidence = "excluded" if program.is_resolved else "possible"
+            note = f"no {rule.what}" if program.is_resolved else f"{rule.what}: {UNRESOLVED}"
+            if rule.is_listed or rule.kind == KERNEL:
+                yield finding(program, rule.permission, "D", note, confidence=confidence)
+    yield from _of_fields(program)
+
+
+def _is_call(flows: Mapping[str, FunctionFlow], found: Finding) -> bool:
+    flow = flows.get(found.function)
+    return flow is not None and found.slot is not None and flow.opcodes[found.slot] == _CALL
+
+
+def _dynptr_kinds(program: Program) -> int:
+    kinds = 0
+    for _, facts in program.function_facts():
+        kinds |= facts.dynptr_kinds
+    return kinds
+
+
+def _accesses(
+    program: Program, rule: _Rule, flows: Mapping[str, FunctionFlow], vague: int
+) -> Iterator[Finding]:
+    for function, facts in program.function_facts():
+        certain, maybe = _slots(facts, rule, vague)
+        for confidence, slots in (("declared", certain), ("possible", maybe - certain)):
+            for slot in sorted(slots):
+                what = _what(program, rule, flows[function], slot)
+                yield finding(
+                    program,
+                    rule.permission,
+                    "D",
+                    what if confidence == "declared" else f"{what}: pointer {UNRESOLVED}",
+                    confidence=confidence,
+                    function=function,
+                    slot=slot,
+                )
+
+
+def _slots(facts: FunctionFacts, rule: _Rule, vague: int) -> tuple[set[int], set[int]]:
+    certain = facts.stores if rule.access == "store" else facts.loads
+    maybe = facts.maybe_stores if rule.access == "store" else facts.maybe_loads
+    possible = {slot for slot, kinds in maybe.items() if kinds & rule.kind}
+    if vague & rule.kind:
+        possible |= facts.dynptr_stores if rule.access == "store" else facts.dynptr_loads
+    return {slot for slot, kinds in certain.items() if kinds & rule.kind}, possible
+
+
+def _what(program: Program, rule: _Rule, flow: FunctionFlow, slot: int) -> str:
+    name = flow.function.name
+    if flow.opcodes[slot] == _CALL:
+        called = next(
+            (call for call in program.calls if call.function == name and call.slot == slot), None
+        )
+        by = "" if called is None else f" by {called.name}"
+        return f"{rule.what}{by}"
+    field = program.fields.at(name, slot) if rule.kind in {KERNEL, FLOW_KEYS} else ""
+    return (
+        f"{'store to' if rule.access == 'store' else 'load from'} {field}" if field else rule.what
+    )
+
+
+# Fields through which a program gets at contents that have a permission of their own, whatever it
+# reads them with.
+_FIELDS: Mapping[str, tuple[str, frozenset[str]]] = {
+    "sk_buff": ("net.read", frozenset({"data", "head"})),
+    "xdp_buff": ("net.read", frozenset({"data", "data_hard_start"})),
+    "dentry": ("file.path", frozenset({"d_name", "d_iname", "d_shortname"})),
+    "qstr": ("file.path", frozenset({"name"})),
+    "filename": ("file.path", frozenset({"name", "uptr", "iname"})),
+    "linux_binprm": ("file.path", frozenset({"filename", "interp", "fdpath"})),
+}
+_ROOTS = frozenset(_FIELDS)
+
+
+def _of_fields(program: Program) -> Iterator[Finding]:
+    """Packets and names of files, read through structures of the kernel."""
+    for flow in program.graph.functions:
+        function = flow.function.name
+        records = program.fields.about(function, _ROOTS)
+        if not records:
+            continue
+        reached = flow.reached()
+        for record in records:
+            if not any(start <= record.slot < end for start, end in reached):
+                continue
+            name = program.fields.name_of(record)
+            root, _, path = name.partition(".")
+            permission, fields = _FIELDS[root]
+            if path.partition(".")[0].partition("[")[0] in fields:
+                yield finding(
+                    program,
+                    permission,
+                    "D",
+                    f"reads {name}",
+                    function=function,
+                    slot=record.slot,
+                )
