@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from fnmatch import translate
 from functools import cache
 
+from skep.bytecode.analysis.existence import Steps, is_only_asked_for
 from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.programs import POISON, Call, Program, helper_name, kernel_variables
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
@@ -95,7 +96,17 @@ def static_findings(program: Program, struct_ops: tuple[str, ...]) -> Iterator[F
         yield from _of_call(program, call)
     yield from _of_type(program, struct_ops)
     yield from _of_section(program)
+    yield from _of_kernel_variables(program)
+
+
+def _of_kernel_variables(program: Program) -> Iterator[Finding]:
+    flows = {flow.function.name: flow for flow in program.graph.functions}
+    steps = Steps()
     for function, relocation in kernel_variables(program):
+        extern = program.externs.get(relocation.name)
+        is_weak = extern is not None and extern.is_weak
+        if is_weak and is_only_asked_for(flows[function], relocation.slot, steps):
+            continue
         yield finding(
             program,
             "kernel.kallsyms",

@@ -84,6 +84,7 @@ _ROWS = (
             "bpf_dynptr_from_skb",
             "bpf_dynptr_from_xdp",
             "bpf_dynptr_from_skb_meta",
+            "bpf_xdp_pull_data",
             "bpf_xdp_metadata_*",
             "bpf_skb_get_hash",
             "bpf_skb_get_fou_encap",
@@ -101,7 +102,6 @@ _ROWS = (
         "Can grow, shrink or re-tag packets",
         "medium",
         helpers=(44, 65, 50, 43, 38, 31, 18, 19),
-        kernel_functions=("bpf_xdp_pull_data",),
     ),
     PermissionFacts(
         "net.encap",
@@ -397,8 +397,8 @@ _ROWS = (
         "data.export",
         "Streams data to an application",
         "medium",
-        helpers=(25, 111, 121, 126, 127, 130, 131, 132, 198, 199),
-        kernel_functions=("bpf_stream_vprintk*",),
+        helpers=(25, 111, 121, 126, 127, 130, 131, 132, 150, 198, 199),
+        kernel_functions=("bpf_stream_*",),
     ),
     PermissionFacts(
         "data.input",
