@@ -223,7 +223,12 @@ _ROWS = (
     PermissionFacts(
         "user.write_memory", "Can modify the memory of other programs", "critical", helpers=(36,)
     ),
-    PermissionFacts("kernel.write_memory", "Can change kernel memory", "critical"),
+    PermissionFacts(
+        "kernel.write_memory",
+        "Can change kernel memory",
+        "critical",
+        kernel_functions=("bpf_cpumask_populate",),
+    ),
     PermissionFacts(
         "kernel.override_return",
         "Can make kernel functions or system calls fail",
