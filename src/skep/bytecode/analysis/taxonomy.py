@@ -95,7 +95,6 @@ _ROWS = (
         "Can change packet contents",
         "high",
         helpers=(9, 190, 10, 11, 97, 143, 144, 90, 91),
-        kernel_functions=("bpf_dynptr_slice_rdwr",),
     ),
     PermissionFacts(
         "net.resize",

@@ -618,7 +618,10 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
             source=_BTF_7_3,
         ),
         "bpf_dynptr_slice_rdwr": CallArguments(
-            ("dynptr_read", "number", "write", "size"), result="dynptr_memory", source=_BTF_7_3
+            ("dynptr_read", "number", "write", "size"),
+            result="dynptr_memory",
+            reason="points into a dynptr; accesses are judged separately",
+            source=_BTF_7_3,
         ),
         "bpf_get_dentry_xattr": CallArguments(
             ("kernel_object", "constant_string", "dynptr_write"), source=_BTF_7_3
