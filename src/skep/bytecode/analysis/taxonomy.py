@@ -209,7 +209,7 @@ _ROWS = (
         "Can read arbitrary kernel memory",
         "high",
         helpers=(4, 45, 113, 115, 149, 150),
-        kernel_functions=("bpf_probe_read_kernel*", "bpf_rdonly_cast", "bpf_cast_to_kern_ctx"),
+        kernel_functions=("bpf_probe_read_kernel*", "bpf_rdonly_cast"),
         program_types=("TRACING", "LSM", "STRUCT_OPS"),
     ),
     PermissionFacts(

@@ -464,7 +464,10 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         ),
         "bpf_arena_reserve_pages": CallArguments(("map", "number", "number"), source=_BTF_7_3),
         "bpf_cast_to_kern_ctx": CallArguments(
-            ("context",), result="kernel_object", source=_BTF_7_3
+            ("context",),
+            result="kernel_object",
+            reason="casts the context; reads through it are judged separately",
+            source=_BTF_7_3,
         ),
         "bpf_cgroup_acquire": CallArguments(
             ("kernel_object",), result="kernel_object", source=_BTF_7_3
