@@ -1,7 +1,7 @@
 """Write the table that says what each argument of a helper or kernel function is.
 
-    tools/generate_call_arguments.py            write the module
-    tools/generate_call_arguments.py --check    fail if it differs from what would be written
+    tools/generate_call_arguments.py            write the module and the page of documentation
+    tools/generate_call_arguments.py --check    fail if they differ from what would be written
 
 The JSON files in ``tools/facts`` are our own: roles made from C prototypes and from what each
 function does. Before anything is written they are checked against the other tables: every helper
@@ -19,10 +19,12 @@ from typing import Any
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FACTS = _ROOT / "tools" / "facts"
+_PAGE = _ROOT / "docs" / "reference" / "calls.md"
 _MODULE = _ROOT / "src" / "skep" / "bytecode" / "isa" / "call_arguments.py"
 _MOST_ARGUMENTS = 5
 _NAME_ONLY = "name"
 _WIDTH = 100
+_MARK = "<!-- tables: made by tools/generate_call_arguments.py -->"
 
 _HEAD = '''"""What each argument of a helper or a kernel function is, and what it returns.
 
@@ -196,8 +198,35 @@ def module() -> str:
     return _HEAD + "\n".join(lines) + "\n"
 
 
+def page() -> str:
+    """The text of ``docs/reference/calls.md``: its prose, and tables below the mark."""
+    prose = _PAGE.read_text(encoding="utf-8").partition(_MARK)[0]
+    roles = _facts("call_roles")
+    lines = [
+        _MARK,
+        "",
+        "## Roles of arguments",
+        "",
+        "| role | the argument is | |",
+        "|---|---|---|",
+    ]
+    for row in roles["arguments"]:
+        effect = "has an effect by itself" if row.get("has_effect") else ""
+        lines.append(f"| `{row['role']}` | {row['meaning']} | {effect} |")
+    lines += ["", "## Roles of results", "", "| role | the result is |", "|---|---|"]
+    lines += [f"| `{row['role']}` | {row['meaning']} |" for row in roles["results"]]
+    lines += ["", "## Calls that are harmless by themselves", "", "| reason | calls |", "|---|---|"]
+    harmless: dict[str, list[str]] = {}
+    for file, key in (("helper_arguments", "helpers"), ("kfunc_arguments", "kfuncs")):
+        for row in _facts(file)[key]:
+            if row.get("reason"):
+                harmless.setdefault(row["reason"], []).append(f"`{row['name']}`")
+    lines += [f"| {reason} | {', '.join(names)} |" for reason, names in harmless.items()]
+    return prose + "\n".join(lines) + "\n"
+
+
 def main(arguments: list[str]) -> int:
-    """Write or check; the exit code is 1 if the facts are wrong or the module is not current."""
+    """Write or check; the exit code is 1 if the facts are wrong or a file is stale."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     options = parser.parse_args(arguments)
@@ -206,15 +235,16 @@ def main(arguments: list[str]) -> int:
         print(problem)
     if found:
         return 1
-    text = module()
-    if not options.check:
-        _MODULE.write_text(text, encoding="utf-8")
-        return 0
-    if not _MODULE.exists() or _MODULE.read_text(encoding="utf-8") != text:
-        name = _MODULE.relative_to(_ROOT)
+    stale = []
+    for path, text in ((_MODULE, module()), (_PAGE, page())):
+        if not options.check:
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(path)
+    for path in stale:
+        name = path.relative_to(_ROOT)
         print(f"{name} is not current: run tools/generate_call_arguments.py")
-        return 1
-    return 0
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

@@ -95,7 +95,6 @@ _ROWS = (
         "Can change packet contents",
         "high",
         helpers=(9, 190, 10, 11, 97, 143, 144, 90, 91),
-        kernel_functions=("bpf_dynptr_slice_rdwr",),
     ),
     PermissionFacts(
         "net.resize",
@@ -210,7 +209,7 @@ _ROWS = (
         "Can read arbitrary kernel memory",
         "high",
         helpers=(4, 45, 113, 115, 149, 150),
-        kernel_functions=("bpf_probe_read_kernel*", "bpf_rdonly_cast", "bpf_cast_to_kern_ctx"),
+        kernel_functions=("bpf_probe_read_kernel*", "bpf_rdonly_cast"),
         program_types=("TRACING", "LSM", "STRUCT_OPS"),
     ),
     PermissionFacts(
@@ -223,7 +222,12 @@ _ROWS = (
     PermissionFacts(
         "user.write_memory", "Can modify the memory of other programs", "critical", helpers=(36,)
     ),
-    PermissionFacts("kernel.write_memory", "Can change kernel memory", "critical"),
+    PermissionFacts(
+        "kernel.write_memory",
+        "Can change kernel memory",
+        "critical",
+        kernel_functions=("bpf_cpumask_populate",),
+    ),
     PermissionFacts(
         "kernel.override_return",
         "Can make kernel functions or system calls fail",

@@ -42,7 +42,7 @@ ARGUMENT_ROLES: Mapping[str, str] = MappingProxyType(
         "read": "memory of the program (stack, map value, packet, record), read",
         "write": "memory of the program, written",
         "read_write": "memory of the program, read and written",
-        "kernel_address": "an unchecked address in the kernel, read",
+        "kernel_address": "any address in the kernel, read; also a CPU mask inside any object",
         "user_address": "an address in user space, read",
         "user_address_write": "an address in user space, written",
         "kernel_object": "typed pointer to a kernel structure or a socket",
@@ -95,7 +95,7 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         1: CallArguments(
             ("map", "read"),
             result="map_value",
-            reason="finds an element; use of the value decides",
+            reason="looks up an element; its use is judged separately",
             source=_UAPI_7_2,
         ),
         2: CallArguments(("map", "read", "read", "number"), source=_UAPI_7_2),
@@ -106,7 +106,7 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
             ("format", "size", "format_value", "format_value", "format_value"), source=_UAPI_7_2
         ),
         7: CallArguments((), reason="returns a random number", source=_UAPI_7_2),
-        8: CallArguments((), reason="returns the number of the CPU", source=_UAPI_7_2),
+        8: CallArguments((), reason="returns the CPU number", source=_UAPI_7_2),
         9: CallArguments(("context", "number", "read", "size", "number"), source=_UAPI_7_2),
         10: CallArguments(("context", "number", "number", "number", "number"), source=_UAPI_7_2),
         11: CallArguments(("context", "number", "number", "number", "number"), source=_UAPI_7_2),
@@ -122,13 +122,15 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         21: CallArguments(("context", "read", "size", "number"), source=_UAPI_7_2),
         22: CallArguments(("map", "number"), source=_UAPI_7_2),
         23: CallArguments(("number", "number"), source=_UAPI_7_2),
-        24: CallArguments(("context",), reason="returns the realm of the route", source=_UAPI_7_2),
+        24: CallArguments(
+            ("context",), reason="returns the realm of the packet's route", source=_UAPI_7_2
+        ),
         25: CallArguments(("context", "map", "number", "read", "size"), source=_UAPI_7_2),
         26: CallArguments(("context", "number", "write", "size"), source=_UAPI_7_2),
         27: CallArguments(("context", "map", "number"), source=_UAPI_7_2),
         28: CallArguments(
             ("read", "size", "read", "size", "number"),
-            reason="sums bytes its arguments point to; their origin decides",
+            reason="computes a checksum; reading the memory is judged separately",
             source=_UAPI_7_2,
         ),
         29: CallArguments(("context", "write", "size"), source=_UAPI_7_2),
@@ -144,7 +146,7 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         39: CallArguments(("context", "number"), source=_UAPI_7_2),
         40: CallArguments(("context", "number"), source=_UAPI_7_2),
         41: CallArguments(("context",), result="none", source=_UAPI_7_2),
-        42: CallArguments((), reason="returns the number of the memory node", source=_UAPI_7_2),
+        42: CallArguments((), reason="returns the memory node number", source=_UAPI_7_2),
         43: CallArguments(("context", "number", "number"), source=_UAPI_7_2),
         44: CallArguments(("context", "number"), source=_UAPI_7_2),
         45: CallArguments(("write", "size", "kernel_address"), source=_UAPI_7_2),
@@ -199,7 +201,7 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         88: CallArguments(("map", "write"), source=_UAPI_7_2),
         89: CallArguments(
             ("map", "read_write"),
-            reason="reads the next element of a queue or asks a filter, both the program's own",
+            reason="peeks into a queue or filter of the program",
             source=_UAPI_7_2,
         ),
         90: CallArguments(("context", "number", "number", "number"), source=_UAPI_7_2),
@@ -208,13 +210,13 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         93: CallArguments(
             ("special",),
             result="none",
-            reason="takes a lock in the program's own map",
+            reason="takes a lock in a map of the program",
             source=_UAPI_7_2,
         ),
         94: CallArguments(
             ("special",),
             result="none",
-            reason="gives a lock in the program's own map back",
+            reason="releases a lock in a map of the program",
             source=_UAPI_7_2,
         ),
         95: CallArguments(("kernel_object",), result="socket", source=_UAPI_7_2),
@@ -231,12 +233,12 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         104: CallArguments(("context", "read", "size"), source=_UAPI_7_2),
         105: CallArguments(
             ("read", "size", "number", "write"),
-            reason="turns text the program holds into a number; its origin decides",
+            reason="parses a number; reading the text is judged separately",
             source=_UAPI_7_2,
         ),
         106: CallArguments(
             ("read", "size", "number", "write"),
-            reason="turns text the program holds into a number; its origin decides",
+            reason="parses a number; reading the text is judged separately",
             source=_UAPI_7_2,
         ),
         107: CallArguments(
@@ -252,7 +254,7 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         115: CallArguments(("write", "size", "kernel_address"), source=_UAPI_7_2),
         116: CallArguments(("kernel_object_write", "number"), source=_UAPI_7_2),
         117: CallArguments(("number",), source=_UAPI_7_2),
-        118: CallArguments((), reason="returns the kernel's tick counter", source=_UAPI_7_2),
+        118: CallArguments((), reason="returns the kernel's tick count", source=_UAPI_7_2),
         119: CallArguments(("context", "write", "size", "number"), source=_UAPI_7_2),
         120: CallArguments(("number", "number", "write", "size"), source=_UAPI_7_2),
         121: CallArguments(("kernel_object", "map", "number", "read", "size"), source=_UAPI_7_2),
@@ -272,13 +274,11 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         133: CallArguments(
             ("read", "number"),
             result="none",
-            reason="gives a ring buffer record back unsent",
+            reason="discards a ring buffer record",
             source=_UAPI_7_2,
         ),
         134: CallArguments(
-            ("map", "number"),
-            reason="returns the fill level of the program's own ring buffer",
-            source=_UAPI_7_2,
+            ("map", "number"), reason="returns the state of a ring buffer", source=_UAPI_7_2
         ),
         135: CallArguments(("context", "number"), source=_UAPI_7_2),
         136: CallArguments(("kernel_object",), result="kernel_object", source=_UAPI_7_2),
@@ -303,13 +303,13 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         153: CallArguments(
             ("kernel_object", "number"),
             result="kernel_object",
-            reason="finds a variable of another CPU; use of the pointer decides",
+            reason="finds a per-CPU variable; its use is judged separately",
             source=_UAPI_7_2,
         ),
         154: CallArguments(
             ("kernel_object",),
             result="kernel_object",
-            reason="finds a variable of this CPU; use of the pointer decides",
+            reason="finds a per-CPU variable; its use is judged separately",
             source=_UAPI_7_2,
         ),
         155: CallArguments(("number", "number"), source=_UAPI_7_2),
@@ -327,12 +327,12 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         ),
         164: CallArguments(
             ("map", "callback", "callback_context", "number"),
-            reason="walks the elements of a map; what the callback does decides",
+            reason="visits the elements of a map; the callback is judged separately",
             source=_UAPI_7_2,
         ),
         165: CallArguments(
             ("write", "size", "format", "format_arguments", "size"),
-            reason="prints into memory of the program; format and arguments decide",
+            reason="formats text; format and arguments are judged separately",
             source=_UAPI_7_2,
         ),
         166: CallArguments(("number", "read_write", "size"), source=_UAPI_7_2),
@@ -355,21 +355,19 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         181: CallArguments(("number", "callback", "callback_context", "number"), source=_UAPI_7_2),
         182: CallArguments(
             ("read", "size", "constant_string"),
-            reason="compares text the program holds; its origin decides",
+            reason="compares strings; reading them is judged separately",
             source=_UAPI_7_2,
         ),
         183: CallArguments(("context", "number", "write"), source=_UAPI_7_2),
         184: CallArguments(("context", "write"), source=_UAPI_7_2),
         185: CallArguments(("context",), source=_UAPI_7_2),
-        186: CallArguments((), reason="returns what the verdict will be", source=_UAPI_7_2),
+        186: CallArguments((), reason="returns the verdict so far", source=_UAPI_7_2),
         187: CallArguments(
             ("number",),
-            reason="chooses the error of a refusal; the verdict is what refuses",
+            reason="sets the error code of a refusal; the refusal is judged separately",
             source=_UAPI_7_2,
         ),
-        188: CallArguments(
-            ("context",), reason="returns the length of the packet", source=_UAPI_7_2
-        ),
+        188: CallArguments(("context",), reason="returns the packet length", source=_UAPI_7_2),
         189: CallArguments(("context", "number", "write", "size"), source=_UAPI_7_2),
         190: CallArguments(("context", "number", "read", "size"), source=_UAPI_7_2),
         191: CallArguments(
@@ -381,13 +379,13 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         195: CallArguments(
             ("map", "read", "number"),
             result="map_value",
-            reason="finds an element; use of the value decides",
+            reason="looks up an element; its use is judged separately",
             source=_UAPI_7_2,
         ),
         196: CallArguments(("kernel_object",), result="kernel_object", source=_UAPI_7_2),
         197: CallArguments(
             ("read_write", "size", "number", "dynptr_new"),
-            reason="gives memory a handle; its origin decides",
+            reason="makes a dynptr for memory; its use is judged separately",
             source=_UAPI_7_2,
         ),
         198: CallArguments(("map", "number", "number", "dynptr_new"), source=_UAPI_7_2),
@@ -395,23 +393,23 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
         200: CallArguments(
             ("dynptr", "number"),
             result="none",
-            reason="gives a ring buffer record back unsent",
+            reason="discards a ring buffer record",
             source=_UAPI_7_2,
         ),
         201: CallArguments(
             ("write", "size", "dynptr_read", "number", "number"),
-            reason="reads through a handle; what it stands for decides",
+            reason="reads through a dynptr; what it stands for is judged separately",
             source=_UAPI_7_2,
         ),
         202: CallArguments(
             ("dynptr_write", "number", "read", "size", "number"),
-            reason="writes through a handle; what it stands for decides",
+            reason="writes through a dynptr; what it stands for is judged separately",
             source=_UAPI_7_2,
         ),
         203: CallArguments(
             ("dynptr", "number", "number"),
             result="dynptr_memory",
-            reason="points into what a handle stands for; that decides",
+            reason="points into a dynptr; accesses are judged separately",
             source=_UAPI_7_2,
         ),
         204: CallArguments(("read", "read", "size"), source=_UAPI_7_2),
@@ -431,7 +429,7 @@ HELPER_ARGUMENTS: Mapping[int, CallArguments] = MappingProxyType(
 KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
     {
         "__bpf_trap": CallArguments(
-            (), result="none", reason="marks code that must never run", source=_BTF_7_3
+            (), result="none", reason="marks unreachable code", source=_BTF_7_3
         ),
         "__scx_bpf_dsq_insert_vtime": CallArguments(
             ("kernel_object_write", "read"), source=_BTF_7_3
@@ -466,7 +464,10 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         ),
         "bpf_arena_reserve_pages": CallArguments(("map", "number", "number"), source=_BTF_7_3),
         "bpf_cast_to_kern_ctx": CallArguments(
-            ("context",), result="kernel_object", source=_BTF_7_3
+            ("context",),
+            result="kernel_object",
+            reason="casts the context; reads through it are judged separately",
+            source=_BTF_7_3,
         ),
         "bpf_cgroup_acquire": CallArguments(
             ("kernel_object",), result="kernel_object", source=_BTF_7_3
@@ -500,74 +501,58 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         "bpf_cpumask_acquire": CallArguments(
             ("special",),
             result="same",
-            reason="keeps a CPU mask of the program alive",
+            reason="takes a reference to a CPU mask of the program",
             source=_BTF_7_3,
         ),
         "bpf_cpumask_and": CallArguments(
-            ("special", "kernel_object", "kernel_object"), source=_BTF_7_3
+            ("special", "kernel_address", "kernel_address"), source=_BTF_7_3
         ),
         "bpf_cpumask_any_and_distribute": CallArguments(
-            ("kernel_object", "kernel_object"), reason="picks a CPU out of a mask", source=_BTF_7_3
+            ("kernel_address", "kernel_address"), source=_BTF_7_3
         ),
-        "bpf_cpumask_any_distribute": CallArguments(
-            ("kernel_object",), reason="picks a CPU out of a mask", source=_BTF_7_3
-        ),
+        "bpf_cpumask_any_distribute": CallArguments(("kernel_address",), source=_BTF_7_3),
         "bpf_cpumask_clear": CallArguments(("special",), result="none", source=_BTF_7_3),
         "bpf_cpumask_clear_cpu": CallArguments(
             ("number", "special"), result="none", source=_BTF_7_3
         ),
         "bpf_cpumask_copy": CallArguments(
-            ("special", "kernel_object"), result="none", source=_BTF_7_3
+            ("special", "kernel_address"), result="none", source=_BTF_7_3
         ),
         "bpf_cpumask_create": CallArguments(
-            (), result="memory", reason="makes a CPU mask of the program's own", source=_BTF_7_3
+            (), result="memory", reason="creates a CPU mask", source=_BTF_7_3
         ),
-        "bpf_cpumask_empty": CallArguments(
-            ("kernel_object",), reason="asks about a CPU mask", source=_BTF_7_3
-        ),
-        "bpf_cpumask_equal": CallArguments(
-            ("kernel_object", "kernel_object"), reason="compares CPU masks", source=_BTF_7_3
-        ),
-        "bpf_cpumask_first": CallArguments(
-            ("kernel_object",), reason="picks a CPU out of a mask", source=_BTF_7_3
-        ),
+        "bpf_cpumask_empty": CallArguments(("kernel_address",), source=_BTF_7_3),
+        "bpf_cpumask_equal": CallArguments(("kernel_address", "kernel_address"), source=_BTF_7_3),
+        "bpf_cpumask_first": CallArguments(("kernel_address",), source=_BTF_7_3),
         "bpf_cpumask_first_and": CallArguments(
-            ("kernel_object", "kernel_object"), reason="picks a CPU out of a mask", source=_BTF_7_3
+            ("kernel_address", "kernel_address"), source=_BTF_7_3
         ),
-        "bpf_cpumask_first_zero": CallArguments(
-            ("kernel_object",), reason="picks a CPU out of a mask", source=_BTF_7_3
-        ),
-        "bpf_cpumask_full": CallArguments(
-            ("kernel_object",), reason="asks about a CPU mask", source=_BTF_7_3
-        ),
+        "bpf_cpumask_first_zero": CallArguments(("kernel_address",), source=_BTF_7_3),
+        "bpf_cpumask_full": CallArguments(("kernel_address",), source=_BTF_7_3),
         "bpf_cpumask_intersects": CallArguments(
-            ("kernel_object", "kernel_object"), reason="compares CPU masks", source=_BTF_7_3
+            ("kernel_address", "kernel_address"), source=_BTF_7_3
         ),
         "bpf_cpumask_or": CallArguments(
-            ("special", "kernel_object", "kernel_object"), result="none", source=_BTF_7_3
+            ("special", "kernel_address", "kernel_address"), result="none", source=_BTF_7_3
         ),
-        "bpf_cpumask_populate": CallArguments(("special", "read", "size"), source=_BTF_7_3),
+        "bpf_cpumask_populate": CallArguments(
+            ("kernel_object_write", "read", "size"), source=_BTF_7_3
+        ),
         "bpf_cpumask_release": CallArguments(
             ("special",),
             result="none",
-            reason="lets go of a CPU mask of the program",
+            reason="releases a CPU mask of the program",
             source=_BTF_7_3,
         ),
         "bpf_cpumask_set_cpu": CallArguments(("number", "special"), result="none", source=_BTF_7_3),
         "bpf_cpumask_setall": CallArguments(("special",), result="none", source=_BTF_7_3),
-        "bpf_cpumask_subset": CallArguments(
-            ("kernel_object", "kernel_object"), reason="compares CPU masks", source=_BTF_7_3
-        ),
+        "bpf_cpumask_subset": CallArguments(("kernel_address", "kernel_address"), source=_BTF_7_3),
         "bpf_cpumask_test_and_clear_cpu": CallArguments(("number", "special"), source=_BTF_7_3),
         "bpf_cpumask_test_and_set_cpu": CallArguments(("number", "special"), source=_BTF_7_3),
-        "bpf_cpumask_test_cpu": CallArguments(
-            ("number", "kernel_object"), reason="asks about a CPU mask", source=_BTF_7_3
-        ),
-        "bpf_cpumask_weight": CallArguments(
-            ("kernel_object",), reason="counts the CPUs of a mask", source=_BTF_7_3
-        ),
+        "bpf_cpumask_test_cpu": CallArguments(("number", "kernel_address"), source=_BTF_7_3),
+        "bpf_cpumask_weight": CallArguments(("kernel_address",), source=_BTF_7_3),
         "bpf_cpumask_xor": CallArguments(
-            ("special", "kernel_object", "kernel_object"), result="none", source=_BTF_7_3
+            ("special", "kernel_address", "kernel_address"), result="none", source=_BTF_7_3
         ),
         "bpf_crypto_ctx_acquire": CallArguments(
             ("kernel_object",), result="kernel_object", source=_BTF_7_3
@@ -596,16 +581,16 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
             ("kernel_object_write", "number"), result="none", source=_BTF_7_3
         ),
         "bpf_dynptr_adjust": CallArguments(
-            ("dynptr", "number", "number"),
-            reason="narrows a handle of the program",
-            source=_BTF_7_3,
+            ("dynptr", "number", "number"), reason="narrows a dynptr", source=_BTF_7_3
         ),
         "bpf_dynptr_clone": CallArguments(
-            ("dynptr", "dynptr_new"), reason="copies a handle of the program", source=_BTF_7_3
+            ("dynptr", "dynptr_new"),
+            reason="copies a dynptr, not what it stands for",
+            source=_BTF_7_3,
         ),
         "bpf_dynptr_copy": CallArguments(
             ("dynptr_write", "number", "dynptr_read", "number", "number"),
-            reason="copies between handles; what they stand for decides",
+            reason="copies between dynptrs; what they stand for is judged separately",
             source=_BTF_7_3,
         ),
         "bpf_dynptr_file_discard": CallArguments(("dynptr",), source=_BTF_7_3),
@@ -618,27 +603,28 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         ),
         "bpf_dynptr_from_xdp": CallArguments(("context", "number", "dynptr_new"), source=_BTF_7_3),
         "bpf_dynptr_is_null": CallArguments(
-            ("dynptr",), reason="asks about a handle of the program", source=_BTF_7_3
+            ("dynptr",), reason="inspects a dynptr", source=_BTF_7_3
         ),
         "bpf_dynptr_is_rdonly": CallArguments(
-            ("dynptr",), reason="asks about a handle of the program", source=_BTF_7_3
+            ("dynptr",), reason="inspects a dynptr", source=_BTF_7_3
         ),
         "bpf_dynptr_memset": CallArguments(
             ("dynptr_write", "number", "number", "number"),
-            reason="fills through a handle; what it stands for decides",
+            reason="fills through a dynptr; what it stands for is judged separately",
             source=_BTF_7_3,
         ),
-        "bpf_dynptr_size": CallArguments(
-            ("dynptr",), reason="asks about a handle of the program", source=_BTF_7_3
-        ),
+        "bpf_dynptr_size": CallArguments(("dynptr",), reason="inspects a dynptr", source=_BTF_7_3),
         "bpf_dynptr_slice": CallArguments(
             ("dynptr_read", "number", "write", "size"),
             result="dynptr_memory",
-            reason="points into what a handle stands for; that decides",
+            reason="points into a dynptr; accesses are judged separately",
             source=_BTF_7_3,
         ),
         "bpf_dynptr_slice_rdwr": CallArguments(
-            ("dynptr_read", "number", "write", "size"), result="dynptr_memory", source=_BTF_7_3
+            ("dynptr_read", "number", "write", "size"),
+            result="dynptr_memory",
+            reason="points into a dynptr; accesses are judged separately",
+            source=_BTF_7_3,
         ),
         "bpf_get_dentry_xattr": CallArguments(
             ("kernel_object", "constant_string", "dynptr_write"), source=_BTF_7_3
@@ -726,27 +712,27 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         "bpf_list_back": CallArguments(
             ("special",),
             result="map_value",
-            reason="looks at a list in the program's own map",
+            reason="inspects a list in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_list_del": CallArguments(("special", "special"), result="memory", source=_BTF_7_3),
         "bpf_list_empty": CallArguments(
-            ("special",), reason="looks at a list in the program's own map", source=_BTF_7_3
+            ("special",), reason="inspects a list in a map of the program", source=_BTF_7_3
         ),
         "bpf_list_front": CallArguments(
             ("special",),
             result="map_value",
-            reason="looks at a list in the program's own map",
+            reason="inspects a list in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_list_is_first": CallArguments(
             ("special", "special"),
-            reason="looks at a list in the program's own map",
+            reason="inspects a list in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_list_is_last": CallArguments(
             ("special", "special"),
-            reason="looks at a list in the program's own map",
+            reason="inspects a list in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_list_pop_back": CallArguments(("special",), result="memory", source=_BTF_7_3),
@@ -760,12 +746,12 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
             ("special", "special", "unused", "number"), source=_BTF_7_3
         ),
         "bpf_local_irq_restore": CallArguments(
-            ("read",), result="none", reason="lets interrupts of this CPU in again", source=_BTF_7_3
+            ("read",), result="none", reason="allows interrupts on this CPU again", source=_BTF_7_3
         ),
         "bpf_local_irq_save": CallArguments(
             ("write",),
             result="none",
-            reason="keeps interrupts of this CPU out for a moment",
+            reason="blocks interrupts on this CPU for a short time",
             source=_BTF_7_3,
         ),
         "bpf_lookup_system_key": CallArguments(
@@ -785,59 +771,56 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         "bpf_mem_cgroup_usage": CallArguments(("kernel_object",), source=_BTF_7_3),
         "bpf_mem_cgroup_vm_events": CallArguments(("kernel_object", "number"), source=_BTF_7_3),
         "bpf_obj_drop": CallArguments(
-            ("special",),
-            result="none",
-            reason="frees an object of the program's own",
-            source=_BTF_7_3,
+            ("special",), result="none", reason="frees an object of the program", source=_BTF_7_3
         ),
         "bpf_obj_drop_impl": CallArguments(
             ("special", "unused"),
             result="none",
-            reason="frees an object of the program's own",
+            reason="frees an object of the program",
             source=_BTF_7_3,
         ),
         "bpf_obj_new": CallArguments(
             ("number",),
             result="memory",
-            reason="makes an object of the program's own",
+            reason="allocates an object for the program",
             source=_BTF_7_3,
         ),
         "bpf_obj_new_impl": CallArguments(
             ("number", "unused"),
             result="memory",
-            reason="makes an object of the program's own",
+            reason="allocates an object for the program",
             source=_BTF_7_3,
         ),
         "bpf_path_d_path": CallArguments(("kernel_object", "write", "size"), source=_BTF_7_3),
         "bpf_percpu_obj_drop": CallArguments(
-            ("special",),
-            result="none",
-            reason="frees an object of the program's own",
-            source=_BTF_7_3,
+            ("special",), result="none", reason="frees an object of the program", source=_BTF_7_3
         ),
         "bpf_percpu_obj_drop_impl": CallArguments(
             ("special", "unused"),
             result="none",
-            reason="frees an object of the program's own",
+            reason="frees an object of the program",
             source=_BTF_7_3,
         ),
         "bpf_percpu_obj_new": CallArguments(
             ("number",),
             result="memory",
-            reason="makes an object of the program's own",
+            reason="allocates an object for the program",
             source=_BTF_7_3,
         ),
         "bpf_percpu_obj_new_impl": CallArguments(
             ("number", "unused"),
             result="memory",
-            reason="makes an object of the program's own",
+            reason="allocates an object for the program",
             source=_BTF_7_3,
         ),
         "bpf_preempt_disable": CallArguments(
-            (), result="none", reason="keeps the program on its CPU for a moment", source=_BTF_7_3
+            (),
+            result="none",
+            reason="keeps the program on its CPU for a short time",
+            source=_BTF_7_3,
         ),
         "bpf_preempt_enable": CallArguments(
-            (), result="none", reason="lets the scheduler in again", source=_BTF_7_3
+            (), result="none", reason="allows preemption again", source=_BTF_7_3
         ),
         "bpf_probe_read_kernel_dynptr": CallArguments(
             ("dynptr_write", "number", "number", "kernel_address"), source=_BTF_7_3
@@ -875,13 +858,13 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         "bpf_rbtree_first": CallArguments(
             ("special",),
             result="map_value",
-            reason="looks at a tree in the program's own map",
+            reason="inspects a tree in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_rbtree_left": CallArguments(
             ("special", "special"),
             result="map_value",
-            reason="looks at a tree in the program's own map",
+            reason="inspects a tree in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_rbtree_remove": CallArguments(
@@ -890,23 +873,23 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         "bpf_rbtree_right": CallArguments(
             ("special", "special"),
             result="map_value",
-            reason="looks at a tree in the program's own map",
+            reason="inspects a tree in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_rbtree_root": CallArguments(
             ("special",),
             result="map_value",
-            reason="looks at a tree in the program's own map",
+            reason="inspects a tree in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_rcu_read_lock": CallArguments(
             (),
             result="none",
-            reason="keeps what is read from being freed meanwhile",
+            reason="delays the freeing of kernel objects for a short time",
             source=_BTF_7_3,
         ),
         "bpf_rcu_read_unlock": CallArguments(
-            (), result="none", reason="ends the reading of bpf_rcu_read_lock", source=_BTF_7_3
+            (), result="none", reason="ends such a delay", source=_BTF_7_3
         ),
         "bpf_rdonly_cast": CallArguments(
             ("kernel_address", "number"), result="kernel_object", source=_BTF_7_3
@@ -917,34 +900,34 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         "bpf_refcount_acquire": CallArguments(
             ("special",),
             result="map_value",
-            reason="keeps an object of the program alive",
+            reason="takes a reference to an object of the program",
             source=_BTF_7_3,
         ),
         "bpf_refcount_acquire_impl": CallArguments(
             ("special", "unused"),
             result="map_value",
-            reason="keeps an object of the program alive",
+            reason="takes a reference to an object of the program",
             source=_BTF_7_3,
         ),
         "bpf_remove_dentry_xattr": CallArguments(
             ("kernel_object_write", "constant_string"), source=_BTF_7_3
         ),
         "bpf_res_spin_lock": CallArguments(
-            ("special",), reason="takes a lock in the program's own map", source=_BTF_7_3
+            ("special",), reason="takes a lock in a map of the program", source=_BTF_7_3
         ),
         "bpf_res_spin_lock_irqsave": CallArguments(
-            ("special", "write"), reason="takes a lock in the program's own map", source=_BTF_7_3
+            ("special", "write"), reason="takes a lock in a map of the program", source=_BTF_7_3
         ),
         "bpf_res_spin_unlock": CallArguments(
             ("special",),
             result="none",
-            reason="gives a lock in the program's own map back",
+            reason="releases a lock in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_res_spin_unlock_irqrestore": CallArguments(
             ("special", "read"),
             result="none",
-            reason="gives a lock in the program's own map back",
+            reason="releases a lock in a map of the program",
             source=_BTF_7_3,
         ),
         "bpf_send_signal_task": CallArguments(
@@ -1036,7 +1019,7 @@ KERNEL_FUNCTION_ARGUMENTS: Mapping[str, CallArguments] = MappingProxyType(
         "bpf_throw": CallArguments(
             ("number",),
             result="none",
-            reason="ends the program; the verdict it ends with is shown as such",
+            reason="ends the program; its verdict is judged separately",
             source=_BTF_7_3,
         ),
         "bpf_timer_cancel_async": CallArguments(("special",), source=_BTF_7_3),

@@ -418,6 +418,68 @@ def test_kernel_functions_have_the_permissions_of_their_names_and_one_more() -> 
     assert permissions(report) == {"proc.signal": "declared", "bpf.kfunc": "declared"}
 
 
+@pytest.mark.parametrize(
+    ("name", "shown", "not_shown"),
+    [
+        ("bpf_iter_task_new", {"proc.list"}, {"proc.identify"}),
+        ("bpf_iter_css_task_new", {"proc.list"}, {"proc.identify"}),
+        ("bpf_iter_task_vma_new", {"proc.identify"}, {"proc.list"}),
+        ("bpf_kfree_skb", {"net.drop"}, set()),
+        ("bpf_skb_get_fou_encap", {"net.read"}, {"net.encap"}),
+        ("bpf_xdp_pull_data", {"net.read"}, {"net.resize"}),
+        ("bpf_xdp_metadata_rx_hash", {"net.read"}, {"net.metadata"}),
+        ("bpf_list_push_back", {"data.state"}, set()),
+        ("bpf_rbtree_add", {"data.state"}, set()),
+        ("bpf_wq_init", {"data.state", "exec.deferred"}, set()),
+        ("bpf_cpumask_set_cpu", {"data.state"}, {"kernel.write_memory"}),
+        ("bpf_cpumask_populate", {"kernel.write_memory"}, set()),
+        ("bpf_stream_print_stack", {"proc.stack", "data.export"}, set()),
+    ],
+)
+def test_what_a_kernel_function_shows_by_its_name(
+    name: str, shown: set[str], not_shown: set[str]
+) -> None:
+    report = analysed(kernel_call(name), leave(2))
+    assert {"bpf.kfunc"} | shown <= set(permissions(report))
+    assert not not_shown & set(permissions(report))
+    assert "unknown" not in permissions(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "severity"),
+    [
+        ("bpf_xdp_metadata_rx_timestamp", "net.read", "low"),
+        ("bpf_skb_get_hash", "net.read", "low"),
+        ("bpf_dynptr_from_skb", "net.read", "medium"),
+        ("bpf_ct_release", "net.conntrack", "medium"),
+        ("bpf_ct_set_timeout", "net.conntrack", "high"),
+    ],
+)
+def test_kernel_functions_that_only_read_are_less_severe(
+    name: str, row: str, severity: str
+) -> None:
+    found = permission(analysed(kernel_call(name), leave(2)), row)
+    assert found is not None
+    assert found.severity == severity
+
+
+@pytest.mark.parametrize("name", ["bpf_brand_new", "bpf_ct_brand_new", "scx_bpf_brand_new"])
+def test_a_kernel_function_in_no_table_is_unknown_whatever_its_name(name: str) -> None:
+    report = analysed(kernel_call(name), leave(2))
+    assert permissions(report)["unknown"] == "declared"
+    kernel_function = permission(report, "bpf.kfunc")
+    assert kernel_function is not None
+    assert kernel_function.severity == "high"
+
+
+@pytest.mark.parametrize("number", [34, 97])
+def test_helpers_whose_result_depends_on_the_packet_read_it(number: int) -> None:
+    report = analysed(call(number), leave(0), program_type="SCHED_CLS", section="tc")
+    found = permission(report, "net.read")
+    assert found is not None
+    assert found.severity == "low"
+
+
 def test_a_flavour_of_a_kernel_function_is_the_function() -> None:
     report = analysed(kernel_call("bpf_send_signal_task___v2"), leave(2))
     assert permissions(report)["proc.signal"] == "declared"

@@ -148,3 +148,28 @@ def test_the_generator_refuses_facts_that_are_wrong(
     )
     assert result.returncode == 1
     assert message in result.stdout
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["docs/reference/calls.md", "src/skep/bytecode/isa/call_arguments.py"],
+)
+def test_a_stale_file_is_noticed(tmp_path: Path, path: str) -> None:
+    for name in (
+        *(f"tools/facts/{source.name}" for source in (ROOT / "tools" / "facts").glob("*.json")),
+        f"tools/{GENERATOR.name}",
+        "docs/reference/calls.md",
+        "src/skep/bytecode/isa/call_arguments.py",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    with (tmp_path / path).open("a") as file:
+        file.write("| more |\n")
+    result = subprocess.run(
+        [sys.executable, str(tmp_path / "tools" / GENERATOR.name), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stdout == (f"{path} is not current: run tools/generate_call_arguments.py\n")
