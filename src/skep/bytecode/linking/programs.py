@@ -11,10 +11,16 @@ from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.kernel_types import ATTACH_TYPES, PROGRAM_TYPES
 from skep.bytecode.linking.core.applying import CoreApplier
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
-from skep.bytecode.linking.externs import ExternResolver, put_in
+from skep.bytecode.linking.externs import ExternResolver, kernel_name, put_in
 from skep.bytecode.linking.kconfig import MAP_NAME
 from skep.bytecode.linking.layout import lay_out, needed_functions, resolve
-from skep.bytecode.linking.plan import LDDW, PSEUDO_FUNCTION, Poison, ProgramPlan
+from skep.bytecode.linking.plan import (
+    LDDW,
+    PSEUDO_FUNCTION,
+    KernelName,
+    Poison,
+    ProgramPlan,
+)
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.linking.targets import target_id
 from skep.bytecode.linking.types import TypeFacts
@@ -72,6 +78,7 @@ class ProgramLinker:
         program_type, attach_type, attach_btf_id = _types(spec, self.settings, kernel)
         needed = needed_functions(spec.name, self.functions)
         poisons: list[Poison] = []
+        names: list[KernelName] = []
         if against is None:
             _check_externs(self.object_file, spec, needed)
         applied = self._applied(spec, needed)
@@ -79,7 +86,7 @@ class ProgramLinker:
         for function, found in applied:
             start = layout.starts[function.name]
             poisons += [replace(each, slot=start + each.slot) for each in found]
-        extern = None if against is None else self._extern(against, poisons)
+        extern = None if against is None else self._extern(against, poisons, names)
         code = resolve(layout, self.map_indexes, extern)
         return ProgramPlan(
             name=spec.name,
@@ -94,6 +101,8 @@ class ProgramLinker:
             lines=self.types.lines(layout, code),
             needs_types=any(each.opcode == LDDW and each.src == PSEUDO_FUNCTION for each in code),
             attach_btf_id=attach_btf_id,
+            names=tuple(layout.starts),
+            kernel_names=tuple(sorted(names)),
         )
 
     def _applied(
@@ -106,22 +115,28 @@ class ProgramLinker:
                 raise
             raise CannotLink(f"program {spec.name}: {error.message}", hint=error.hint) from error
 
-    def _extern(self, against: KernelSide, poisons: list[Poison]) -> "_Putting":
-        return _Putting(against.externs, self.map_indexes.get(MAP_NAME, 0), poisons)
+    def _extern(
+        self, against: KernelSide, poisons: list[Poison], names: list[KernelName]
+    ) -> "_Putting":
+        return _Putting(against, self.map_indexes.get(MAP_NAME, 0), poisons, names)
 
 
 @dataclass(frozen=True, slots=True)
 class _Putting:
-    """Puts externs in and notes those that are missing."""
+    """Puts externs in, and notes their names and those that are missing."""
 
-    externs: ExternResolver
+    against: KernelSide
     configuration_index: int
     poisons: list[Poison]
+    names: list[KernelName]
 
     def __call__(self, code: list[Instruction], relocation: Relocation) -> None:
-        found = self.externs.resolve(relocation.name, relocation.kind)
+        found = self.against.externs.resolve(relocation.name, relocation.kind)
         if not put_in(code, relocation, found, self.configuration_index):
             self.poisons.append(Poison(relocation.slot, relocation.name, "KERNEL_FUNCTION"))
+        name = kernel_name(relocation, found, self.against.types)
+        if name is not None:
+            self.names.append(name)
 
 
 def _types(
