@@ -4,7 +4,7 @@ A package has two labels. The *package label* (:func:`skep.bytecode.analysis.ana
 derived from the object as compiled, and everything a loader may change is unknown to it: it is the
 upper bound. The *node label* is derived from the load plan, in which nothing is left to change:
 this kernel, these settings. It is what people are shown and asked about, because it is what is
-loaded; :mod:`.bounds` refuses it where it exceeds the package label.
+loaded; :mod:`.label_bounds` refuses it where it exceeds the package label.
 
 Frozen read-only data is constant, and code that it switches off is left out, as the kernel's
 verifier leaves it out. Everything else in maps stays unknown.
