@@ -26,3 +26,7 @@ def program(object_file: ObjectFile, name: str) -> ProgramSpec:
 
 def map_spec(object_file: ObjectFile, name: str) -> MapSpec:
     return next(found for found in object_file.maps if found.name == name)
+
+
+def fixture_names() -> list[str]:
+    return sorted(path.stem for path in DIRECTORY.glob("*.o"))

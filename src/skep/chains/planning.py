@@ -8,6 +8,7 @@ chain uses loses its pin before the chain has been replaced.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 from skep.chains.deployment import Deployment
 from skep.chains.fingerprints import (
@@ -57,6 +58,7 @@ class LinkedDeployment:
         maps: plans of its maps, in the order of its load plan.
         settings: what its settings write into writable maps, at most one for each map.
         types: types of its object, if the kernel refuses the program without them (callbacks).
+        label: what its linked instructions may do: the node label; ``None`` if nobody asked.
     """
 
     deployment: Deployment
@@ -64,6 +66,7 @@ class LinkedDeployment:
     maps: tuple[MapPlan, ...] = ()
     settings: tuple[MapSetting, ...] = ()
     types: bytes | None = None
+    label: AnalysisReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Previewing: what is shown before anything is loaded.
 
 Everything a person needs to decide is derived here, from bytes that were hashed and a signature
-that was checked. The report inside the package is only compared with what is derived: where they
-differ, what is shown is still what the bytecode says.
+that was checked. What the program may do is told of the very instructions that will be loaded. The
+report inside the package is only compared with what is derived: where they differ, what is shown
+is still what the bytecode says.
 """
 
 import json
@@ -10,14 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.analysis.label_bounds import LabelChange, label_changes
 from skep.bytecode.analysis.report import AnalysisReport, Permission
-from skep.bytecode.objectfile.reading import read_object
 from skep.chains.ordering import in_order, place
-from skep.chains.planning import HookOccupied, HookTargetMissing
+from skep.chains.planning import HookOccupied, HookTargetMissing, LinkedDeployment
 from skep.errors import Malformed
 from skep.hooks.table import HookTarget, find_hook
 from skep.node.installing import InstallRequest, declare
+from skep.node.labelling import package_label
 from skep.node.packages import VerifiedPackage
 from skep.node.ports import KernelFacts, NoSuchInterface
 from skep.node.services import Services
@@ -67,8 +68,10 @@ class Preview:
         on: hook target.
         trusted_since: since when the signing key has been trusted; ``None`` if nothing was
             checked.
-        reports: derived now, by object file name.
-        report_matches: the report in the package says the same.
+        reports: node labels by object file name: what is loaded here, with these settings.
+        package_reports: package labels, derived now, by object file name: the upper bound.
+        label_changes: what linking changed.
+        report_matches: the report in the package says what the package labels say.
         oldest_kernel: what the objects need.
         kernel: this node's.
         permissions: of all objects, most severe first as derived.
@@ -82,6 +85,8 @@ class Preview:
     on: HookTarget
     trusted_since: datetime | None
     reports: dict[str, AnalysisReport]
+    package_reports: dict[str, AnalysisReport]
+    label_changes: tuple[LabelChange, ...]
     report_matches: bool
     oldest_kernel: KernelVersion
     kernel: KernelFacts
@@ -125,17 +130,16 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
     package = services.packages.open(request.reference, request.digest, request.policy)
     current = [one.deployment for one in services.state.installed()]
     newcomer = declare(package, request, current)
-    services.packages.linked(newcomer)  # settings and objects that do not fit are told now
+    # Settings and objects that do not fit are told now.
+    linked = services.packages.linked(newcomer)
     after = in_order(place(current, newcomer, request.placement), request.on)
     _check_target(services, request.on)
     content = package.content
     types = content.metadata.program_types
-    reports = {
-        name: analyse(read_object(data), program_types=types)
-        for name, data in sorted(content.objects.items())
-    }
+    packaged = {name: package_label(data, types) for name, data in sorted(content.objects.items())}
+    reports = _loaded(packaged, linked)
     hook = find_hook(request.on.hook)
-    needs = [KernelVersion.parse(r.requirements.oldest_kernel) for r in reports.values()]
+    needs = [KernelVersion.parse(r.requirements.oldest_kernel) for r in packaged.values()]
     return Preview(
         package=package,
         name=newcomer.name,
@@ -145,13 +149,30 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
             request.reference.publisher, package.evidence.fingerprint
         ),
         reports=reports,
-        report_matches=_matches(content, reports),
+        package_reports=packaged,
+        label_changes=tuple(
+            change
+            for name, report in reports.items()
+            for change in label_changes(packaged[name], report)
+        ),
+        report_matches=_matches(content, packaged),
         oldest_kernel=max([hook.first_kernel, *needs]),
         kernel=services.kernel.facts(),
         permissions=_permissions(reports),
         settings=_settings(content, request),
         chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
     )
+
+
+def _loaded(
+    packaged: dict[str, AnalysisReport], linked: LinkedDeployment
+) -> dict[str, AnalysisReport]:
+    """The label of what is loaded, under the name of its object."""
+    program, label = linked.deployment.program, linked.label
+    for name, report in packaged.items():
+        if label is not None and any(each.name == program for each in report.programs):
+            return {name: label}
+    return packaged  # nobody derived another
 
 
 def _check_target(services: Services, on: HookTarget) -> None:

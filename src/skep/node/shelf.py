@@ -8,7 +8,9 @@ package goes through these steps again (product promises 1 and 2):
    reference that was asked for*; only the owner's explicit choice waives this;
 3. every blob the manifest names is read and hashed, size and digest;
 4. the metadata's name and version are the reference's, so nobody's signature over one package
-   makes another one run.
+   makes another one run;
+5. the instructions that will be loaded, linked for this kernel with these settings, do nothing
+   that the label of the package does not show.
 """
 
 from collections.abc import Iterable
@@ -28,6 +30,7 @@ from skep.clock import Clock
 from skep.digests import Digest
 from skep.errors import Unsupported, UsageError
 from skep.hooks.table import find_hook
+from skep.node.labelling import node_label, package_label
 from skep.node.link_target import LinkTarget
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.node.trust_store import TrustStore
@@ -162,6 +165,7 @@ def link_deployment(
         UnusableSetting, MalformedObject, CannotLink: the package is wrong, or needs what is not
             there.
         UnsupportedMap: a map begins with other maps or programs, or needs types to be made.
+        OutsideLabel: linked, the program may do more than its package's label shows.
     """
     metadata = content.metadata
     program = metadata.program(deployment.program)
@@ -170,7 +174,7 @@ def link_deployment(
             f"{metadata.name} is for {program.hook}, not for {deployment.on.hook}",
             hint=f"install it on {program.hook}:{deployment.on.target}",
         )
-    object_file = _object_with(content, deployment.program)
+    data, object_file = _object_with(content, deployment.program)
     values = setting_values(content, deployment)
     settings = LinkSettings(
         program_types={deployment.program: find_hook(program.hook).program_type},
@@ -183,6 +187,8 @@ def link_deployment(
         settings = _asking(settings, object_file, deployment.program, target)
     plan = link(object_file, types, settings)
     _check_maps(content, plan.maps)
+    # (5)
+    label = node_label(plan, object_file, types, package_label(data, metadata.program_types))
     linked_program = plan.program(deployment.program)
     pins = tuple(map_pin_name(map_plan) for map_plan in plan.maps)
     return LinkedDeployment(
@@ -191,6 +197,7 @@ def link_deployment(
         maps=plan.maps,
         settings=_map_settings(content, plan, values),
         types=plan.btf if linked_program.needs_types else None,
+        label=label,
     )
 
 
@@ -253,11 +260,11 @@ def _check_identity(content: PackageContent, reference: Reference) -> None:
         )
 
 
-def _object_with(content: PackageContent, program: str) -> ObjectFile:
+def _object_with(content: PackageContent, program: str) -> tuple[bytes, ObjectFile]:
     for _, data in sorted(content.objects.items()):
         object_file = read_object(data)
         if any(spec.name == program for spec in object_file.programs):
-            return object_file
+            return data, object_file
     raise UnknownProgram(
         f"{content.metadata.name} declares the program {program!r}, no object of it has it",
         hint="tell its publisher; the package cannot be used",

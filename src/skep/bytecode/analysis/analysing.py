@@ -55,6 +55,18 @@ def analyse(
             objects are 144 and 128,369.
     """
     preparation = Preparation(object_file, program_types, data_flow=data_flow)
+    return report_of(object_file, preparation)
+
+
+def report_of(
+    object_file: ObjectFile, preparation: Preparation, *, has_settings: bool = True
+) -> AnalysisReport:
+    """See :func:`analyse`.
+
+    Args:
+        has_settings: a loader may still set constants, so what is left with those of the object
+            is a question of its own.
+    """
     programs = preparation.programs
     uses = all_uses(programs)
     struct_ops = struct_ops_types(object_file)
@@ -79,7 +91,7 @@ def analyse(
         licence=licence_facts(object_file.licence, programs),
         cost=_cost(object_file, reports),
         remarks=tuple(_remarks(object_file, programs)),
-        as_built=configured(preparation, needs, findings, {}),
+        as_built=configured(preparation, needs, findings, {}) if has_settings else None,
         standards=standards_of(object_file, preparation, reports),
         runtimes=runtimes_of(object_file, programs, reports),
     )

@@ -1,6 +1,6 @@
 """What can go wrong with objects, reports and pictures."""
 
-from skep.errors import Malformed, Unsupported
+from skep.errors import Malformed, Refused, Unsupported
 
 
 class MalformedReport(Malformed):
@@ -13,3 +13,7 @@ class TooComplex(Unsupported):
 
 class GraphTooLarge(Unsupported):
     """A program has more blocks than a picture of it could show."""
+
+
+class OutsideLabel(Refused):
+    """Linked for a kernel, a program may do what its package's label does not show."""

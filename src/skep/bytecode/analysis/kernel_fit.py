@@ -28,7 +28,7 @@ from skep.bytecode.analysis.values import UNKNOWN, Value
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.kernel_types import MAP_TYPES, PROGRAM_TYPES
-from skep.bytecode.linking.core.fixed import must_be_applied
+from skep.bytecode.linking.core.fixed import KnownAnswers
 from skep.bytecode.linking.core.kinds import DESCRIPTIONS, CoreKind
 from skep.bytecode.linking.core.values import resolve_record
 from skep.bytecode.linking.errors import SettingRequired
@@ -160,6 +160,8 @@ class _Check:
         self._locator = Locator(object_file)
         self._resolver = ExternResolver(object_file, kernel, LinkSettings(), {})
         self._answers: dict[tuple[int, str, int], int | SkepError | None] = {}
+        self._known = KnownAnswers.of(object_file)
+        self._code = {each.name: each.instructions for each in object_file.functions}
         self._enumerations: dict[str, frozenset[int]] = {}
 
     def assumptions(self, base: Assumptions) -> Assumptions:
@@ -301,6 +303,10 @@ class _Check:
         key = (record.type_id, record.access, record.kind)
         if types is None or record.kind == CoreKind.TYPE_ID_LOCAL:
             return 0 if types is None else record.type_id
+        if not self._kernel.candidates(record.root, types.kind(record.type_id)) and (
+            self._known.settles(record, self._code[record.function])
+        ):
+            return 0  # a layout that never changes, left out of the types
         if key not in self._answers:
             self._answers[key] = self._resolved(record)
         return self._answers[key]
@@ -310,10 +316,6 @@ class _Check:
         if types is None:
             raise AssertionError  # records are read only together with types
         try:
-            if not must_be_applied(record) and not self._kernel.candidates(
-                record.root, types.kind(record.type_id)
-            ):
-                return 0  # a layout that never changes, left out of the types
             found = resolve_record(record, types, self._kernel, self._object.byteorder)
         except SkepError as error:
             return error

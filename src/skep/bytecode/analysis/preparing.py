@@ -23,9 +23,18 @@ class Preparation:
     """The programs of one object, with flows that are made once."""
 
     def __init__(
-        self, object_file: ObjectFile, program_types: Mapping[str, str] | None, *, data_flow: bool
+        self,
+        object_file: ObjectFile,
+        program_types: Mapping[str, str] | None,
+        *,
+        data_flow: bool,
+        known: Assumptions | None = None,
     ) -> None:
         """Prepare the entries; see :func:`skep.bytecode.analysis.analysing.analyse`.
+
+        Args:
+            known: what is settled about the object; code that it leaves unreached is dropped.
+                ``None`` if any kernel and any configuration is meant.
 
         Raises:
             TooComplex: if programs share so much code that they reach more than 20,000 functions
@@ -39,13 +48,15 @@ class Preparation:
         self._fields = FieldNames(object_file)
         self._handlers = exception_callbacks(object_file)
         self.flows = Flows(object_file.functions, self._handlers)
-        self.assumptions = base_assumptions(object_file)
+        self.assumptions = base_assumptions(object_file) if known is None else known
         self._check_work()
         interpreters = _Interpreters(self.flows, self.assumptions, self._maps)
         self.programs = [
             self._prepare(spec, (program_types or {}).get(spec.name), interpreters)
             for spec in object_file.programs
         ]
+        if known is not None and data_flow:
+            self.programs = [self._assumed(each, interpreters) for each in self.programs]
 
     def _check_work(self) -> None:
         # Every program is analysed with all it reaches: 20,000 programs of two instructions that

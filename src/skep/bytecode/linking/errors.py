@@ -1,6 +1,6 @@
 """Why an object cannot be linked."""
 
-from skep.errors import Malformed, Unsupported, UsageError
+from skep.errors import Malformed, Refused, Unsupported, UsageError
 
 
 class CannotLink(Unsupported):
@@ -21,3 +21,7 @@ class UnfitSetting(UsageError):
 
 class CorruptRelocation(Malformed):
     """A CO-RE record does not fit the instruction or the types it is about."""
+
+
+class PlanMismatch(Refused):
+    """A load plan is not what its object and the kernel say: it is not loaded."""

@@ -16,12 +16,18 @@ from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.matching import Matcher
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
-from skep.bytecode.linking.plan import LDDW, POISON, PSEUDO_BTF_ID, PSEUDO_MAP_INDEX_VALUE
+from skep.bytecode.linking.plan import (
+    LDDW,
+    POISON,
+    PSEUDO_BTF_ID,
+    PSEUDO_KERNEL_CALL,
+    PSEUDO_MAP_INDEX_VALUE,
+    KernelName,
+)
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import Extern, ObjectFile, Relocation
 
 _CALL = 0x85
-_KERNEL_CALL = 2  # BPF_PSEUDO_KFUNC_CALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,12 @@ class Resolved:
         kind: an id in the kernel's types, an address, an offset in the map of configuration
             values, or nothing: it is weak and this kernel does not have it.
         value: the id, address or offset.
+        name: what has that id or address, as the kernel calls it; empty for the others.
     """
 
     kind: Literal["btf_id", "address", "configuration", "missing"]
     value: int = 0
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -101,7 +109,7 @@ class ExternResolver:
             found = self.kernel.find(name, Kind.FUNC)
             if found:
                 self._check_parameters(extern, types, found[0])
-                return Resolved("btf_id", found[0])
+                return Resolved("btf_id", found[0], self.kernel.type(found[0]).name)
         return self._missing(extern, "function")
 
     def _check_parameters(self, extern: Extern, types: TypeTable, found: int) -> None:
@@ -131,12 +139,12 @@ class ExternResolver:
                 f"the kernel variable {extern.name} is {target.kind.name} {target.name!r} in this "
                 f"kernel, the object declares {local.kind.name} {local.name!r}"
             )
-        return Resolved("btf_id", found[0])
+        return Resolved("btf_id", found[0], self.kernel.type(found[0]).name)
 
     def _address(self, extern: Extern) -> Resolved:
         address = self.settings.kernel_symbols.get(extern.name)
         if address is not None:
-            return Resolved("address", address & (1 << 64) - 1)
+            return Resolved("address", address & (1 << 64) - 1, extern.name)
         if extern.is_weak:
             return Resolved("missing")
         raise SettingRequired(
@@ -167,7 +175,7 @@ def put_in(
         if found.kind != "btf_id":
             code[slot] = Instruction(_CALL, immediate=POISON)
             return False
-        code[slot] = Instruction(_CALL, 0, _KERNEL_CALL, 0, found.value)
+        code[slot] = Instruction(_CALL, 0, PSEUDO_KERNEL_CALL, 0, found.value)
         return True
     source, low, high = 0, _signed(found.value), _signed(found.value >> 32)
     if found.kind == "btf_id":
@@ -177,6 +185,17 @@ def put_in(
     code[slot] = Instruction(LDDW, each.dst, source, 0, low)
     code[slot + 1] = Instruction(0, 0, 0, 0, high)
     return True
+
+
+def kernel_name(relocation: Relocation, found: Resolved, types: KernelTypes) -> KernelName | None:
+    """What :func:`put_in` wrote, in words; ``None`` if it is nothing of the kernel."""
+    if found.kind == "address":
+        return KernelName(relocation.slot, "symbol", found.name)
+    if found.kind == "btf_id":
+        is_function = types.table.kind(found.value) is Kind.FUNC
+        kind: Literal["function", "variable"] = "function" if is_function else "variable"
+        return KernelName(relocation.slot, kind, found.name, found.value)
+    return None
 
 
 def _signed(value: int) -> int:

@@ -13,6 +13,7 @@ from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.errors import CannotLink
 from skep.bytecode.linking.plan import (
     LDDW,
+    PSEUDO_CALL,
     PSEUDO_FUNCTION,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
@@ -20,7 +21,6 @@ from skep.bytecode.linking.plan import (
 from skep.bytecode.objectfile.model import Function, Relocation
 
 MOST_INSTRUCTIONS = 1_000_000
-_PSEUDO_CALL = 1
 _HIGHEST_OFFSET = 1 << 29  # BPF_MAX_VAR_OFF: the verifier refuses addresses beyond
 
 _CALL_INSTRUCTION = 0x85
@@ -104,7 +104,7 @@ def resolve(
             match relocation.kind:
                 case "call":
                     distance = layout.starts[relocation.name] - slot - 1
-                    result[slot] = result[slot]._replace(src=_PSEUDO_CALL, immediate=distance)
+                    result[slot] = result[slot]._replace(src=PSEUDO_CALL, immediate=distance)
                 case "function_address":
                     distance = layout.starts[relocation.name] - slot - 1
                     _load(result, slot, PSEUDO_FUNCTION, (distance, 0))

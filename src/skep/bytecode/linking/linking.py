@@ -66,6 +66,7 @@ def link(
         types=types,
         licence=licence,
         settings=settings,
+        core=CoreApplier(object_file, kernel_btf),
         against=against,
     )
     return LoadPlan(maps=maps, programs=tuple(linker.link(spec) for spec in specs), btf=types.btf)
@@ -107,7 +108,7 @@ def _kernel_side(
         configuration = plan_configuration(everything, object_file.types, settings)
         offsets, maps = configuration.offsets, (*maps, configuration.plan)
     resolver = ExternResolver(object_file, kernel, settings, offsets)
-    return KernelSide(kernel, CoreApplier(object_file, kernel), resolver), maps
+    return KernelSide(kernel, resolver), maps
 
 
 def _choose(object_file: ObjectFile, settings: LinkSettings) -> tuple[ProgramSpec, ...]:

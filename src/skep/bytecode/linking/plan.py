@@ -7,16 +7,21 @@ the last moment, so the same plan can be executed on a node, in a throw-away VM,
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from skep.bytecode.isa.instructions import Instruction
 
+PSEUDO_CALL = 1
+"""In a call: a function of the program, as far away as the immediate says."""
+PSEUDO_KERNEL_CALL = 2
+"""In a call: a function of the kernel, by id in its types."""
 PSEUDO_MAP_FD = 1
 PSEUDO_MAP_VALUE = 2
 PSEUDO_BTF_ID = 3
 PSEUDO_FUNCTION = 4
 PSEUDO_MAP_INDEX = 5
 PSEUDO_MAP_INDEX_VALUE = 6
+CALL = 0x85
 LDDW = 0x18
 POISON = 195896080
 """Number of a helper that no kernel has: 0xbad2310, "bad relo"."""
@@ -112,6 +117,24 @@ class Poison:
     kind: str
 
 
+class KernelName(NamedTuple):
+    """An instruction that names something of the kernel: which, in words.
+
+    Attributes:
+        slot: of the program.
+        kind: a function that is called or whose address is taken, a variable, or a symbol whose
+            address became an ordinary number.
+        name: as the kernel's types have it, whatever the object calls it; a symbol's is the one
+            that was looked up.
+        type_id: in the kernel's types, 0 for a symbol.
+    """
+
+    slot: int
+    kind: Literal["function", "variable", "symbol"]
+    name: str
+    type_id: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ProgramPlan:
     """A program to load.
@@ -125,6 +148,9 @@ class ProgramPlan:
         instructions: entry first, every needed subprogram once behind it; relative calls and
             map references resolved (see the module).
         subprograms: first slot of each subprogram in ``instructions``, ascending, entry (0) first.
+        names: of the functions that begin there, as in the object; empty for a program that is
+            not one of an object.
+        kernel_names: what ``instructions`` name of the kernel, ascending by slot.
         poisons: what this kernel lacks of what the program reads, ascending by slot.
         functions: types of all functions in ``instructions``, or none.
         lines: source lines, ascending by slot, or none.
@@ -144,6 +170,8 @@ class ProgramPlan:
     lines: tuple[LinePlace, ...] = ()
     needs_types: bool = False
     attach_btf_id: int = 0
+    names: tuple[str, ...] = ()
+    kernel_names: tuple[KernelName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,17 @@ from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.kernel_types import ATTACH_TYPES, PROGRAM_TYPES
 from skep.bytecode.linking.core.applying import CoreApplier
-from skep.bytecode.linking.core.fixed import first_to_apply
-from skep.bytecode.linking.core.kinds import DESCRIPTIONS
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
-from skep.bytecode.linking.externs import ExternResolver, put_in
+from skep.bytecode.linking.externs import ExternResolver, kernel_name, put_in
 from skep.bytecode.linking.kconfig import MAP_NAME
 from skep.bytecode.linking.layout import lay_out, needed_functions, resolve
-from skep.bytecode.linking.plan import LDDW, PSEUDO_FUNCTION, Poison, ProgramPlan
+from skep.bytecode.linking.plan import (
+    LDDW,
+    PSEUDO_FUNCTION,
+    KernelName,
+    Poison,
+    ProgramPlan,
+)
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.linking.targets import target_id
 from skep.bytecode.linking.types import TypeFacts
@@ -37,7 +41,6 @@ class KernelSide:
     """What is looked up in one kernel for one object."""
 
     types: KernelTypes
-    core: CoreApplier
     externs: ExternResolver
 
 
@@ -50,6 +53,7 @@ class ProgramLinker:
         map_indexes: in the plan, by name.
         types: what the kernel is told.
         licence: of all programs.
+        core: applies CO-RE records.
         against: the kernel, ``None`` if its types are not known.
     """
 
@@ -59,6 +63,7 @@ class ProgramLinker:
     types: TypeFacts
     licence: str
     settings: LinkSettings
+    core: CoreApplier
     against: KernelSide | None
 
     def link(self, spec: ProgramSpec) -> ProgramPlan:
@@ -73,18 +78,16 @@ class ProgramLinker:
         program_type, attach_type, attach_btf_id = _types(spec, self.settings, kernel)
         needed = needed_functions(spec.name, self.functions)
         poisons: list[Poison] = []
+        names: list[KernelName] = []
         if against is None:
             _check_externs(self.object_file, spec, needed)
-            _check_core(self.object_file, spec, needed)
-            layout = lay_out(needed)
-            code = resolve(layout, self.map_indexes)
-        else:
-            applied = [against.core.apply(function) for function in needed]
-            layout = lay_out(tuple(function for function, _poisons in applied))
-            for function, found in applied:
-                start = layout.starts[function.name]
-                poisons += [replace(each, slot=start + each.slot) for each in found]
-            code = resolve(layout, self.map_indexes, self._extern(against, poisons))
+        applied = self._applied(spec, needed)
+        layout = lay_out(tuple(function for function, _poisons in applied))
+        for function, found in applied:
+            start = layout.starts[function.name]
+            poisons += [replace(each, slot=start + each.slot) for each in found]
+        extern = None if against is None else self._extern(against, poisons, names)
+        code = resolve(layout, self.map_indexes, extern)
         return ProgramPlan(
             name=spec.name,
             program_type=PROGRAM_TYPES[program_type],
@@ -98,24 +101,42 @@ class ProgramLinker:
             lines=self.types.lines(layout, code),
             needs_types=any(each.opcode == LDDW and each.src == PSEUDO_FUNCTION for each in code),
             attach_btf_id=attach_btf_id,
+            names=tuple(layout.starts),
+            kernel_names=tuple(sorted(names)),
         )
 
-    def _extern(self, against: KernelSide, poisons: list[Poison]) -> "_Putting":
-        return _Putting(against.externs, self.map_indexes.get(MAP_NAME, 0), poisons)
+    def _applied(
+        self, spec: ProgramSpec, needed: tuple[Function, ...]
+    ) -> list[tuple[Function, tuple[Poison, ...]]]:
+        try:
+            return [self.core.apply(function) for function in needed]
+        except CannotLink as error:
+            if self.against is not None:
+                raise
+            raise CannotLink(f"program {spec.name}: {error.message}", hint=error.hint) from error
+
+    def _extern(
+        self, against: KernelSide, poisons: list[Poison], names: list[KernelName]
+    ) -> "_Putting":
+        return _Putting(against, self.map_indexes.get(MAP_NAME, 0), poisons, names)
 
 
 @dataclass(frozen=True, slots=True)
 class _Putting:
-    """Puts externs in and notes those that are missing."""
+    """Puts externs in, and notes their names and those that are missing."""
 
-    externs: ExternResolver
+    against: KernelSide
     configuration_index: int
     poisons: list[Poison]
+    names: list[KernelName]
 
     def __call__(self, code: list[Instruction], relocation: Relocation) -> None:
-        found = self.externs.resolve(relocation.name, relocation.kind)
+        found = self.against.externs.resolve(relocation.name, relocation.kind)
         if not put_in(code, relocation, found, self.configuration_index):
             self.poisons.append(Poison(relocation.slot, relocation.name, "KERNEL_FUNCTION"))
+        name = kernel_name(relocation, found, self.against.types)
+        if name is not None:
+            self.names.append(name)
 
 
 def _types(
@@ -170,14 +191,3 @@ def _check_externs(
                     f"program {spec.name}: function {function.name} "
                     f"{reason.format(relocation.name)} (instruction {relocation.slot})"
                 )
-
-
-def _check_core(object_file: ObjectFile, spec: ProgramSpec, needed: tuple[Function, ...]) -> None:
-    record = first_to_apply(object_file, {function.name for function in needed})
-    if record is not None:
-        raise CannotLink(
-            f"program {spec.name}: function {record.function} needs a CO-RE relocation "
-            f"({DESCRIPTIONS[record.kind]}, type {record.root or 'without name'}, "
-            f"access {record.access}), which cannot be applied yet",
-            hint="compile it without vmlinux.h and preserve_access_index",
-        )

@@ -74,13 +74,13 @@ def ksym(name: str, *, weak: bool = False, **symbols: int) -> Resolved:
 
 
 def test_functions_and_variables_become_ids_of_the_kernels_types() -> None:
-    assert kfunc("take") == Resolved("btf_id", TAKE)
-    assert ksym("counter") == Resolved("btf_id", COUNTER)
+    assert kfunc("take") == Resolved("btf_id", TAKE, "take")
+    assert ksym("counter") == Resolved("btf_id", COUNTER, "counter")
 
 
 def test_a_flavour_of_the_object_is_left_out() -> None:
-    assert kfunc("take___new") == Resolved("btf_id", TAKE)
-    assert ksym("counter___2") == Resolved("btf_id", COUNTER)
+    assert kfunc("take___new") == Resolved("btf_id", TAKE, "take")
+    assert ksym("counter___2") == Resolved("btf_id", COUNTER, "counter")
 
 
 def test_what_is_missing_is_nothing_if_it_is_weak_and_refused_otherwise() -> None:
@@ -105,8 +105,8 @@ def test_a_variable_of_another_kind_is_refused_with_both_types() -> None:
 
 def test_a_variable_without_type_is_an_address_from_the_settings() -> None:
     high = 0xFFFFFFFF81000000
-    assert ksym("address", address=high) == Resolved("address", high)
-    assert ksym("address", address=-1) == Resolved("address", (1 << 64) - 1)
+    assert ksym("address", address=high) == Resolved("address", high, "address")
+    assert ksym("address", address=-1) == Resolved("address", (1 << 64) - 1, "address")
     assert ksym("address", weak=True) == Resolved("missing")
     with pytest.raises(SettingRequired, match="address of the kernel's address"):
         ksym("address")

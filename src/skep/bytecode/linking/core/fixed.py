@@ -1,68 +1,156 @@
-"""Which CO-RE records stand in the way of linking without types of a kernel.
+"""Which CO-RE records are settled before any kernel is known.
 
-A record may stay unapplied if its value cannot differ between kernels: ids of types in the object
-itself, and fields of structures whose layout is fixed, either because user space depends on it
-(contexts) or because it travels over a wire (packet headers).
+What an object declares about a structure of the kernel is its author's claim: a loader puts
+another value in if a kernel's types say otherwise. A record is *settled* if
+
+1. it asks for a field of a structure whose layout we know ourselves (:mod:`.known_layouts`): the
+   contexts of programs, which only grow, and headers of packets, which travel over a wire;
+2. the object's own declaration gives the same answer, width of the field included;
+3. the instruction holds that very value.
+
+Such an instruction is the same after every loader and on every kernel, so it is left alone; every
+other record is applied or the program refused. That depends on the record and the instruction
+alone: what else the object asks for, and whether the types of a kernel happen to be at hand, makes
+no difference.
+
+Whether something *exists* is never settled: contexts grow at their end.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
+from skep.bytecode.btf.known_layouts import KNOWN_LAYOUTS, KnownField
+from skep.bytecode.btf.names import essential_name
+from skep.bytecode.btf.table import TypeTable
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.core.access import Access, parse_access
+from skep.bytecode.linking.core.kinds import FIELD_KINDS, CoreKind
+from skep.bytecode.linking.core.patching import holds
+from skep.bytecode.linking.core.values import answer_in, unit_of
 from skep.bytecode.objectfile.model import CoreRelocation, ObjectFile
+from skep.errors import SkepError
 
-_TYPE_ID_LOCAL = 6
-_FIELD_KINDS = frozenset(range(6))
-_FIELD_EXISTS = 2
+STABLE_TYPES = frozenset(KNOWN_LAYOUTS)
+"""Structures whose layout is part of the interface to programs, or of a network protocol."""
 
-STABLE_TYPES = frozenset(
-    [
-        "xdp_md",
-        "__sk_buff",
-        "sk_msg_md",
-        "sk_reuseport_md",
-        "bpf_sock_ops",
-        "bpf_sock_addr",
-        "bpf_sock",
-        "bpf_sockopt",
-        "bpf_sysctl",
-        "bpf_cgroup_dev_ctx",
-        "bpf_perf_event_data",
-        "bpf_sk_lookup",
-        "bpf_tcp_sock",
-        "bpf_fib_lookup",
-        "ethhdr",
-        "vlan_hdr",
-        "vlan_ethhdr",
-        "iphdr",
-        "ipv6hdr",
-        "tcphdr",
-        "udphdr",
-        "icmphdr",
-        "icmp6hdr",
-        "arphdr",
-        "in_addr",
-        "in6_addr",
-        "ip_auth_hdr",
-        "ipv6_opt_hdr",
-    ]
-)
-"""Structures whose layout is part of the interface to user space, or of a network protocol: a
-record about them can be resolved without the kernel's types."""
+_Question = tuple[int, str, int]
 
 
-def must_be_applied(record: CoreRelocation) -> bool:
-    """Whether the value of ``record`` may be another one on another kernel.
+@dataclass(slots=True)
+class KnownAnswers:
+    """Settles the records of one object; questions that repeat are answered once.
 
-    Contexts grow at their end, so whether they *have* a field is still a question.
+    Attributes:
+        types: of the object; without them nothing is settled.
+        byteorder: of the object.
     """
-    if record.kind == _TYPE_ID_LOCAL:
-        return False
-    is_fixed = record.root.partition("___")[0] in STABLE_TYPES
-    return not (is_fixed and record.kind in _FIELD_KINDS and record.kind != _FIELD_EXISTS)
+
+    types: TypeTable | None
+    byteorder: Literal["little", "big"]
+    _values: dict[_Question, int | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, object_file: ObjectFile) -> "KnownAnswers":
+        """For the records of ``object_file``."""
+        return cls(object_file.types, object_file.byteorder)
+
+    def settles(self, record: CoreRelocation, code: Sequence[Instruction]) -> bool:
+        """Whether every loader leaves the instruction of ``record`` as it is, on every kernel.
+
+        Args:
+            code: of the record's function.
+        """
+        question = (record.type_id, record.access, record.kind)
+        if question not in self._values:
+            self._values[question] = self._value(record)
+        value = self._values[question]
+        return (
+            value is not None and 0 <= record.slot < len(code) and holds(code, record.slot, value)
+        )  # (3)
+
+    def _value(self, record: CoreRelocation) -> int | None:
+        """The one answer of all kernels, if the object's declaration gives it too."""
+        layout = KNOWN_LAYOUTS.get(essential_name(record.root))
+        if layout is None or self.types is None or record.kind not in FIELD_KINDS:
+            return None
+        kind = CoreKind(record.kind)
+        try:
+            access = parse_access(self.types, record)
+            claimed = answer_in(kind, access, self.types, self.byteorder)
+        except SkepError:
+            return None  # the linker says what is wrong with the record
+        place = _place(access, layout)  # (1)
+        if place is None or claimed is None:
+            return None
+        value, width = _known(kind, *place, self.byteorder)
+        claimed_width = None if claimed.size is None else claimed.size.in_bytes
+        return value if (claimed.value, claimed_width) == (value, width) else None  # (2)
+
+
+def _place(
+    access: Access, layout: Mapping[str, KnownField]
+) -> tuple[KnownField, int | None] | None:
+    """The field that ``access`` leads to, and the element if it leads into an array."""
+    root, *steps = access.steps
+    names = [step.name for step in steps]
+    element = None
+    if names and names[-1] is None:
+        element = steps[-1].index
+        names.pop()
+    if root.index or not names:
+        return None
+    found = layout.get(".".join(name or "" for name in names))
+    if found is None or (element is not None and element >= found.elements):
+        return None
+    return found, element
+
+
+def _known(
+    kind: CoreKind, field: KnownField, element: int | None, byteorder: Literal["little", "big"]
+) -> tuple[int | None, int | None]:
+    """The answer for a field of a known layout, and the width of a load or store of it."""
+    size, offset, bits = field.size, field.bit_offset // 8, field.bits
+    if kind is CoreKind.FIELD_SIGNED:
+        return (int(field.is_signed) if element is None else None), None
+    if bits:
+        unit = unit_of(size, field.bit_offset, bits)
+        if byteorder != "little" or unit is None:
+            return None, None
+        size, offset = unit
+    elif element is not None:
+        offset += element * size
+    elif field.elements:
+        size *= field.elements
+    match kind:
+        case CoreKind.FIELD_BYTE_OFFSET:
+            return offset, None if bits else size
+        case CoreKind.FIELD_BYTE_SIZE:
+            return size, None
+        case _ if element is not None:
+            return None, None
+        case CoreKind.FIELD_LSHIFT_U64:
+            inside, width = field.bit_offset - offset * 8, bits or size * 8
+            little = 64 - (inside + width)
+            return (little if byteorder == "little" else (8 - size) * 8 + inside), None
+        case CoreKind.FIELD_RSHIFT_U64:
+            return 64 - (bits or size * 8), None
+        case _:
+            return None, None
+
+
+def is_without_kernel(record: CoreRelocation) -> bool:
+    """Whether ``record`` asks for something of the object itself, which no kernel is needed for."""
+    return record.kind == CoreKind.TYPE_ID_LOCAL
 
 
 def first_to_apply(object_file: ObjectFile, functions: Collection[str]) -> CoreRelocation | None:
-    """The first record inside ``functions`` that cannot be left alone."""
+    """The first record inside ``functions`` that needs the types of a kernel."""
+    known = KnownAnswers.of(object_file)
+    code = {function.name: function.instructions for function in object_file.functions}
     for record in object_file.core_relocations:
-        if record.function in functions and must_be_applied(record):
+        if record.function not in functions or is_without_kernel(record):
+            continue
+        if not known.settles(record, code.get(record.function, ())):
             return record
     return None

@@ -6,6 +6,8 @@ own types; another value means that record and code do not belong together.
 Source: ``bpf_core_patch_insn`` in tools/lib/bpf/relo_core.c of Linux 6.18.
 """
 
+from collections.abc import Sequence
+
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.kinds import CoreKind
@@ -13,7 +15,7 @@ from skep.bytecode.linking.core.values import Resolution, Size
 from skep.bytecode.linking.errors import CannotLink, CorruptRelocation
 from skep.bytecode.linking.plan import LDDW, POISON
 
-__all__ = ["POISON", "patch"]
+__all__ = ["POISON", "holds", "patch"]
 
 _CALL = 0x85
 _LD, _LDX, _ST, _STX, _ALU, _ALU64 = 0, 1, 2, 3, 4, 7
@@ -22,6 +24,21 @@ _LARGEST_OFFSET = 0x7FFF
 _WIDTHS = {1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18}  # BPF_B, BPF_H, BPF_W, BPF_DW
 _WIDTH_BITS = 0x18
 _SIGNED = 1  # BTF_INT_SIGNED
+
+
+def holds(code: Sequence[Instruction], slot: int, value: int) -> bool:
+    """Whether the instruction at ``slot`` has ``value`` where :func:`patch` would write."""
+    each = code[slot]
+    match each.opcode & 7:
+        case kind if kind in (_ALU, _ALU64) and not each.opcode & _REGISTER_SOURCE:
+            return not (each.immediate - value) & ((1 << 32) - 1)
+        case kind if kind in (_LDX, _ST, _STX):
+            return each.offset == value
+        case kind if kind == _LD and each.opcode == LDDW and not each.src and not each.offset:
+            found = code[slot + 1].immediate << 32 | each.immediate & 0xFFFFFFFF
+            return not (found - value) & ((1 << 64) - 1)
+        case _:
+            return False
 
 
 def patch(code: list[Instruction], resolution: Resolution) -> bool:

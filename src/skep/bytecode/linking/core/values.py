@@ -90,18 +90,17 @@ def resolve_record(
             wider than a load.
     """
     kind = CoreKind(record.kind)
+    if kind is CoreKind.TYPE_ID_LOCAL:
+        return resolve_local(record, types)
     access = parse_access(types, record)
     path = describe(types, access)
-    if kind is CoreKind.TYPE_ID_LOCAL:
-        answer = Answer(record.type_id, is_certain=False)
-        return Resolution(record, answer, answer, path)
     root = types.type(record.type_id)
     if not root.name:
         raise CannotLink(
             f"function {record.function}: {DESCRIPTIONS[kind]} of a type without name was asked "
             f"for at instruction {record.slot}, which has no counterpart in a kernel"
         )
-    local = _answer(kind, access, types, byteorder)
+    local = answer_in(kind, access, types, byteorder)
     if local is None:
         raise CorruptRelocation(
             f"function {record.function}: {DESCRIPTIONS[kind]} ({path}) cannot be asked for "
@@ -113,7 +112,7 @@ def resolve_record(
         target = _match(kind, matcher, access, candidate)
         if target is None:
             continue
-        answered = _answer(kind, target, kernel.table, byteorder)
+        answered = answer_in(kind, target, kernel.table, byteorder)
         if answered is None:
             raise CannotLink(
                 f"function {record.function}: {DESCRIPTIONS[kind]} ({path}) cannot be told in "
@@ -121,6 +120,16 @@ def resolve_record(
             )
         found.append((target, answered))
     return Resolution(record, local, _only(record, found, path), path)
+
+
+def resolve_local(record: CoreRelocation, types: TypeTable) -> Resolution:
+    """Answer a record that asks for the id of a type of the object itself.
+
+    Raises:
+        CorruptRelocation: the record does not fit the object's types.
+    """
+    answer = Answer(record.type_id, is_certain=False)
+    return Resolution(record, answer, answer, describe(types, parse_access(types, record)))
 
 
 def _only(
@@ -154,10 +163,14 @@ def _match(kind: CoreKind, matcher: Matcher, access: Access, candidate: int) -> 
     return Access(candidate) if fits else None
 
 
-def _answer(
+def answer_in(
     kind: CoreKind, access: Access, types: TypeTable, byteorder: Literal["little", "big"]
 ) -> Answer | None:
-    """The answer for what ``access`` leads to, ``None`` if the question makes no sense there."""
+    """The answer for what ``access`` leads to, ``None`` if the question makes no sense there.
+
+    Raises:
+        MalformedBtf: for a type that has no size.
+    """
     match kind:
         case (
             CoreKind.FIELD_EXISTS
@@ -205,7 +218,7 @@ def _field(
         return Answer(int(is_signed))
     bits = member.bitfield_bits
     if bits:
-        unit = _unit(found.size, access.bit_offset, bits)
+        unit = unit_of(found.size, access.bit_offset, bits)
         if unit is None:
             return None
         size, offset = unit
@@ -228,7 +241,7 @@ def _field(
             return None
 
 
-def _unit(size: int, bit_offset: int, bits: int) -> tuple[int, int] | None:
+def unit_of(size: int, bit_offset: int, bits: int) -> tuple[int, int] | None:
     """Bytes and offset of the smallest aligned integer that a bitfield lies in."""
     if size not in (1, 2, 4, 8):
         return None

@@ -1,0 +1,130 @@
+"""Two labels compared: what is loaded lies within what was published.
+
+The law: every (id, scope) of a program in the node label is in the package label of that program.
+Certainty may only rise, and that is no new permission: a value that linking made known was covered
+as unknown. What lies outside is refused. It can only come from a mistake in Skep or from an object
+made to deceive it, and both are better stopped than asked about.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from skep.bytecode.analysis.errors import OutsideLabel
+from skep.bytecode.analysis.report import AnalysisReport, Evidence, Permission, ProgramReport
+from skep.bytecode.analysis.texts import confidence_rank, permission_text
+
+_Key = tuple[str, str]
+"""Id and scope of a permission."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelChange:
+    """A permission that linking changed.
+
+    Attributes:
+        id: row of the taxonomy.
+        scope: as of permissions.
+        before: confidence in the package label; empty if it is not there.
+        after: confidence in the node label; empty if it is not there: nothing of it is left.
+    """
+
+    id: str
+    scope: str
+    before: str
+    after: str
+
+
+def exceeding(package: AnalysisReport, node: AnalysisReport) -> tuple[Permission, ...]:
+    """Permissions of the node label that the package label does not cover, most severe first.
+
+    Each with its evidence of the programs that exceed only.
+    """
+    of_object = _of_object(package)
+    covered = {each.name: _shown(each).keys() | of_object.keys() for each in package.programs}
+    found = []
+    for permission in node.permissions:
+        key = (permission.id, permission.scope)
+        outside = tuple(
+            each
+            for each in permission.evidence
+            if key not in covered.get(each.program, of_object.keys())
+        )
+        if outside:
+            found.append(_only(permission, outside))
+    return tuple(found)
+
+
+def _of_object(report: AnalysisReport) -> dict[_Key, str]:
+    """Confidence of what the object has without any program: its maps, its instances."""
+    return {
+        (each.id, each.scope): each.confidence
+        for each in report.permissions
+        if any(not evidence.program for evidence in each.evidence)
+    }
+
+
+def _shown(program: ProgramReport) -> dict[_Key, str]:
+    """Confidence of what one program has, excluded ones left out."""
+    return {
+        (each.id, each.scope): each.confidence
+        for each in program.permissions
+        if confidence_rank(each.confidence)
+    }
+
+
+def _only(permission: Permission, evidence: Sequence[Evidence]) -> Permission:
+    return Permission(
+        id=permission.id,
+        text=permission.text,
+        severity=permission.severity,
+        confidence=permission.confidence,
+        scope=permission.scope,
+        programs=tuple({each.program: None for each in evidence if each.program}),
+        evidence=tuple(evidence),
+        evidence_count=len(evidence),
+    )
+
+
+def check_within(package: AnalysisReport, node: AnalysisReport) -> None:
+    """Refuse a node label that exceeds the package label.
+
+    Raises:
+        OutsideLabel: it does; the message names permission, program, instruction and source line.
+    """
+    outside = exceeding(package, node)
+    if outside:
+        raise OutsideLabel(
+            f"linked for this kernel, {_sentence(outside[0])}, which its label does not show",
+            hint="do not use the package; tell its publisher, and report it to Skep",
+            detail="\n".join(map(_sentence, outside)),
+        )
+
+
+def _sentence(permission: Permission) -> str:
+    evidence = permission.evidence[0]
+    text = permission_text(permission.id, permission.confidence, permission.scope)
+    program = f"program {evidence.program}" if evidence.program else "the object"
+    place = "" if evidence.slot is None else f", {evidence.function} instruction {evidence.slot}"
+    line = f" ({evidence.file}:{evidence.line})" if evidence.line is not None else ""
+    return f"{program} has {permission.id} ({text}: {evidence.what}{place}{line})"
+
+
+def label_changes(package: AnalysisReport, node: AnalysisReport) -> tuple[LabelChange, ...]:
+    """What linking changed about the programs that are loaded."""
+    loaded = {program.name for program in node.programs}
+    before, after = (_confidences(each, loaded) for each in (package, node))
+    return tuple(
+        LabelChange(*key, before.get(key, ""), after.get(key, ""))
+        for key in dict.fromkeys([*before, *after])
+        if before.get(key) != after.get(key)
+    )
+
+
+def _confidences(report: AnalysisReport, programs: Collection[str]) -> dict[_Key, str]:
+    """The highest confidence of each permission of some programs and of the object."""
+    found = _of_object(report)
+    for program in report.programs:
+        if program.name in programs:
+            for key, confidence in _shown(program).items():
+                found[key] = max(found.get(key, "excluded"), confidence, key=confidence_rank)
+    return found
