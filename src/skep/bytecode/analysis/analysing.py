@@ -165,7 +165,7 @@ def _report(
 
 def _exit_values(program: Program) -> tuple[int, ...] | None:
     exits = program.exits()
-    if exits is None:
+    if not exits:
         return None
     found: set[int] = set()
     for each in exits:

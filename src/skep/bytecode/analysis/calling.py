@@ -120,7 +120,7 @@ class Calls:
         elif role == "user_address_write":
             self._facts.writes(slot, USER, is_certain=True)
         elif role == "special":
-            self._memory.note_store(slot, _kinds(value))
+            self._memory.note_store(slot, _kinds(value) & MAP_VALUE)
         elif role in {"dynptr_read", "dynptr_write"}:
             self._dynptr(slot, value, stack, writes=role == "dynptr_write")
         elif role == "iterator":
@@ -135,7 +135,8 @@ class Calls:
     def _write(self, slot: int, value: Value, size: int | None, stack: Stack) -> None:
         if not isinstance(value, Pointer):
             return
-        self._memory.note_store(slot, value.kinds & ~_OBJECTS)
+        # The verifier takes no structure of the kernel for memory that is written.
+        self._memory.note_store(slot, value.kinds & ~_OBJECTS & ~KERNEL)
         if value.kinds & FRAME:
             start = -512 if value.offset is None else value.offset
             forget_numbers(stack, start, 0 if size is None else start + size)

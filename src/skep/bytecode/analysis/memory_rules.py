@@ -43,6 +43,10 @@ def _has_packet(program: Program) -> bool:
     return program.layout.has_packet or _dynptr_kinds(program) & PACKET != 0
 
 
+def _has_flow_keys(program: Program) -> bool:
+    return program.spec.program_type in {"FLOW_DISSECTOR", "EXT", None}
+
+
 # Types whose programs the verifier lets store to structures of the kernel: is_valid_access and
 # btf_struct_access in net/core/filter.c, net/ipv4/bpf_tcp_ca.c, kernel/sched/ext.c, Linux 6.18.
 _WRITES_KERNEL = frozenset({"STRUCT_OPS", "RAW_TRACEPOINT_WRITABLE", "EXT", None})
@@ -64,7 +68,7 @@ _RULES = (
     _Rule("kernel.write_memory", KERNEL, "store", "store to kernel memory", _writes_kernel),
     _Rule("user.read_memory", USER, "load", "load from the memory of a process", _always),
     _Rule("user.write_memory", USER, "store", "store to the memory of a process", _always),
-    _Rule("net.steer", FLOW_KEYS, "store", "store to flow_keys", _always),
+    _Rule("net.steer", FLOW_KEYS, "store", "store to flow_keys", _has_flow_keys),
     _Rule("file.read", FILE, "load", "load from a file", _always),
 )
 _CALL = 0x85

@@ -131,6 +131,8 @@ class Program:
     def exits(self) -> list[Exit] | None:
         """What the program may end with, ``None`` if that is not resolved.
 
+        Nothing, if control reaches no exit: no kernel accepts that.
+
         A function that throws ends the whole program with the value it throws, or with what the
         program's exception callback makes of it.
         """
@@ -146,7 +148,7 @@ class Program:
             elif name == self.exception_callback:
                 found += [Exit(name, slot, value) for slot, value in each.exits.items()]
         is_resolved = self.is_resolved if throws else facts.is_resolved
-        return sorted(found, key=lambda each: each[:2]) if found and is_resolved else None
+        return sorted(found, key=lambda each: each[:2]) if is_resolved else None
 
     def arguments(self, call: Call) -> list[tuple[Value, ...]]:
         """r1 to r5 at ``call``, one for each tuple of arguments its function is called with."""

@@ -88,12 +88,11 @@ def test_what_a_setting_switches_off_is_left_out() -> None:
 
 def test_certainty_rises_with_a_value_that_is_known() -> None:
     package, node = analyse(_switched()), _node(_switched())
-    assert confidence(package, "net.drop") == "possible"
+    assert confidence(package, "net.drop") == "declared"  # where the constant is 0
+    on = _node(_switched(), choice=b"\2\0\0\0")
+    assert LabelChange("net.drop", "interface", "declared", "") in label_changes(package, on)
     assert confidence(node, "net.drop") == "declared"
     assert not exceeding(package, node)
-    assert LabelChange("net.drop", "interface", "possible", "declared") in label_changes(
-        package, node
-    )
     assert LabelChange("proc.signal", "", "declared", "") in label_changes(package, node)
 
 
