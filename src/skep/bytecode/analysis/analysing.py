@@ -70,6 +70,7 @@ def analyse(
         _report(program, used, found, needs.oldest_kernel(index))
         for index, (program, used, found) in enumerate(zip(programs, uses, findings, strict=True))
     )
+    broken = [needs.broken(index) for index in range(len(programs))]
     return AnalysisReport(
         taxonomy=TAXONOMY_VERSION,
         programs=reports,
@@ -80,8 +81,8 @@ def analyse(
         cost=_cost(object_file, reports),
         remarks=tuple(_remarks(object_file, programs)),
         as_built=configured(preparation, needs, findings, {}),
-        standards=standards_of(object_file, preparation, reports),
-        runtimes=runtimes_of(object_file, programs, reports),
+        standards=standards_of(object_file, preparation, reports, broken),
+        runtimes=runtimes_of(object_file, programs, reports, broken),
     )
 
 

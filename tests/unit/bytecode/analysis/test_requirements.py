@@ -93,7 +93,7 @@ from skep.bytecode.objectfile.model import CoreRelocation, Extern, MapSpec, Obje
         pytest.param(
             [],
             {"is_sleepable": True, "program_type": "KPROBE"},
-            "5.10",
+            "6.0",
             "sleepable",
             id="sleepable",
         ),
