@@ -51,6 +51,7 @@ _MISSING_IF_ZERO = frozenset({CoreKind.TYPE_SIZE, CoreKind.TYPE_ID_TARGET})
 _MAP_NAMES = {number: name for name, number in MAP_TYPES.items()}
 __all__ = ["FitFinding", "KernelFit", "fit_to_types", "fit_to_version"]
 
+_FIRST_WITH_TYPES = (5, 2)
 _IN_MODULES = frozenset({"hid_bpf_ops"})
 
 
@@ -179,7 +180,7 @@ class _Check:
             and name.startswith(("bpf_", "scx_bpf_"))
             and self._kernel.candidates(name, Kind.FUNC)
         ]
-        return max(found)
+        return max(_FIRST_WITH_TYPES, *found)
 
     def _placed(self, level: str, what: str, place: tuple[str, str, int | None]) -> FitFinding:
         program, function, slot = place
