@@ -8,6 +8,7 @@ from tests.builders.assembled import (
     R1,
     R2,
     R3,
+    Part,
     analysed,
     call,
     hash_map,
@@ -117,7 +118,7 @@ def test_the_document_names_schema_and_verdict() -> None:
 
 
 THROUGH_REGISTER = Instruction(0x8D, 0, 0, 0, R1)
-BROADCAST = [map_address(R1, "out"), mov(R2, 0), mov(R3, 8), call(51), EXIT]
+BROADCAST: list[Part] = [map_address(R1, "out"), mov(R2, 0), mov(R3, 8), call(51), EXIT]
 DEVMAP = hash_map("out", map_type=14)
 
 
