@@ -18,6 +18,24 @@ _SEMVER = re.compile(
 )
 _KERNEL = re.compile(r"([0-9]{1,5})\.([0-9]{1,5})(?![0-9])")
 
+# Releases of vendors that bring features to kernels without changing the version, by what their
+# ``uname -r`` has. Ubuntu's generic kernels, Debian's, Fedora's and Arch's are not among them.
+_BACKPORTING = (
+    ("Oracle Linux (UEK)", re.compile(r"uek")),
+    ("Red Hat Enterprise Linux or a relative", re.compile(r"\.(?:el|rhel)[0-9]")),
+    ("Android", re.compile(r"android|-gki\b|-ab[0-9]{6,}")),
+    ("SUSE", re.compile(r"-(?:lp)?[0-9]+\.[0-9.]+-(?:default|azure|preempt|rt|kvmsmall|64kb)\b")),
+    ("SUSE", re.compile(r"-(?:lp)?[0-9]{5,}(?:[.-]|$)")),
+    ("Amazon Linux", re.compile(r"\.amzn[0-9]")),
+    ("Alibaba Cloud Linux or Anolis", re.compile(r"\.(?:al|an)[0-9]|alnx")),
+    ("TencentOS", re.compile(r"tlinux|\.tl[0-9]")),
+    ("openEuler or a relative", re.compile(r"\.oe[0-9]|\.hce[0-9]|\.ky[0-9]|\.uel[0-9c]|\.euler")),
+    (
+        "a cloud's vendor",
+        re.compile(r"-(?:aws|azure|gcp|gke|gkeop|oracle|ibm|cloud|kvm|fips)\b|\+cloud|cos-"),
+    ),
+)
+
 
 class MalformedVersion(Malformed):
     """Text is not a version."""
@@ -96,3 +114,20 @@ class KernelVersion:
         if match is None:
             raise MalformedVersion(f"expected a kernel version such as 6.18, got {text[:160]!r}")
         return cls(int(match[1]), int(match[2]))
+
+
+def backporting_vendor(release: str) -> str:
+    """Whose kernel it is, if features may be in it that its version does not tell; else empty.
+
+    Args:
+        release: as ``uname -r`` prints it.
+
+    >>> backporting_vendor("4.18.0-553.el8_10.x86_64")
+    'Red Hat Enterprise Linux or a relative'
+    >>> backporting_vendor("6.1.0-28-amd64")
+    ''
+    """
+    for vendor, pattern in _BACKPORTING:
+        if pattern.search(release):
+            return vendor
+    return ""

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 from tests.builders.commands import Ran, Skep
+from tests.builders.elf import RETURN_2, licensed, minimal
 from tests.builders.kernels import moved_kernel
 from tests.builders.objects import DIRECTORY
+
+from skep.bytecode.isa.instructions import Instruction
 
 MAPS = DIRECTORY / "maps.o"
 PASS = DIRECTORY / "pass.o"
@@ -165,6 +168,46 @@ def test_what_is_no_kernel_is_an_error_and_nothing_waits(looking: Skep, tmp_path
 )
 def test_an_object_is_checked_against_the_running_kernel(looking: Skep) -> None:
     assert "this machine" in looking.ok("inspect", MAPS, "--kernel", "running").out
+
+
+def test_a_version_of_a_vendor_that_backports_cannot_tell(looking: Skep) -> None:
+    release = "4.18.0-553.el8_10.x86_64"
+    asked = (DIRECTORY / "map_extra.o", "--kernel", release)
+    ran = looking.ok("inspect", *asked)
+    assert "cannot tell from the version" in ran.out
+    assert "give its BTF" in ran.out
+    assert looking.ok("inspect", *asked, "--json").document["fits"] == "unknown"
+    assert looking("inspect", *asked, "--strict").code == 8
+    assert looking("inspect", PASS, "--kernel", release, "--strict").code == 0
+    _refused(looking("inspect", PASS, "--strict"), 2, "--strict goes with --kernel")
+
+
+def test_code_without_optimisation_fits_no_kernel(looking: Skep, tmp_path: Path) -> None:
+    builder = licensed()
+    code = [Instruction(0x8D, 0, 0, 0, 1), *RETURN_2]
+    section = builder.code("xdp", code)
+    builder.symbol("prog", section, size=8 * len(code))
+    path = tmp_path / "o0.o"
+    path.write_bytes(builder.build())
+    label = looking.ok("inspect", path).out
+    assert "no kernel loads it: prog: calls through a register (0x8d)" in label
+    assert "compile with -O2" in label
+    assert ": yes" not in label
+    assert "possibly" not in label
+    ran = looking("inspect", path, "--kernel", "6.12", "--json")
+    assert (ran.code, ran.document["fits"]) == (8, False)
+
+
+@pytest.mark.skipif(
+    not Path("/sys/kernel/btf/vmlinux").exists(), reason="this kernel was built without types"
+)
+def test_an_object_of_another_byte_order_is_answered(looking: Skep, tmp_path: Path) -> None:
+    path = tmp_path / "big.o"
+    path.write_bytes(minimal("big").build())
+    ran = looking("inspect", path, "--kernel", "running")
+    assert ran.code == 8
+    assert "the object is for big-endian machines" in ran.out
+    assert "big-endian machines only" in looking.ok("inspect", path, "--kernel", "6.1").out
 
 
 def test_a_constant_says_what_it_switches_off(looking: Skep) -> None:

@@ -13,6 +13,7 @@ from skep.cli.output import Output
 SCHEMA = "skep.diff/v1"
 _WORDS = {
     "oldest_kernel": "oldest kernel",
+    "newest_kernel": "newest kernel",
     "needs_btf": "needs the kernel's types",
     "sizes_to_set": "sizes to set",
     "types_read": "kernel types read",

@@ -27,6 +27,9 @@ def command(
             help="Check against a vmlinux, a BTF file, a version, or 'running'.",
         ),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="With --kernel: fail if it cannot be told, too.")
+    ] = False,
     constants: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Say what a constant switches off."),
@@ -53,6 +56,8 @@ def command(
         )
     if program is not None and not any(views):
         raise UsageError("--program goes with --why, --disassemble or --graph")
+    if strict and kernel is None:
+        raise UsageError("--strict goes with --kernel")
     if to is not None and not graph:
         raise UsageError("--output goes with --graph")
     if why is not None:
@@ -70,7 +75,7 @@ def command(
     elif kernel is not None:
         from skep.cli.kernel_checking import check_kernel
 
-        check_kernel(subject, kernel, run.output)
+        check_kernel(subject, kernel, run.output, is_strict=strict)
     elif constants:
         from skep.cli.configuring import show_configured
 

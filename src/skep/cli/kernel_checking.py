@@ -4,36 +4,40 @@ import os
 import platform
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import typer
 
-from skep.bytecode.analysis.kernel_fit import FitFinding, KernelFit, fit_to_types, fit_to_version
+from skep.bytecode.analysis.fit_findings import FitFinding, Fits, KernelFit
+from skep.bytecode.analysis.kernel_fit import fit_to_types, fit_to_version
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.vmlinux import types_in
 from skep.cli.output import Output, wrapped
 from skep.cli.subjects import Subject
 from skep.errors import FAMILIES, NotFound, NotPermitted, UsageError
-from skep.versions import KernelVersion, MalformedVersion
+from skep.versions import KernelVersion, MalformedVersion, backporting_vendor
 
 RUNNING = "running"
 _RUNNING_TYPES = Path("/sys/kernel/btf/vmlinux")
-_COLOURS = {"no": "red", "warning": "yellow", "note": "dim"}
+_COLOURS = {"no": "red", "unknown": "yellow", "warning": "yellow", "note": "dim"}
 
 
-def check_kernel(subject: Subject, kernel: str, output: Output) -> None:
+def check_kernel(subject: Subject, kernel: str, output: Output, *, is_strict: bool = False) -> None:
     """Say whether every object fits, and leave with the code of ``unsupported`` if one does not.
 
     Args:
         kernel: a vmlinux, a file of BTF, a version such as 5.15, or ``running``.
+        is_strict: leave with that code too if it cannot be told.
 
     Raises:
         UsageError: it is none of these.
         MalformedBtf, NotFound, NotPermitted: the file cannot be read.
     """
     heading, fits = _fits(subject, kernel)
-    all_fit = all(fit.fits for fit in fits.values())
+    answers = [fit.fits for fit in fits.values()]
+    all_fit: Fits = False if False in answers else "unknown" if "unknown" in answers else True
     output.emit(
         {
             **subject.document,
@@ -44,7 +48,7 @@ def check_kernel(subject: Subject, kernel: str, output: Output) -> None:
         },
         lambda: _lines(f"{subject.heading}  on  {heading}", fits, output),
     )
-    if not all_fit:
+    if all_fit is False or (is_strict and all_fit == "unknown"):
         raise typer.Exit(FAMILIES["unsupported"].exit_code)
 
 
@@ -52,9 +56,12 @@ def _fits(subject: Subject, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:
     path = _RUNNING_TYPES if kernel == RUNNING else Path(kernel)
     if kernel == RUNNING or path.exists():
         types = KernelTypes.build(_types(path))
-        name = f"Linux {platform.release()}, this machine" if kernel == RUNNING else kernel
+        release = platform.release() if kernel == RUNNING else ""
+        name = f"Linux {release}, this machine" if kernel == RUNNING else kernel
+        is_plain = bool(release) and not backporting_vendor(release)
+        told = KernelVersion.parse(release) if is_plain else None
         return name, {
-            title: fit_to_types(each, types, program_types=subject.program_types)
+            title: fit_to_types(each, types, program_types=subject.program_types, version=told)
             for title, each in subject.read().items()
         }
     try:
@@ -64,9 +71,16 @@ def _fits(subject: Subject, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:
             f"expected a vmlinux, a file of BTF, a kernel version such as 5.15, or {RUNNING!r}; "
             f"got {kernel!r}, and there is no file of that name"
         ) from error
-    return f"Linux {version}", {
-        title: fit_to_version(report, version) for title, report in subject.reports().items()
-    }
+    vendor = backporting_vendor(kernel)
+    orders = {title: each.byteorder for title, each in subject.read().items()}
+    fits = {}
+    for title, report in subject.reports().items():
+        fit = fit_to_version(report, version, vendor=vendor)
+        if orders[title] == "big":
+            note = FitFinding(level="note", what="it is for big-endian machines only")
+            fit = replace(fit, findings=(*fit.findings, note))
+        fits[title] = fit
+    return f"Linux {kernel if vendor else version}", fits
 
 
 def _types(path: Path) -> bytes:
@@ -103,8 +117,11 @@ def _lines(heading: str, fits: Mapping[str, KernelFit], output: Output) -> Itera
         for finding in fit.findings:
             yield from _finding_lines(finding, output)
     findings = [finding for fit in fits.values() for finding in fit.findings]
-    if not all(fit.fits for fit in fits.values()):
+    answers = [fit.fits for fit in fits.values()]
+    if False in answers:
         yield output.style("  does not fit", "red", "bold")
+    elif "unknown" in answers:
+        yield output.style("  cannot tell from the version; give its BTF", "yellow", "bold")
     elif any(finding.level == "warning" for finding in findings):
         yield output.style("  fits, with warnings", "yellow", "bold")
     else:

@@ -138,14 +138,28 @@ def licence_line(reports: Iterable[AnalysisReport]) -> str:
 
 
 def needs_line(reports: Iterable[AnalysisReport]) -> str:
-    """The oldest kernel, and what in the code says so."""
-    needed = max(
-        (report.requirements for report in reports),
-        key=lambda needs: tuple(int(part) for part in needs.oldest_kernel.split(".")),
-    )
+    """The oldest kernel, and what in the code says so; or why no kernel loads it."""
+    found = [report.requirements for report in reports]
+    refused = [each for needs in found for each in needs.refused]
+    if refused:
+        first = refused[0]
+        program = f"{first.program}: " if first.program else ""
+        return f"no kernel loads it: {program}{first.what}" + (
+            f"; {first.hint}" if first.hint else ""
+        )
+    needed = max(found, key=lambda needs: _pair(needs.oldest_kernel))
     reasons = [reason.what for reason in needed.reasons if reason.kernel == needed.oldest_kernel]
     because = f" ({'; '.join(dict.fromkeys(reasons[:2]))})" if reasons else ""
-    return f"Linux {needed.oldest_kernel} or newer{because}"
+    newest = [needs for needs in found if needs.newest_kernel is not None]
+    if not newest:
+        return f"Linux {needed.oldest_kernel} or newer{because}"
+    last = min(newest, key=lambda needs: _pair(needs.newest_kernel or ""))
+    gone = f"; later ones have no {last.newest_reasons[0].what}" if last.newest_reasons else ""
+    return f"Linux {needed.oldest_kernel} to {last.newest_kernel}{because}{gone}"
+
+
+def _pair(kernel: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in kernel.split("."))
 
 
 def cost_line(reports: Iterable[AnalysisReport]) -> str:

@@ -82,6 +82,7 @@ def report_of(
         _report(program, used, found, needs.oldest_kernel(index))
         for index, (program, used, found) in enumerate(zip(programs, uses, findings, strict=True))
     )
+    broken = [needs.broken(index) for index in range(len(programs))]
     return AnalysisReport(
         taxonomy=TAXONOMY_VERSION,
         programs=reports,
@@ -92,8 +93,8 @@ def report_of(
         cost=_cost(object_file, reports),
         remarks=tuple(_remarks(object_file, programs)),
         as_built=configured(preparation, needs, findings, {}) if has_settings else None,
-        standards=standards_of(object_file, preparation, reports),
-        runtimes=runtimes_of(object_file, programs, reports),
+        standards=standards_of(object_file, preparation, reports, broken),
+        runtimes=runtimes_of(object_file, programs, reports, broken),
     )
 
 

@@ -13,14 +13,8 @@ from skep.bytecode.analysis.core_needs import struct_ops_types
 from skep.bytecode.analysis.findings import Finding
 from skep.bytecode.analysis.flow_rules import flow_findings
 from skep.bytecode.analysis.instruction_sets import all_uses
-from skep.bytecode.analysis.oldest_kernel import (
-    FOLDED,
-    Places,
-    call_places,
-    kernel_text,
-    oldest_of,
-    reasons_of,
-)
+from skep.bytecode.analysis.need import Places, call_places, kernel_text, oldest_of
+from skep.bytecode.analysis.oldest_kernel import FOLDED, reasons_of
 from skep.bytecode.analysis.preparing import Preparation
 from skep.bytecode.analysis.programs import Program, helper_name
 from skep.bytecode.analysis.report_standing import Configured, GonePermission

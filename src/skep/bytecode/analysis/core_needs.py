@@ -96,3 +96,17 @@ def struct_ops_types(object_file: ObjectFile) -> tuple[str, ...]:
     except SkepError:
         return ()
     return tuple(found)
+
+
+def struct_ops_links(object_file: ObjectFile) -> bool:
+    """Whether an instance is attached by a link, as its section says."""
+    types = object_file.types
+    if types is None:
+        return False
+    try:
+        return any(
+            types.find(section, Kind.DATASEC)
+            for section in (".struct_ops.link", "?.struct_ops.link")
+        )
+    except SkepError:
+        return False

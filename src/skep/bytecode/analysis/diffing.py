@@ -131,7 +131,14 @@ def _changes(old: AnalysisReport, new: AnalysisReport) -> list[Change]:
                 Change(subject=subject, name=name, before=_text(before), after=_text(after))
             )
 
-    for name in ("oldest_kernel", "needs_btf", "sizes_to_set", "types_read", "missing"):
+    for name in (
+        "oldest_kernel",
+        "newest_kernel",
+        "needs_btf",
+        "sizes_to_set",
+        "types_read",
+        "missing",
+    ):
         note("requirements", name, getattr(old.requirements, name), getattr(new.requirements, name))
     for name in ("kernel_licence", "state", "needs_gpl", "would_load"):
         note("licence", name, getattr(old.licence, name), getattr(new.licence, name))

@@ -3,14 +3,15 @@
 With types, the kernel's own answers to the object's CO-RE questions are put in, so that code behind
 ``bpf_core_field_exists`` counts only where it would run. What can be looked up is looked up: hook
 targets, kernel functions and variables, helpers, map types and program types (the enumerations of
-``include/uapi/linux/bpf.h`` are part of the types). With a version there is only the oldest kernel
-that the tables know.
+``include/uapi/linux/bpf.h`` are part of the types). With a version there is what the tables know;
+a version of a vendor that backports says nothing for certain, so what would be ``no`` is
+``unknown``. With types and a version both are used, each for what it tells.
 
 A missing field is a warning: the code would be refused only if the kernel's verifier gets there.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from skep.bytecode.analysis.assumptions import (
     EXISTENCE,
@@ -18,15 +19,21 @@ from skep.bytecode.analysis.assumptions import (
     path_of,
     without_flavour,
 )
-from skep.bytecode.analysis.document import Document, Part
+from skep.bytecode.analysis.core_needs import struct_ops_types
+from skep.bytecode.analysis.fit_findings import LEVELS, FitFinding, KernelFit
+from skep.bytecode.analysis.licence import licence_facts
 from skep.bytecode.analysis.locating import Locator
+from skep.bytecode.analysis.need import Kernel, Need, kernel_text, release_before
 from skep.bytecode.analysis.preparing import Preparation
 from skep.bytecode.analysis.programs import Program, helper_name
-from skep.bytecode.analysis.report import AnalysisReport
-from skep.bytecode.analysis.report_needs import Reason
+from skep.bytecode.analysis.requirements import needs_left
 from skep.bytecode.analysis.values import UNKNOWN, Value
+from skep.bytecode.analysis.version_fit import fit_to_version
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.isa.helpers import HELPERS
+from skep.bytecode.isa.kernel_features import STRUCT_OPS
+from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
 from skep.bytecode.isa.kernel_types import MAP_TYPES, PROGRAM_TYPES
 from skep.bytecode.linking.core.fixed import KnownAnswers
 from skep.bytecode.linking.core.kinds import DESCRIPTIONS, CoreKind
@@ -40,90 +47,12 @@ from skep.bytecode.objectfile.sections import classify
 from skep.errors import SkepError
 from skep.versions import KernelVersion
 
-SCHEMA = "skep.kernel-fit/v1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitFinding(Part):
-    """Something about one kernel.
-
-    Attributes:
-        level: ``no`` (it cannot be loaded or attached there), ``warning`` or ``note``.
-        what: a sentence.
-        program: a program that has it; empty if it is the object as a whole.
-        function: function of the place, if there is one.
-        slot: instruction slot in that function.
-        file: source file, empty without line information.
-        line: source line, 1-based.
-        text: the source line itself.
-    """
-
-    level: str
-    what: str
-    program: str = ""
-    function: str = ""
-    slot: int | None = None
-    file: str = ""
-    line: int | None = None
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelFit(Part):
-    """What is known about an object and one kernel.
-
-    Attributes:
-        basis: ``types`` or ``version``: what it was told from.
-        findings: those that say no first.
-    """
-
-    basis: str
-    findings: tuple[FitFinding, ...] = ()
-
-    @property
-    def fits(self) -> bool:
-        """Nothing says no."""
-        return all(finding.level != "no" for finding in self.findings)
-
-    def to_document(self) -> Document:
-        """The JSON-able form, schema ``skep.kernel-fit/v1``."""
-        return {**Part.to_document(self), "schema": SCHEMA, "fits": self.fits}
-
-
 _MISSING_IF_ZERO = frozenset({CoreKind.TYPE_SIZE, CoreKind.TYPE_ID_TARGET})
 _MAP_NAMES = {number: name for name, number in MAP_TYPES.items()}
-_LEVELS = ("no", "warning", "note")
+__all__ = ["FitFinding", "KernelFit", "fit_to_types", "fit_to_version"]
 
-
-def fit_to_version(report: AnalysisReport, version: KernelVersion) -> KernelFit:
-    """Compare what ``report`` says with the version of a kernel."""
-    needs = report.requirements
-    findings = [
-        _of_reason(reason, "no", f"{reason.what} needs Linux {reason.kernel}")
-        for reason in needs.reasons
-        if version < KernelVersion.parse(reason.kernel)
-    ]
-    if not findings and version < KernelVersion.parse(needs.oldest_kernel):
-        findings.append(FitFinding(level="no", what=f"it needs Linux {needs.oldest_kernel}"))
-    for reason in needs.optional:
-        if version < KernelVersion.parse(reason.kernel):
-            what = f"{reason.what} needs Linux {reason.kernel}; may be missing ({reason.optional})"
-            findings.append(_of_reason(reason, "note", what))
-    if needs.needs_btf == "yes":
-        findings.append(
-            FitFinding(level="note", what="fields and targets can be told from types only")
-        )
-    return KernelFit(basis="version", findings=tuple(findings))
-
-
-def _of_reason(reason: Reason, level: str, what: str) -> FitFinding:
-    return FitFinding(
-        level=level,
-        what=what,
-        program=reason.program,
-        function=reason.function,
-        slot=reason.slot,
-    )
+_FIRST_WITH_TYPES = (5, 2)
+_IN_MODULES = frozenset({"hid_bpf_ops"})
 
 
 def fit_to_types(
@@ -131,23 +60,31 @@ def fit_to_types(
     kernel: KernelTypes,
     *,
     program_types: Mapping[str, str] | None = None,
+    version: KernelVersion | None = None,
 ) -> KernelFit:
     """Look up in the types of a kernel what ``object_file`` needs of it.
 
     Args:
         program_types: as in :func:`skep.bytecode.analysis.analysing.analyse`.
+        version: of the kernel, if it is known and says what the kernel has.
     """
     check = _Check(object_file, kernel)
     preparation = Preparation(object_file, program_types, data_flow=True)
     assumptions = check.assumptions(preparation.assumptions)
     wanted = [program for program in preparation.programs if not program.spec.is_optional]
-    found = [*check.shared(wanted)]
-    for program in preparation.assuming(wanted, assumptions):
+    left = preparation.assuming(wanted, assumptions)
+    found = [*check.order(), *check.shared(wanted)]
+    found += check.beyond_types(needs_left(object_file, wanted, left), version)
+    licence = licence_facts(object_file.licence, wanted)
+    if licence.would_load is False:
+        what = "its licence string is not compatible with the GPL"
+        found.append(FitFinding(level="no", what=what))
+    for program in left:
         found += check.program(program)
     once: dict[tuple[object, ...], FitFinding] = {}
     for each in found:  # programs share functions: the same place is told once
         once.setdefault((each.level, each.what, each.function, each.slot), each)
-    ordered = sorted(once.values(), key=lambda finding: _LEVELS.index(finding.level))
+    ordered = sorted(once.values(), key=lambda finding: LEVELS.index(finding.level))
     return KernelFit(basis="types", findings=tuple(ordered))
 
 
@@ -188,6 +125,78 @@ class _Check:
             if spec.name in used and known and spec.map_type not in known:
                 name = _MAP_NAMES.get(spec.map_type, f"map type {spec.map_type}")
                 yield FitFinding(level="no", what=f"map {spec.name}: this kernel has no {name}")
+        for name in struct_ops_types(self._object):
+            plain = name.partition("___")[0]
+            if not self._kernel.candidates(f"bpf_struct_ops_{plain}", Kind.STRUCT):
+                level = "warning" if plain in _IN_MODULES or plain not in STRUCT_OPS else "no"
+                yield FitFinding(level=level, what=f"this kernel takes no {plain}")
+
+    def order(self) -> Iterator[FitFinding]:
+        """Whether object and kernel are for machines of the same byte order."""
+        own, other = self._object.byteorder, self._kernel.table.byteorder
+        if own != other:
+            what = f"the object is for {own}-endian machines, this kernel is {other}-endian"
+            yield FitFinding(level="no", what=what)
+
+    def beyond_types(
+        self, needs: Iterable[Need], version: KernelVersion | None
+    ) -> Iterator[FitFinding]:
+        """What a kernel's types do not tell, by its version, or by how old the types look."""
+        looks = self._looks_like()
+        for need in needs:
+            if need.optional:
+                continue
+            place = (need.program, need.function, need.slot)
+            if need.refused:
+                hint = f"; {need.hint}" if need.hint else ""
+                yield self._placed("no", f"no kernel loads it: {need.refused}{hint}", place)
+            elif need.from_types:
+                continue
+            elif version is not None and KernelVersion(*need.kernel) > version:
+                text = f"{need.what} needs Linux {kernel_text(need.kernel)}"
+                yield self._placed("no", text, place)
+            elif version is not None and need.gone and KernelVersion(*need.gone) <= version:
+                last = kernel_text(release_before(need.gone))
+                text = f"{need.what} is not in kernels after Linux {last}"
+                yield self._placed("no", text, place)
+            elif version is None and looks is not None and need.kernel > looks:
+                text = (
+                    f"{need.what} needs Linux {kernel_text(need.kernel)}; "
+                    f"by its types this kernel may be as old as {kernel_text(looks)}"
+                )
+                yield self._placed("warning", text, place)
+
+    def _looks_like(self) -> Kernel | None:
+        """The newest release something in the types is from; ``None`` if they do not tell."""
+        found = [
+            HELPERS[number].first_kernel
+            for number in self._numbers("bpf_func_id")
+            if number in HELPERS
+        ]
+        if not found:
+            return None
+        found += [
+            first
+            for name, first in KERNEL_FUNCTIONS.items()
+            if first is not None
+            and name.startswith(("bpf_", "scx_bpf_"))
+            and self._kernel.candidates(name, Kind.FUNC)
+        ]
+        return max(_FIRST_WITH_TYPES, *found)
+
+    def _placed(self, level: str, what: str, place: tuple[str, str, int | None]) -> FitFinding:
+        program, function, slot = place
+        line = self._locator.line(function, slot) if function and slot is not None else None
+        return FitFinding(
+            level=level,
+            what=what,
+            program=program,
+            function=function,
+            slot=slot,
+            file="" if line is None else line.file,
+            line=None if line is None else line.line,
+            text="" if line is None else line.text.strip(),
+        )
 
     def program(self, program: Program) -> Iterator[FitFinding]:
         """What concerns one program, of which only what this kernel reaches is left."""
@@ -334,14 +343,4 @@ class _Check:
         return known
 
     def _at(self, program: Program, level: str, what: str, function: str, slot: int) -> FitFinding:
-        line = self._locator.line(function, slot)
-        return FitFinding(
-            level=level,
-            what=what,
-            program=program.spec.name,
-            function=function,
-            slot=slot,
-            file="" if line is None else line.file,
-            line=None if line is None else line.line,
-            text="" if line is None else line.text.strip(),
-        )
+        return self._placed(level, what, (program.spec.name, function, slot))

@@ -6,14 +6,20 @@ helpers it asks for by name, weak externs, and calls that are only reached where
 existence has one answer. Of the two answers, "nothing of it exists" and "everything does", the one
 that gives the older kernel is taken. Code that is not reached for such a reason still has its
 instructions looked at by the kernel, so instructions, loops and local calls in it count.
+
+Some things went again, and some no kernel accepts: :func:`limits_of` and :func:`refusals_of`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from skep.bytecode.analysis.helper_needs import helper_need
 from skep.bytecode.analysis.instruction_sets import InstructionUse
-from skep.bytecode.analysis.programs import Program, helper_name
-from skep.bytecode.analysis.report_needs import Reason
+from skep.bytecode.analysis.need import FIRST, Kernel, Need, kernel_text, release_before
+from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.refusals import type_refusals
+from skep.bytecode.analysis.report_needs import Limit, Reason, Refusal
+from skep.bytecode.analysis.value_needs import exit_needs, flag_needs, map_flag_needs
 from skep.bytecode.isa.first_kernels import (
     ATTACH_TYPES,
     MAP_TYPE_NAMES,
@@ -22,78 +28,45 @@ from skep.bytecode.isa.first_kernels import (
     PROGRAM_TYPES,
 )
 from skep.bytecode.isa.helpers import HELPERS
+from skep.bytecode.isa.kernel_features import (
+    GONE_KERNEL_FUNCTIONS,
+    ITERATORS,
+    SLEEPABLE_SINCE,
+    STRUCT_OPS,
+)
 from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.versions import KernelVersion
 
-_FIRST = (3, 18)
 _FOLDS_CONSTANTS = (5, 5)
+_STRUCT_OPS_LINK = (6, 4)
+_SLEEPABLE_SINCE_UNKNOWN = (6, 19)  # no release before it has them for other types
 _MOST_OLD_INSTRUCTIONS = 4096
-
-Places = frozenset[tuple[str, int]]
-"""Calls, as (function, slot)."""
-
-
-def call_places(program: Program) -> Places:
-    """Where the program calls helpers and kernel functions."""
-    return frozenset((call.function, call.slot) for call in program.calls)
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A thing that exists since ``kernel``; ``optional`` says why it does not count."""
-
-    kernel: tuple[int, int]
-    what: str
-    program: str = ""
-    function: str = ""
-    slot: int | None = None
-    optional: str = ""
-    is_helper: bool = False
-
 
 FOLDED = Need(_FOLDS_CONSTANTS, "read-only data taken as constants")
 """What makes code dead that a constant switches off."""
 
 
 def program_needs(
-    program: Program, used: Sequence[InstructionUse], tested: frozenset[str]
+    program: Program,
+    used: Sequence[InstructionUse],
+    tested: frozenset[str],
+    struct_ops: Sequence[str] = (),
 ) -> list[Need]:
     """What one program needs; maps are the object's.
 
     Args:
         tested: helpers the object asks for by name.
+        struct_ops: types the object has instances of.
     """
-    needs = [
+    return [
         *_type_needs(program),
         *_instruction_needs(program, used),
-        *_call_needs(program, tested),
+        *_call_needs(program, tested, struct_ops),
         *_feature_needs(program),
+        *exit_needs(program),
+        *type_refusals(program),
     ]
-    if program.spec.is_optional:
-        needs = [replace(need, optional=need.optional or "not default") for need in needs]
-    return needs
-
-
-def without_calls(needs: Iterable[Need], kept: Places | None, why: str) -> list[Need]:
-    """``needs`` with those of helper calls outside ``kept`` made optional."""
-    if kept is None:
-        return list(needs)
-    return [
-        replace(need, optional=why)
-        if need.is_helper and not need.optional and (need.function, need.slot) not in kept
-        else need
-        for need in needs
-    ]
-
-
-def oldest_of(needs: Iterable[Need], *, also: frozenset[str] = frozenset()) -> tuple[int, int]:
-    """Oldest kernel that has everything that counts.
-
-    Args:
-        also: values of ``optional`` that count all the same.
-    """
-    return max((n.kernel for n in needs if not n.optional or n.optional in also), default=_FIRST)
 
 
 def unknown_uses(
@@ -117,15 +90,29 @@ def _type_needs(program: Program) -> Iterator[Need]:
     spec = program.spec
     kernel = PROGRAM_TYPES.get(spec.program_type or "")
     if kernel is not None:
-        yield Need(kernel, f"program type {spec.program_type}", spec.name)
+        yield Need(kernel, f"program type {spec.program_type}", spec.name, from_types=True)
     attach = spec.attach_type or ""
     kernel = ATTACH_TYPES.get(attach)
     if kernel is not None and attach not in OPTIONAL_ATTACH_TYPES:
-        yield Need(kernel, f"attach type {attach}", spec.name)
+        # Older kernels ignore it for this type, and run the program as a plain classifier.
+        is_plain = attach.startswith("TCX_") and spec.section.removeprefix("?").startswith("tc/")
+        optional = "allowed" if is_plain else ""
+        yield Need(kernel, f"attach type {attach}", spec.name, optional=optional)
+    if attach == "TRACE_ITER" and spec.target in ITERATORS:
+        yield Need(ITERATORS[spec.target], f"iterator {spec.target}", spec.name)
     if spec.is_sleepable and spec.program_type != "SYSCALL":
-        yield Need((5, 10), "sleepable program", spec.name)
+        yield Need(_sleepable_since(program), "sleepable program", spec.name)
     if spec.has_frags:
         yield Need((5, 18), "xdp.frags", spec.name)
+
+
+def _sleepable_since(program: Program) -> Kernel:
+    spec = program.spec
+    rows = [row for row in SLEEPABLE_SINCE if row.program_type == spec.program_type]
+    for row in rows:
+        if spec.attach_type in row.attach_types or not row.attach_types:
+            return row.since
+    return _SLEEPABLE_SINCE_UNKNOWN
 
 
 def _instruction_needs(program: Program, used: Sequence[InstructionUse]) -> Iterator[Need]:
@@ -135,22 +122,30 @@ def _instruction_needs(program: Program, used: Sequence[InstructionUse]) -> Iter
             yield Need(use.facts.first_kernel, what, program.spec.name, use.function, use.slot)
 
 
-def _call_needs(program: Program, tested: frozenset[str]) -> Iterator[Need]:
+def _call_needs(
+    program: Program, tested: frozenset[str], struct_ops: Sequence[str]
+) -> Iterator[Need]:
     name = program.spec.name
     for call in program.calls:
-        place = (name, call.function, call.slot)
         if call.helper is not None:
             facts = HELPERS.get(call.helper)
-            if facts is None:
-                continue
-            optional = "tested" if facts.name in tested else ""
-            what = f"helper {helper_name(call.helper)}"
-            yield Need(facts.first_kernel, what, *place, optional, is_helper=True)
+            optional = "tested" if facts is not None and facts.name in tested else ""
+            yield from helper_need(program, call, optional, struct_ops)
+            yield from flag_needs(program, call)
         elif call.kernel_function is not None:
-            kernel = KERNEL_FUNCTIONS.get(call.kernel_function)
-            optional = "weak" if call.is_weak else ""
+            since, gone = GONE_KERNEL_FUNCTIONS.get(call.kernel_function, (None, None))
+            kernel = KERNEL_FUNCTIONS.get(call.kernel_function) or since
             if kernel is not None:
-                yield Need(kernel, f"kernel function {call.kernel_function}", *place, optional)
+                yield Need(
+                    kernel,
+                    f"kernel function {call.kernel_function}",
+                    name,
+                    call.function,
+                    call.slot,
+                    "weak" if call.is_weak else "",
+                    gone=gone,
+                    from_types=True,
+                )
 
 
 def _feature_needs(program: Program) -> Iterator[Need]:
@@ -192,7 +187,22 @@ def map_needs(object_file: ObjectFile, needs: Iterable[Need]) -> Iterator[Need]:
             yield Need((5, 2), "global variables")
             continue
         optional = "tested" if name == "RINGBUF" and rings_are_tested else ""
-        yield Need(kernel, f"map type {name}", optional=optional)
+        yield Need(kernel, f"map type {name}", optional=optional, from_types=True)
+        for need in map_flag_needs(spec):
+            yield replace(need, optional=optional)
+
+
+def struct_ops_needs(types: Iterable[str], *, is_link: bool) -> Iterator[Need]:
+    """What instances of ``struct_ops`` need, with or without programs.
+
+    Args:
+        is_link: one is in a section ``.struct_ops.link``.
+    """
+    for name in dict.fromkeys(name.partition("___")[0] for name in types):
+        kernel = STRUCT_OPS.get(name, PROGRAM_TYPES["STRUCT_OPS"])
+        yield Need(kernel, f"struct_ops type {name}")
+    if is_link:
+        yield Need(_STRUCT_OPS_LINK, "struct_ops that are attached by a link")
 
 
 def reasons_of(needs: Iterable[Need]) -> tuple[Reason, ...]:
@@ -211,13 +221,41 @@ def reasons_of(needs: Iterable[Need]) -> tuple[Reason, ...]:
             optional=need.optional,
         )
         for need in ordered
-        if need.kernel > _FIRST
+        if need.kernel > FIRST
     )
 
 
-def kernel_text(kernel: tuple[int, int]) -> str:
-    """As people write it: ``5.10``."""
-    return f"{kernel[0]}.{kernel[1]}"
+def limits_of(needs: Iterable[Need]) -> tuple[Limit, ...]:
+    """What later kernels have no more, the oldest limit first."""
+    found: dict[str, tuple[Kernel, Limit]] = {}
+    for need in needs:
+        if need.gone is not None and not need.optional:
+            last = release_before(need.gone)
+            limit = Limit(
+                kernel=kernel_text(last),
+                what=need.what,
+                program=need.program,
+                function=need.function,
+                slot=need.slot,
+            )
+            found.setdefault(need.what, (last, limit))
+    return tuple(limit for _, limit in sorted(found.values(), key=lambda each: each[0]))
+
+
+def refusals_of(needs: Iterable[Need]) -> tuple[Refusal, ...]:
+    """What no kernel loads, each once with its first place."""
+    found: dict[str, Refusal] = {}
+    for need in needs:
+        if need.refused and not need.optional:
+            refusal = Refusal(
+                what=need.refused,
+                hint=need.hint,
+                program=need.program,
+                function=need.function,
+                slot=need.slot,
+            )
+            found.setdefault(need.refused, refusal)
+    return tuple(found.values())
 
 
 def optional_reasons(needs: Iterable[Need], oldest: tuple[int, int]) -> tuple[Reason, ...]:

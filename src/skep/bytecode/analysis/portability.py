@@ -33,6 +33,7 @@ class _Facts:
     has_core: bool
     has_externs: bool
     slots: int
+    broken: tuple[str, ...]
 
     @property
     def helpers(self) -> frozenset[int]:
@@ -54,14 +55,14 @@ def _listed(names: Sequence[str]) -> str:
 
 def _kernel_only(facts: _Facts) -> Iterator[str]:
     """What no other runtime has."""
+    for what in facts.broken[:1]:
+        yield f"nothing runs its code: {what}"
     if facts.has_core:
         yield "it reads types of the Linux kernel (CO-RE)"
     if facts.report.kernel_functions:
         yield f"it calls functions of the Linux kernel: {_listed(facts.report.kernel_functions)}"
     elif facts.has_externs:
         yield "it refers to symbols or options of the Linux kernel"
-    if facts.program.missing:
-        yield f"it calls {facts.program.missing[0]}, which nothing provides"
 
 
 def _helpers_outside(facts: _Facts, allowed: frozenset[int]) -> Iterator[str]:
@@ -233,13 +234,20 @@ _RUNTIMES: Mapping[
 
 
 def runtimes_of(
-    object_file: ObjectFile, programs: Sequence[Program], reports: Sequence[ProgramReport]
+    object_file: ObjectFile,
+    programs: Sequence[Program],
+    reports: Sequence[ProgramReport],
+    broken: Sequence[tuple[str, ...]],
 ) -> tuple[Runtime, ...]:
-    """Every runtime for every program, in order of the programs."""
+    """Every runtime for every program, in order of the programs.
+
+    Args:
+        broken: why nothing runs the code, for each program.
+    """
     reading = {record.function for record in object_file.core_relocations}
     specs = {spec.name: spec for spec in object_file.maps}
     found = []
-    for program, report in zip(programs, reports, strict=True):
+    for program, report, wrong in zip(programs, reports, broken, strict=True):
         functions = [flow.function for flow in program.graph.functions]
         facts = _Facts(
             program,
@@ -248,6 +256,7 @@ def runtimes_of(
             has_core=any(function.name in reading for function in functions),
             has_externs=any(r.kind == "extern_address" for _, r in program.references),
             slots=sum(len(function.instructions) for function in functions),
+            broken=wrong,
         )
         for runtime, (speaks_against, conditions) in _RUNTIMES.items():
             reasons = tuple(speaks_against(facts))

@@ -16,7 +16,8 @@ class Reason(Part):
         function: function of the first place.
         slot: slot of the first place.
         optional: why it does not count: ``tested`` (the object asks for it first), ``weak`` (a
-            weak extern), ``not default`` (only in programs that are not loaded by default).
+            weak extern), ``not default`` (only in programs that are not loaded by default),
+            ``allowed`` (older kernels load the program without it).
     """
 
     kernel: str
@@ -25,6 +26,44 @@ class Reason(Part):
     function: str = ""
     slot: int | None = None
     optional: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit(Part):
+    """Why a kernel must not be newer.
+
+    Attributes:
+        kernel: the newest that still has it, ``major.minor``.
+        what: what later ones have no more.
+        program: a program that has it; empty if it is the object as a whole.
+        function: function of the first place.
+        slot: slot of the first place.
+    """
+
+    kernel: str
+    what: str
+    program: str = ""
+    function: str = ""
+    slot: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal(Part):
+    """Why no kernel loads it.
+
+    Attributes:
+        what: what is wrong.
+        hint: what to do about it; empty if there is nothing to say.
+        program: a program that has it; empty if it is the object as a whole.
+        function: function of the first place.
+        slot: slot of the first place.
+    """
+
+    what: str
+    hint: str = ""
+    program: str = ""
+    function: str = ""
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +179,10 @@ class Requirements(Part):
         attach: where each program attaches, as far as its section says.
         configuration: kernel options that must be set, as far as is known.
         to_set: what has to be said before it can be loaded or attached.
+        newest_kernel: ``major.minor`` of the newest that still has everything; ``None`` if nothing
+            that is needed went again.
+        newest_reasons: oldest kernel first.
+        refused: why no kernel loads it, as far as that is certain.
     """
 
     oldest_kernel: str
@@ -157,3 +200,6 @@ class Requirements(Part):
     attach: tuple[AttachTarget, ...] = ()
     configuration: tuple[ConfigurationNeed, ...] = ()
     to_set: tuple[ToSet, ...] = ()
+    newest_kernel: str | None = None
+    newest_reasons: tuple[Limit, ...] = ()
+    refused: tuple[Refusal, ...] = ()

@@ -1,27 +1,43 @@
 """What an object needs from a kernel, and what it leaves for others to say."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from skep.bytecode.analysis.attach_targets import attach_targets
-from skep.bytecode.analysis.core_needs import LineOf, core_needs, roots_of, tested_helpers
-from skep.bytecode.analysis.instruction_sets import InstructionUse
+from skep.bytecode.analysis.core_needs import (
+    LineOf,
+    core_needs,
+    records_of,
+    roots_of,
+    struct_ops_links,
+    struct_ops_types,
+    tested_helpers,
+)
+from skep.bytecode.analysis.instruction_sets import InstructionUse, all_uses
 from skep.bytecode.analysis.kernel_options import kernel_options
-from skep.bytecode.analysis.oldest_kernel import (
+from skep.bytecode.analysis.need import (
     Need,
     Places,
     kernel_text,
-    map_needs,
+    newest_of,
     oldest_of,
+    without_calls,
+)
+from skep.bytecode.analysis.oldest_kernel import (
+    limits_of,
+    map_needs,
     optional_reasons,
     program_needs,
     reasons_of,
+    refusals_of,
+    struct_ops_needs,
     unknown_uses,
-    without_calls,
 )
 from skep.bytecode.analysis.programs import Program, externs_of, kernel_variables
+from skep.bytecode.analysis.refusals import CodeChecks, code_refusals
 from skep.bytecode.analysis.report_needs import Requirements, Target, ToSet
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
-from skep.bytecode.linking.core.fixed import STABLE_TYPES
+from skep.bytecode.linking.core.fixed import must_be_applied
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.bytecode.objectfile.sections import classify
 
@@ -73,10 +89,19 @@ class Needs:
         self.programs = programs
         self.uses = uses
         self.presence = presence
-        self._own = [
-            program_needs(program, used, tested)
-            for program, used in zip(programs, uses, strict=True)
-        ]
+        types = struct_ops_types(object_file)
+        checks = CodeChecks()
+        self._broken: list[tuple[str, ...]] = []
+        self._own: list[list[Need]] = []
+        for program, used in zip(programs, uses, strict=True):
+            broken = list(code_refusals(program, used, checks))
+            own = [*program_needs(program, used, tested, types), *broken]
+            if program.spec.is_optional:
+                own = [replace(need, optional=need.optional or "not default") for need in own]
+            self._broken.append(tuple(need.refused for need in broken))
+            self._own.append(own)
+        is_link = struct_ops_links(object_file)
+        self._struct_ops = list(struct_ops_needs(types, is_link=is_link))
 
     def all(self, kept: Sequence[Places | None] | None = None) -> list[Need]:
         """All of them, with what does not count marked.
@@ -91,7 +116,7 @@ class Needs:
             for index, own in enumerate(self._own):
                 left = without_calls(own, answers[index], "tested")
                 needs += without_calls(left, kept[index] if kept else None, "switched off")
-            found.append([*needs, *map_needs(self.object_file, needs)])
+            found.append([*needs, *map_needs(self.object_file, needs), *self._struct_ops])
         return min(found, key=oldest_of)
 
     def oldest_kernel(self, index: int) -> str:
@@ -104,12 +129,37 @@ class Needs:
             )
         )
 
+    def broken(self, index: int) -> tuple[str, ...]:
+        """Why nothing runs the code of one program, whatever it runs on."""
+        return self._broken[index]
+
+
+def needs_left(
+    object_file: ObjectFile, programs: Sequence[Program], left: Sequence[Program]
+) -> list[Need]:
+    """What is needed where a kernel's answers drop parts of the code.
+
+    Args:
+        programs: as the object has them: what is wrong with code counts, reached or not.
+        left: the same, with the parts that one kernel reaches.
+    """
+    types = struct_ops_types(object_file)
+    checks = CodeChecks()
+    found: list[Need] = []
+    for whole, used in zip(programs, all_uses(programs), strict=True):
+        found += code_refusals(whole, used, checks)
+    tested = tested_helpers(object_file)
+    for program, used in zip(left, all_uses(left), strict=True):
+        # What a kernel's answers could not drop may still be behind a question.
+        found += program_needs(program, used, frozenset() if program.is_resolved else tested, types)
+    return [*found, *map_needs(object_file, found)]
+
 
 def requirements_of(found: Needs, line_of: LineOf) -> Requirements:
     """What the object's programs need."""
     object_file, programs, uses = found.object_file, found.programs, found.uses
     needs = found.all()
-    oldest = oldest_of(needs)
+    oldest, newest = oldest_of(needs), newest_of(needs)
     needs_btf = _needs_btf(object_file, programs)
     return Requirements(
         oldest_kernel=kernel_text(oldest),
@@ -135,6 +185,9 @@ def requirements_of(found: Needs, line_of: LineOf) -> Requirements:
         attach=attach_targets(programs),
         configuration=kernel_options(programs, object_file.maps, needs_btf=needs_btf == "yes"),
         to_set=tuple(_to_set(object_file, programs)),
+        newest_kernel=None if newest is None else kernel_text(newest),
+        newest_reasons=limits_of(needs),
+        refused=refusals_of(needs),
     )
 
 
@@ -171,10 +224,10 @@ def _needs_btf(object_file: ObjectFile, programs: Sequence[Program]) -> str:
         extern.kind in {"kfunc", "kernel_variable"} and not extern.is_weak for extern in externs
     ):
         return "yes"
-    roots = frozenset(roots_of(object_file, programs))
-    if roots - STABLE_TYPES:
+    records = list(records_of(object_file, programs))
+    if any(map(must_be_applied, records)):
         return "yes"
-    return "formally" if roots else "no"
+    return "formally" if records else "no"
 
 
 def _targets(programs: Sequence[Program]) -> Iterator[Target]:

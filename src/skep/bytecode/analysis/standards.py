@@ -38,19 +38,27 @@ _UNRESOLVED = "data flow could not follow the program"
 
 
 def standards_of(
-    object_file: ObjectFile, preparation: Preparation, reports: Sequence[ProgramReport]
+    object_file: ObjectFile,
+    preparation: Preparation,
+    reports: Sequence[ProgramReport],
+    broken: Sequence[tuple[str, ...]],
 ) -> tuple[Standard, ...]:
-    """The standards that are meant for each program's type, in order of the programs."""
+    """The standards that are meant for each program's type, in order of the programs.
+
+    Args:
+        broken: why nothing runs the code, for each program.
+    """
     found = []
-    for program, report in zip(preparation.programs, reports, strict=True):
+    for program, report, wrong in zip(preparation.programs, reports, broken, strict=True):
+        refused = [f"no kernel loads it: {what}" for what in wrong[:1]]
         name = program.spec.name
         program_type = program.spec.program_type
         if program_type in _PASSES:
-            reasons = list(_l3af_reasons(object_file, preparation, program, report))
+            reasons = refused + list(_l3af_reasons(object_file, preparation, program, report))
             facts = tuple(_l3af_facts(program, report)) if not reasons else ()
             found.append(_standard(name, L3AF, reasons, facts))
         if program_type == "XDP":
-            reasons = list(_libxdp_reasons(object_file, program))
+            reasons = refused + list(_libxdp_reasons(object_file, program))
             configuration = run_configuration(object_file.types, name)
             facts = (
                 f"priority {configuration.priority}",
@@ -58,7 +66,7 @@ def standards_of(
                 *(("supports fragments",) if program.spec.has_frags else ()),
             )
             found.append(_standard(name, LIBXDP, reasons, facts if not reasons else ()))
-            found.append(_standard(name, SKEP, list(_skep_reasons(program, report))))
+            found.append(_standard(name, SKEP, refused + list(_skep_reasons(program, report))))
     return tuple(found)
 
 
@@ -236,8 +244,6 @@ def _skep_reasons(program: Program, report: ProgramReport) -> Iterator[str]:
     stack = _own_stack(program)
     if stack > MOST_MEMBER_STACK_BYTES:
         yield f"it uses {stack} bytes of stack; a chain leaves {MOST_MEMBER_STACK_BYTES}"
-    if program.graph.missing or program.missing:
-        yield f"it calls {(*program.graph.missing, *program.missing)[0]}, which nothing provides"
     if report.is_resolved and report.exit_values == ():
         yield "it never returns"
 

@@ -28,6 +28,10 @@ _IDENTITY_BYTES = 32
 _ENUMS = frozenset({Kind.ENUM, Kind.ENUM64})
 
 
+_BIG_ENDIAN = b"\xeb\x9f"
+"""How the section of a big-endian kernel begins."""
+
+
 class KernelTypes:
     """Types of one kernel.
 
@@ -48,12 +52,12 @@ class KernelTypes:
 
     @classmethod
     def build(cls, raw: bytes) -> Self:
-        """Walk over all types of a little-endian ``.BTF`` section.
+        """Walk over all types of a ``.BTF`` section of either byte order.
 
         Raises:
             MalformedBtf: see :func:`skep.bytecode.btf.table.read_btf`.
         """
-        table = read_btf(raw, "little")
+        table = read_btf(raw, "big" if raw[:2] == _BIG_ENDIAN else "little")
         return cls(table, array("Q", sorted(table.name_marks(_mark))))
 
     @classmethod

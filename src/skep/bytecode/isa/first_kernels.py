@@ -211,6 +211,7 @@ OPTIONAL_ATTACH_TYPES = frozenset(
         "FLOW_DISSECTOR",
         "XDP",
         "SK_SKB_VERDICT",
+        "SK_REUSEPORT_SELECT",
     }
 )
 """Older kernels accept 0 instead: these do not raise the oldest kernel."""

@@ -93,7 +93,7 @@ from skep.bytecode.objectfile.model import CoreRelocation, Extern, MapSpec, Obje
         pytest.param(
             [],
             {"is_sleepable": True, "program_type": "KPROBE"},
-            "5.10",
+            "6.0",
             "sleepable",
             id="sleepable",
         ),
@@ -282,3 +282,133 @@ def test_records_of_functions_nobody_reaches_do_not_count() -> None:
     record = CoreRelocation("other", 0, 1, "task_struct", "0:1", 0)
     objects = replace(one_program(leave(2)), core_relocations=(record,))
     assert analyse(objects).requirements.needs_btf == "no"
+
+
+@pytest.mark.parametrize(
+    ("root", "kind", "expected"),
+    [
+        pytest.param("xdp_md", 0, "formally", id="where-a-field-is"),
+        pytest.param("xdp_md", 2, "yes", id="whether-there-is-a-field"),
+        pytest.param("iphdr", 8, "yes", id="whether-there-is-a-type"),
+        pytest.param("iphdr", 6, "no", id="its-own-type"),
+    ],
+)
+def test_a_question_the_linker_needs_types_for_needs_btf(
+    root: str, kind: int, expected: str
+) -> None:
+    record = CoreRelocation("main", 0, 1, root, "0:1", kind)
+    objects = replace(one_program(leave(2)), core_relocations=(record,))
+    assert analyse(objects).requirements.needs_btf == expected
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "kernel"),
+    [
+        pytest.param("iter/task", {"attach_type": "TRACE_ITER"}, "5.8", id="iterator"),
+        pytest.param("iter/unix", {"attach_type": "TRACE_ITER"}, "5.15", id="later-iterator"),
+        pytest.param("iter/dmabuf", {"attach_type": "TRACE_ITER"}, "6.16", id="newest-iterator"),
+        pytest.param("iter/else", {"attach_type": "TRACE_ITER"}, "5.8", id="unknown-iterator"),
+        pytest.param(
+            "iter.s/task",
+            {"attach_type": "TRACE_ITER", "is_sleepable": True},
+            "5.18",
+            id="sleepable-iterator",
+        ),
+        pytest.param(
+            "fentry.s/x",
+            {"attach_type": "TRACE_FENTRY", "is_sleepable": True},
+            "5.10",
+            id="fentry.s",
+        ),
+        pytest.param(
+            "kprobe.multi/x",
+            {"program_type": "KPROBE", "attach_type": "TRACE_KPROBE_MULTI"},
+            "5.18",
+            id="kprobe.multi",
+        ),
+        pytest.param(
+            "uprobe.session/x",
+            {"program_type": "KPROBE", "attach_type": "TRACE_UPROBE_SESSION"},
+            "6.13",
+            id="uprobe.session",
+        ),
+        pytest.param(
+            "tc/ingress",
+            {"program_type": "SCHED_CLS", "attach_type": "TCX_INGRESS"},
+            "4.1",
+            id="tc-without-tcx",
+        ),
+        pytest.param(
+            "tcx/ingress",
+            {"program_type": "SCHED_CLS", "attach_type": "TCX_INGRESS"},
+            "6.6",
+            id="tcx",
+        ),
+        pytest.param(
+            "sk_reuseport",
+            {"program_type": "SK_REUSEPORT", "attach_type": "SK_REUSEPORT_SELECT"},
+            "4.19",
+            id="attach-type-older-kernels-ignore",
+        ),
+    ],
+)
+def test_ways_of_attaching_have_a_first_kernel(
+    section: str, settings: dict[str, object], kernel: str
+) -> None:
+    given: dict[str, object] = {"program_type": "TRACING", **settings}
+    report = analysed(leave(0), section=section, **given)
+    assert report.requirements.oldest_kernel == kernel
+
+
+def test_an_attach_type_older_kernels_ignore_is_listed_as_optional() -> None:
+    report = analysed(
+        leave(0), section="tc/egress", program_type="SCHED_CLS", attach_type="TCX_EGRESS"
+    )
+    (optional,) = report.requirements.optional
+    assert (optional.kernel, optional.optional) == ("6.6", "allowed")
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "kernel"),
+    [
+        ("tcp_congestion_ops", ".struct_ops", "5.6"),
+        ("tcp_congestion_ops", ".struct_ops.link", "6.4"),
+        ("sched_ext_ops", ".struct_ops.link", "6.12"),
+        ("sched_ext_ops___v2", ".struct_ops.link", "6.12"),
+        ("Qdisc_ops", ".struct_ops", "6.16"),
+        ("new_ops", ".struct_ops", "5.6"),
+    ],
+)
+def test_instances_of_struct_ops_count_without_a_program(
+    name: str, section: str, kernel: str
+) -> None:
+    builder = BtfBuilder()
+    struct = builder.struct(name, 8, [])
+    variable = builder.variable("mine", struct)
+    builder.datasec(section, [(variable, 0, 8)])
+    needs = analyse(with_types(object_file([], []), builder)).requirements
+    assert needs.oldest_kernel == kernel
+
+
+@pytest.mark.parametrize(
+    ("name", "oldest", "newest"),
+    [
+        ("hid_bpf_attach_prog", "6.3", "6.10"),
+        ("scx_bpf_dispatch", "6.12", "6.16"),
+        ("bpf_cpumask_any", "6.3", "6.4"),
+        ("bpf_wq_set_callback_impl", "6.10", "6.19"),
+        ("bpf_rcu_read_lock", "6.2", None),
+    ],
+)
+def test_a_kernel_function_that_went_gives_a_newest_kernel(
+    name: str, oldest: str, newest: str | None
+) -> None:
+    needs = analysed(kernel_call(name), leave(0), program_type="SYSCALL").requirements
+    assert (needs.oldest_kernel, needs.newest_kernel) == (oldest, newest)
+    assert [limit.kernel for limit in needs.newest_reasons] == ([newest] if newest else [])
+
+
+def test_a_weak_kernel_function_that_went_does_not_count() -> None:
+    extern = Extern("scx_bpf_dispatch", "kfunc", is_weak=True)
+    report = analysed(kernel_call("scx_bpf_dispatch"), leave(0), externs=[extern])
+    assert report.requirements.newest_kernel is None

@@ -1,0 +1,95 @@
+"""Needs of values: flags of calls and of maps, and what a program returns.
+
+A kernel refuses or ignores bits it does not know, and its verifier refuses exit values outside a
+range that grew. Only values that data flow knows are looked at.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from skep.bytecode.analysis.need import FIRST, Kernel, Need
+from skep.bytecode.analysis.programs import Call, Program, exit_numbers, helper_name
+from skep.bytecode.analysis.values import MASK64, Value, constants
+from skep.bytecode.isa.first_kernels import ATTACH_TYPES, PROGRAM_TYPES
+from skep.bytecode.isa.kernel_features import EXIT_RANGES, HELPER_FLAGS, MAP_FLAGS, ExitRange
+from skep.bytecode.objectfile.model import MapSpec
+
+_BY_HELPER = {
+    helper: [row for row in HELPER_FLAGS if row.helper == helper]
+    for helper in {row.helper for row in HELPER_FLAGS}
+}
+_BOOLEAN_HOOKS = frozenset({"audit_rule_known", "inode_xattr_skipcap"})
+
+
+def flag_needs(program: Program, call: Call) -> Iterator[Need]:
+    """Bits in arguments of a helper that later kernels know."""
+    helper = call.helper
+    rows = _BY_HELPER.get(helper) if helper is not None else None
+    if helper is None or rows is None:
+        return
+    for given in program.arguments(call):
+        for row in rows:
+            if any(number & row.bits for number in _numbers(given[row.argument - 1])):
+                yield Need(
+                    row.since,
+                    f"{helper_name(helper)} with {row.what}",
+                    program.spec.name,
+                    call.function,
+                    call.slot,
+                    is_call=True,
+                )
+
+
+def _numbers(value: Value) -> list[int]:
+    known = constants(value)
+    return [] if known is None else [number for number in known if number <= MASK64]
+
+
+def map_flag_needs(spec: MapSpec) -> Iterator[Need]:
+    """Flags of creation that later kernels know."""
+    for bit, (name, since) in MAP_FLAGS.items():
+        if spec.flags & bit and since > FIRST:
+            yield Need(since, f"map {spec.name} with {name}")
+
+
+def exit_needs(program: Program) -> Iterator[Need]:
+    """Exit values that only some kernels' verifiers accept, or none."""
+    ranges = ranges_of(program)
+    exits = program.exits()
+    if not ranges or exits is None:
+        return
+    entry = program.graph.functions[0].function.name
+    for slot, value in exits:
+        known = exit_numbers(value)
+        if known is None or known[1]:
+            continue
+        for number in sorted(known[0]):
+            yield from _exit_need(program, ranges, number, (entry, slot))
+
+
+def ranges_of(program: Program) -> list[ExitRange]:
+    """Ranges the verifier checks the program's exit values against; empty if it does not."""
+    spec = program.spec
+    rows = [row for row in EXIT_RANGES if row.program_type == spec.program_type]
+    named = [row for row in rows if spec.attach_type in row.attach_types]
+    if spec.program_type == "LSM" and spec.target in _BOOLEAN_HOOKS:
+        return [row._replace(low=0, high=1) for row in named]
+    return named or [row for row in rows if not row.attach_types]
+
+
+def _exit_need(
+    program: Program, ranges: list[ExitRange], number: int, place: tuple[str, int]
+) -> Iterator[Need]:
+    spec = program.spec
+    attach = spec.attach_type or spec.program_type or ""
+    first = max(PROGRAM_TYPES.get(spec.program_type or "", FIRST), ATTACH_TYPES.get(attach, FIRST))
+    need = Need(first, f"exit value {number} at {attach}", spec.name, *place)
+    accepted: list[Kernel] = [row.since for row in ranges if row.low <= number <= row.high]
+    checked = max(row.checked for row in ranges)
+    if accepted:
+        if min(accepted) > first:
+            yield replace(need, kernel=min(accepted))
+    elif checked > first:
+        yield replace(need, gone=checked)
+    else:
+        yield replace(need, refused=f"exit value {number} is not allowed at {attach}")
