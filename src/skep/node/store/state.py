@@ -10,7 +10,8 @@ from typing import Self
 from skep.chains.deployment import Deployment, TrustDecision
 from skep.hooks.table import HookTarget
 from skep.node.records import Installed, JournalEntry, Measured
-from skep.node.store.database import NodeDatabaseDamaged, open_database, translating_errors
+from skep.node.store.database import open_database
+from skep.schema_steps import DatabaseDamaged, translating_errors
 
 _COLUMNS = (
     "name, reference, digest, program, hook, target, place, run_on, settings, policy, signer, "
@@ -21,11 +22,16 @@ _KEEP_ENTRIES = 10_000  # of the journal; some megabytes
 
 
 class SqliteState:
-    """Implements the ``State`` port."""
+    """Implements the ``State`` port.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the database.
+        reading: only to look; see :func:`~skep.node.store.database.open_database`.
+    """
+
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
         self._path = path
-        self._connection = open_database(path)
+        self._connection = open_database(path, reading=reading)
 
     def __enter__(self) -> Self:
         return self
@@ -41,7 +47,7 @@ class SqliteState:
         """Committed deployments, ascending by hook target, order and name.
 
         Raises:
-            NodeDatabaseDamaged: a row is not what was written.
+            DatabaseDamaged: a row is not what was written.
         """
         query = f"SELECT {_COLUMNS} FROM deployments ORDER BY hook, target, place, name"  # noqa: S608 - the columns are constants above
         with translating_errors(self._path):
@@ -145,8 +151,8 @@ class SqliteState:
         except (ValueError, TypeError) as error:
             raise self._damaged(error) from error
 
-    def _damaged(self, error: Exception) -> NodeDatabaseDamaged:
-        return NodeDatabaseDamaged(
+    def _damaged(self, error: Exception) -> DatabaseDamaged:
+        return DatabaseDamaged(
             f"{self._path} has a row that Skep did not write: {error}",
             hint="restore it from a backup, or move it away and install again",
         )
