@@ -53,7 +53,7 @@ OLD = [
     for version in range(1, kind.schema.version)
 ]
 # What a step is allowed to add to a table of before.
-ADDED: dict[tuple[str, str], set[str]] = {}
+ADDED = {("node", "deployments"): {"consent"}}
 ADDED_ROWS = {("marketplace", "schema_version"): [{"version": 2}]}
 
 
@@ -118,16 +118,18 @@ def test_many_processes_open_an_old_database_at_once(
     assert header(path)[1] == kind.schema.version
 
 
-def test_deployments_of_before_are_read(tmp_path: Path) -> None:
+def test_deployments_of_before_are_read_and_have_no_consent(tmp_path: Path) -> None:
     with SqliteState(restore("node-1", tmp_path / "old.db")) as state:
         found = {one.deployment.name: one for one in state.installed()}
         assert list(found) == ["ratelimiting", "port-filter", "second"]
+        assert {one.consent for one in found.values()} == {None}
         assert dict(found["ratelimiting"].deployment.settings) == {
             "ports": "80,443",
             "rate": "50/s",
         }
         assert found["second"].deployment.accepts_unsigned
         assert [entry.outcome for entry in state.history()] == ["done"] * 6
+        assert state.consents() == ()
 
 
 def test_looking_at_an_old_database_writes_nothing(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport, Permission
-from skep.bytecode.objectfile.reading import read_object
 from skep.chains.ordering import in_order, place
 from skep.chains.planning import HookOccupied, HookTargetMissing
 from skep.errors import Malformed
 from skep.hooks.table import HookTarget, find_hook
+from skep.node.consenting import Need, find_needs
 from skep.node.installing import InstallRequest, declare
+from skep.node.labels import derive_reports
 from skep.node.packages import VerifiedPackage
 from skep.node.ports import KernelFacts, NoSuchInterface
 from skep.node.services import Services
@@ -74,6 +74,7 @@ class Preview:
         permissions: of all objects, most severe first as derived.
         settings: each of the package's.
         chain: members after installing, in order.
+        needs: what consent is needed for: the newcomer, and members whose label exceeds theirs.
     """
 
     package: VerifiedPackage
@@ -88,6 +89,7 @@ class Preview:
     permissions: tuple[Permission, ...]
     settings: tuple[PreviewSetting, ...]
     chain: tuple[ChainPlace, ...]
+    needs: tuple[Need, ...]
 
     @property
     def accepts_unsigned(self) -> bool:
@@ -126,14 +128,11 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
     current = [one.deployment for one in services.state.installed()]
     newcomer = declare(package, request, current)
     services.packages.linked(newcomer)  # settings and objects that do not fit are told now
-    after = in_order(place(current, newcomer, request.placement), request.on)
+    placed = place(current, newcomer, request.placement)
+    after = in_order(placed, request.on)
     _check_target(services, request.on)
     content = package.content
-    types = content.metadata.program_types
-    reports = {
-        name: analyse(read_object(data), program_types=types)
-        for name, data in sorted(content.objects.items())
-    }
+    reports = derive_reports(content)
     hook = find_hook(request.on.hook)
     needs = [KernelVersion.parse(r.requirements.oldest_kernel) for r in reports.values()]
     return Preview(
@@ -151,6 +150,7 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
         permissions=_permissions(reports),
         settings=_settings(content, request),
         chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
+        needs=find_needs(services, placed, request.on),
     )
 
 

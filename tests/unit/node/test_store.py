@@ -1,12 +1,14 @@
 """The database: what was committed, and files of every age and kind."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.builders.deployments import deployment
 
-from skep.node.records import Installed, Measured
+from skep.bytecode.analysis.growth import Granted
+from skep.node.records import Consent, ConsentRecord, Installed, Measured
 from skep.node.store.state import SqliteState
 from skep.schema_steps import DatabaseDamaged, DatabaseUnavailable
 
@@ -90,3 +92,105 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
         state.installed()
         state.unfinished()
     assert path.read_bytes() == before
+
+
+# Consent
+
+CONSENT = Consent(
+    at=AT,
+    person="alice (as root)",
+    how="question",
+    digest="sha256:ab",
+    taxonomy=2,
+    shown=(Granted("net.drop", "interface", "possible", "high"),),
+    package=(Granted("net.drop", "interface", "declared", "high"),),
+)
+AGREED = replace(ONE, consent=CONSENT)
+
+
+def committed(path: Path, *installed: Installed) -> Path:
+    with SqliteState(path) as state:
+        state.commit(state.begin("install", [], AT), installed, AT)
+    return path
+
+
+def test_a_consent_is_there_in_a_new_process(tmp_path: Path) -> None:
+    with SqliteState(committed(tmp_path / "node.db", AGREED)) as state:
+        assert state.installed() == (AGREED,)
+        assert state.consents() == (
+            ConsentRecord("given", "limit", "skep/limit:1.0.0", CONSENT, 1),
+        )
+
+
+def test_a_consent_that_stays_is_no_new_record(tmp_path: Path) -> None:
+    path = committed(tmp_path / "node.db", AGREED)
+    committed(path, AGREED)
+    committed(path, replace(AGREED, consent=replace(CONSENT, person="bob")))
+    with SqliteState(path) as state:
+        assert [each.consent.person for each in state.consents()] == ["bob", "alice (as root)"]
+
+
+def test_records_outlive_their_deployment_and_a_new_one_gets_its_own(tmp_path: Path) -> None:
+    path = committed(tmp_path / "node.db", AGREED)
+    committed(path)
+    with SqliteState(path) as state:
+        assert state.installed() == ()
+        assert len(state.consents()) == 1
+    committed(path, AGREED)
+    with SqliteState(path) as state:
+        assert [each.number for each in state.consents()] == [2, 1]
+
+
+def test_a_commit_that_fails_leaves_no_consent(tmp_path: Path) -> None:
+    path = committed(tmp_path / "node.db")
+    with SqliteState(path) as state:
+        with pytest.raises(DatabaseDamaged):
+            state.commit(state.begin("install", [], AT), [AGREED, AGREED], AT)
+        assert state.consents() == ()
+
+
+def test_what_the_latest_record_says_is_not_repeated(tmp_path: Path) -> None:
+    refused = ConsentRecord("refused", "limit", "skep/limit:1.0.0", CONSENT)
+    later = replace(refused, consent=replace(CONSENT, at="2026-11-24T08:00:00Z"))
+    exceeded = replace(refused, outcome="exceeded")
+    with SqliteState(tmp_path / "node.db") as state:
+        state.note_consents([refused, later, exceeded, later])
+        assert [each.outcome for each in state.consents()] == ["refused", "exceeded", "refused"]
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE consents SET outcome = 'given'", "DELETE FROM consents"]
+)
+def test_records_of_consent_are_never_changed(tmp_path: Path, change: str) -> None:
+    path = committed(tmp_path / "node.db", AGREED)
+    connection = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="never"):
+        connection.execute(change)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(("refused", "limit", "question", "[]"), id="refused"),
+        pytest.param(("given", "filter", "question", "[]"), id="for-another"),
+        pytest.param(("given", "limit", "question", "[1]"), id="no-permission"),
+        pytest.param(("given", "limit", "question", '[["net.drop"]]'), id="half-a-permission"),
+        pytest.param(("given", "limit", "question", "{"), id="no-json"),
+    ],
+)
+def test_a_record_that_gives_no_consent_is_told_and_never_guessed(
+    tmp_path: Path, record: tuple[str, ...]
+) -> None:
+    path = committed(tmp_path / "node.db", AGREED)
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "INSERT INTO consents (outcome, deployment, how, shown, at, reference, digest, person,"
+        " taxonomy, package) VALUES (?, ?, ?, ?, '', '', '', '', 1, '[]')",
+        record,
+    )
+    connection.execute("UPDATE deployments SET consent = 2")
+    connection.commit()
+    connection.close()
+    with SqliteState(path) as state, pytest.raises(DatabaseDamaged):
+        state.installed()

@@ -43,8 +43,34 @@ _DEPLOYMENTS_AND_JOURNAL = """
     CREATE INDEX journal_unfinished ON journal (number) WHERE ended_at IS NULL;
 """
 
+# An audit record: rows are added and never changed. A deployment names the row that allows it;
+# deployments from before have none.
+_CONSENTS = """
+    CREATE TABLE consents (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        outcome TEXT NOT NULL CHECK (outcome IN ('given', 'refused', 'exceeded')),
+        deployment TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        person TEXT NOT NULL,
+        how TEXT NOT NULL CHECK (how IN ('question', 'yes', '')),
+        taxonomy INTEGER NOT NULL,
+        shown TEXT NOT NULL,
+        package TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX consents_by_deployment ON consents (deployment, number);
+    CREATE TRIGGER consents_never_change BEFORE UPDATE ON consents BEGIN
+        SELECT RAISE(ABORT, 'records of consent are never changed');
+    END;
+    CREATE TRIGGER consents_never_go BEFORE DELETE ON consents BEGIN
+        SELECT RAISE(ABORT, 'records of consent are never deleted');
+    END;
+    ALTER TABLE deployments ADD COLUMN consent INTEGER REFERENCES consents (number);
+"""
+
 # Never edit a step that was released; add one, and a fixture of the version before it.
-SCHEMA = Schema("database of a node", APPLICATION_ID, (_DEPLOYMENTS_AND_JOURNAL,))
+SCHEMA = Schema("database of a node", APPLICATION_ID, (_DEPLOYMENTS_AND_JOURNAL, _CONSENTS))
 
 
 def open_database(path: Path, *, reading: bool = False) -> sqlite3.Connection:
