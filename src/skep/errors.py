@@ -84,6 +84,12 @@ class NotPermitted(SkepError):
     family = "not-permitted"
 
 
+class NeedsConsent(SkepError):
+    """Somebody must agree first, on a terminal or with ``--yes``; nothing was changed."""
+
+    family = "consent"
+
+
 @dataclass(frozen=True, slots=True)
 class FamilyCodes:
     """How a family leaves the process.
@@ -109,6 +115,7 @@ FAMILIES: Mapping[str, FamilyCodes] = MappingProxyType(
         "unsupported": FamilyCodes(8, 501),
         "unavailable": FamilyCodes(9, 503),
         "not-permitted": FamilyCodes(10, 401),
+        "consent": FamilyCodes(11, 428),
     }
 )
 

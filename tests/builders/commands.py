@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.builders.terminals import Seen, at_terminal
+
 COMMAND = [sys.executable, "-m", "skep"]
 
 
@@ -54,6 +56,22 @@ class Skep:
             check=False,
         )
         return Ran(finished.returncode, finished.stdout, finished.stderr)
+
+    def at_terminal(
+        self,
+        *arguments: object,
+        keys: str,
+        out_elsewhere: bool = False,
+        errors_elsewhere: bool = False,
+    ) -> Seen:
+        """Run a command at a terminal, and press keys when it asks."""
+        return at_terminal(
+            [*COMMAND, *map(str, arguments)],
+            keys,
+            environment=self.variables,
+            out_elsewhere=out_elsewhere,
+            errors_elsewhere=errors_elsewhere,
+        )
 
     def ok(self, *arguments: object) -> Ran:
         """Run a command that must succeed."""

@@ -19,6 +19,7 @@ from skep.chains.deployment import TrustDecision
 from skep.chains.ordering import Last, Placement
 from skep.digests import Digest
 from skep.hooks.table import HookTarget
+from skep.node.consenting import Answer, YesToAll
 from skep.node.installing import InstallReport, InstallRequest
 from skep.node.node import Node
 from skep.node.playground import Playground
@@ -59,6 +60,9 @@ def stock(settings: NodeSettings, *names: str, by: str = "publisher") -> dict[st
     return found
 
 
+YES = YesToAll("tester")
+
+
 @dataclass
 class LiveNode:
     """A node, and the interface its programs run on."""
@@ -81,6 +85,7 @@ class LiveNode:
         *,
         placement: Placement = Last(),  # noqa: B008 - frozen and empty
         policy: TrustDecision = "require-key",
+        answer: Answer = YES,
         settings: Mapping[str, str] | None = None,
     ) -> InstallRequest:
         return InstallRequest(
@@ -89,6 +94,7 @@ class LiveNode:
             placement=placement,
             policy=policy,
             settings=settings or {},
+            answer=answer,
         )
 
     def install(

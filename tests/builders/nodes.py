@@ -12,12 +12,15 @@ from skep.chains.ordering import Last, Placement
 from skep.hooks.table import parse_hook_target
 from skep.node.changing import change
 from skep.node.composing import compose
+from skep.node.consenting import Answer, YesToAll
 from skep.node.installing import InstallRequest, install
 from skep.node.recovering import recover
 from skep.node.removing import remove
 from skep.node.services import Services
 from skep.node.store.state import SqliteState
 from skep.packages.references import parse_reference
+
+YES = YesToAll("tester")
 
 __all__ = ["FakeNode", "change", "recover", "remove"]
 
@@ -46,9 +49,11 @@ class FakeNode:
         on: str = "xdp:eth0",
         placement: Placement = Last(),  # noqa: B008 - frozen and empty
         fault: Fault | None = None,
+        answer: Answer = YES,
         **settings: str,
     ) -> None:
-        install(self.services(fault), request(package, on=on, placement=placement, **settings))
+        asked = request(package, on=on, placement=placement, answer=answer, **settings)
+        install(self.services(fault), asked)
 
     def names(self, on: str = "xdp:eth0") -> list[str]:
         """Committed deployments on a hook target."""
@@ -69,6 +74,11 @@ class FakeNode:
         assert self.kernel.snapshot() == before
         assert entry not in [each.number for each in self.state.unfinished()]
         assert self.kernel.open_programs() == []
+        # Nothing runs without the consent it was given, and no other record allows anything.
+        given = {(r.deployment, r.consent) for r in self.state.consents() if r.outcome == "given"}
+        for one in self.state.installed():
+            assert one.consent is not None
+            assert (one.deployment.name, one.consent) in given
 
 
 def request(
@@ -76,6 +86,7 @@ def request(
     *,
     on: str = "xdp:eth0",
     placement: Placement = Last(),  # noqa: B008 - frozen and empty
+    answer: Answer = YES,
     **settings: str,
 ) -> InstallRequest:
     return InstallRequest(
@@ -83,4 +94,5 @@ def request(
         parse_hook_target(on),
         placement=placement,
         settings=settings,
+        answer=answer,
     )

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.catalogue import FakeCatalogue
 
 from skep.digests import Digest
-from skep.marketplace.registry.errors import ManifestUnknown, StoreTooNew, VersionTaken
+from skep.marketplace.registry.errors import ManifestUnknown, VersionTaken
 from skep.marketplace.registry.ports import Catalogue
 from skep.marketplace.registry.records import (
     ManifestRecord,
@@ -23,6 +23,7 @@ from skep.marketplace.registry.records import (
 from skep.marketplace.registry.store.catalogue import SqliteCatalogue
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.media_types import MANIFEST
+from skep.schema_steps import DatabaseTooNew
 from skep.versions import Version
 
 NOW = datetime(2026, 11, 23, 8, 0, 0, tzinfo=UTC)
@@ -294,10 +295,9 @@ def test_a_database_is_there_again_after_closing(tmp_path: Path) -> None:
 def test_a_database_of_a_later_version_is_refused(tmp_path: Path) -> None:
     SqliteCatalogue(tmp_path / "c.sqlite").close()
     connection = sqlite3.connect(tmp_path / "c.sqlite")
-    connection.execute("INSERT INTO schema_version VALUES (99)")
-    connection.commit()
+    connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(StoreTooNew, match="99"):
+    with pytest.raises(DatabaseTooNew, match="99"):
         SqliteCatalogue(tmp_path / "c.sqlite")
 
 

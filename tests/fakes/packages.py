@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from tests.builders.deployments import array_map, hash_map, returning, rodata
 from tests.builders.published import make_package, toml
 
+from skep.bytecode.analysis.growth import Granted
 from skep.bytecode.linking.plan import ProgramPlan
 from skep.chains.deployment import Deployment, TrustDecision
 from skep.chains.fingerprints import map_pin_name
 from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.digests import Digest
 from skep.errors import UsageError
+from skep.node.labels import Label
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.packages.opening import open_package
 from skep.packages.references import Reference
@@ -20,6 +22,8 @@ from skep.trust.verifying import Evidence
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 FINGERPRINT = "SHA256:" + "9f" * 32
+
+DROPS = Granted("net.drop", "interface", "declared", "high")
 
 SETTINGS = """
 [settings.rate]
@@ -46,6 +50,8 @@ class FakePackages:
         refused: packages whose program the kernel refuses.
         gone: packages that are not on this node any more.
         opened: what was opened and linked, in order.
+        labels: what a package may do on this node, by package, or by package and its constant.
+        compiled: what a package may do as compiled, by package; as on this node if not said.
     """
 
     def __init__(self) -> None:
@@ -53,6 +59,8 @@ class FakePackages:
         self.refused: set[str] = set()
         self.gone: set[str] = set()
         self.opened: list[str] = []
+        self.labels: dict[str | tuple[str, str], tuple[Granted, ...]] = {}
+        self.compiled: dict[str, tuple[Granted, ...]] = {}
 
     def open(
         self,
@@ -93,6 +101,13 @@ class FakePackages:
                 ),
             ),
         )
+
+    def label(self, deployment: Deployment) -> Label:
+        package = deployment.reference.partition(":")[0]
+        self._check(package, deployment.policy)
+        constant = dict(deployment.settings).get("constant", "1")
+        shown = self.labels.get((package, constant), self.labels.get(package, (DROPS,)))
+        return Label(1, shown, self.compiled.get(package, shown))
 
     def _program(self, package: str) -> ProgramPlan:
         good = returning(2, "prog")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from skep.node.records import Installed, JournalEntry
+from skep.node.records import ConsentRecord, Installed, JournalEntry, says_the_same
 
 
 class MemoryState:
@@ -12,6 +12,7 @@ class MemoryState:
     def __init__(self) -> None:
         self._installed: tuple[Installed, ...] = ()
         self._journal: dict[int, JournalEntry] = {}
+        self._consents: list[ConsentRecord] = []
 
     def installed(self) -> tuple[Installed, ...]:
         return tuple(
@@ -27,6 +28,11 @@ class MemoryState:
         return number
 
     def commit(self, entry: int, installed: Sequence[Installed], at: str) -> None:
+        before = {one.deployment.name: one.consent for one in self._installed}
+        for one in installed:
+            name, reference = one.deployment.name, one.deployment.reference
+            if one.consent is not None and one.consent != before.get(name):
+                self._add(ConsentRecord("given", name, reference, one.consent))
         self._installed = tuple(installed)
         self.end(entry, "done", at)
 
@@ -38,3 +44,15 @@ class MemoryState:
 
     def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         return tuple(reversed(self._journal.values()))[:limit]
+
+    def consents(self, limit: int = 100) -> tuple[ConsentRecord, ...]:
+        return tuple(reversed(self._consents))[:limit]
+
+    def note_consents(self, records: Sequence[ConsentRecord]) -> None:
+        for record in records:
+            latest = next((r for r in self.consents() if r.deployment == record.deployment), None)
+            if latest is None or not says_the_same(latest, record):
+                self._add(record)
+
+    def _add(self, record: ConsentRecord) -> None:
+        self._consents.append(replace(record, number=len(self._consents) + 1))

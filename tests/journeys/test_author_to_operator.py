@@ -64,10 +64,13 @@ def test_an_operator_runs_changes_and_removes_a_chain(
     skep: Skep, interface: str, far_end: socket
 ) -> None:
     on = f"xdp:{interface}"
-    first = skep.ok("install", "skep/port-filter", "--on", on, "--set", "ports=9")
+    first = skep.ok("install", "skep/port-filter", "--on", on, "--set", "ports=9", "--yes")
     assert "may" in first.err
     assert "drop network packets" in first.err
-    skep.ok("install", "skep/ratelimiting", "--on", on, "--set=ports=80", "--before=port-filter")
+    skep.ok(
+        "install", "skep/ratelimiting", "--yes", "--on", on, "--set=ports=80",
+        "--before=port-filter",
+    )  # fmt: skip
     listed = skep.ok("list", "--json").document["deployments"]
     assert isinstance(listed, list)
     mine = [one for one in listed if one["on"] == on]

@@ -94,6 +94,8 @@ def start_over(node: LiveNode, what: str) -> None:
 def check(opened: Node) -> list[str]:
     assert opened.doctor() == ()
     listed = opened.installed()
+    given = {each.consent for each in opened.consents() if each.outcome == "given"}
+    assert {one.installed.consent for one in listed} <= given
     assert all((one.condition, one.maps_missing) == ("running", ()) for one in listed)
     return [one.deployment.name for one in listed]
 

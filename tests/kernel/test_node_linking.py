@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.builders.compiled import compiled_object
-from tests.builders.live_node import LiveNode, live_node
+from tests.builders.live_node import YES, LiveNode, live_node
 from tests.builders.objects import fixture_bytes
 from tests.builders.packages import put_package
 from tests.builders.packets import udp_frame
@@ -68,7 +68,7 @@ def stock(node: LiveNode, name: str, program: str, data: bytes) -> None:
 
 
 def install(node: LiveNode, name: str) -> InstallReport:
-    request = InstallRequest(parse_reference(f"skep/{name}:1.0.0"), node.on)
+    request = InstallRequest(parse_reference(f"skep/{name}:1.0.0"), node.on, answer=YES)
     with node.opened() as opened:
         return opened.install(request)
 

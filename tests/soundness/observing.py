@@ -134,9 +134,7 @@ class Bench:
         self.begun = self._contents()
         self._refill()
         before = _received() if self.watches_copies else 0
-        verdict, packet, context = self.where.on_thread(
-            given.thread, lambda: self._test_run(given)
-        )
+        verdict, packet, context = self.where.on_thread(given.thread, lambda: self._test_run(given))
         copies = _received() - before if self.watches_copies else 0
         records = self._ring.drain() if self._ring is not None else ()
         return Observation(verdict, packet, context, self._contents(), records, copies)
@@ -193,9 +191,7 @@ class Bench:
             elif plan.name in {"table", "lru"}:
                 loaded.clear()
                 for number in (1, 2):
-                    loaded.update(
-                        number.to_bytes(4, "little"), (11 * number).to_bytes(8, "little")
-                    )
+                    loaded.update(number.to_bytes(4, "little"), (11 * number).to_bytes(8, "little"))
             elif plan.map_type in {QUEUE, STACK}:
                 _drain(loaded)
             elif plan.map_type == DEVMAP:

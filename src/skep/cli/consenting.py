@@ -1,14 +1,29 @@
-"""What an app store shows before anything is loaded, and the question."""
+"""What an app store shows before anything is loaded, and the question.
+
+The question is asked on a terminal, whatever ``--json`` and ``--quiet`` say; its text goes to
+standard error. Where nobody can answer, a change that needs consent fails, unless ``--yes`` was
+given. No answer, end of input and Ctrl-C mean no.
+"""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-
-import typer
+from typing import TypeVar
 
 from skep.cli.context import Invocation
+from skep.cli.interrupts import deferred_interrupts
 from skep.cli.label import cost_line, field_lines, licence_lines, may_lines
+from skep.cli.person import person
+from skep.errors import NeedsConsent
+from skep.node.consenting import NOT_ASKED, Answer, ConsentNeeded, Need, YesTo, YesToAll
+from skep.node.node import Node
 from skep.node.previewing import Preview
+
+_Done = TypeVar("_Done")
+
+
+class ConsentRefused(NeedsConsent):
+    """Somebody was asked and said no."""
 
 
 def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
@@ -53,13 +68,89 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
         for number, place in enumerate(preview.chain, 1)
     ]
     yield from rows("chain", [f"{preview.on}: {', '.join(places)}"])
+    yield from need_lines([need for need in preview.needs if need.kind != "new"])
 
 
-def ask_consent(preview: Preview, run: Invocation, *, is_given: bool) -> None:
-    """Ask, if there is somebody to ask; otherwise the command itself was the answer."""
-    if run.output.json or run.output.quiet:
-        return
-    for line in preview_lines(preview, run):
+def need_lines(needs: Sequence[Need]) -> Iterator[str]:
+    """What goes beyond what was agreed to, by deployment."""
+    for need in needs:
+        yield need.text
+        for line in need.lines:
+            yield f"  {line}"
+
+
+def install_with_consent(
+    node: Node, preview: Preview, run: Invocation, attempt: Callable[[Answer], _Done], *, yes: bool
+) -> _Done:
+    """Show what is to be installed, ask, and do it.
+
+    Raises:
+        ConsentNeeded: nobody can be asked, and nobody said yes.
+        ConsentRefused: somebody said no.
+    """
+    is_asking = not yes and _is_terminal()
+    if is_asking or not (run.output.json or run.output.quiet):
+        _show(preview_lines(preview, run), run)
+    if yes:
+        answer: Answer = YesToAll(_person(run))
+    elif is_asking:
+        answer = _ask("Install?", preview.needs, node, run)
+    else:
+        message = "installing needs consent, and this is not a terminal"
+        raise ConsentNeeded(preview.needs, message, hint=run.repeated("--yes"))
+    with deferred_interrupts():
+        return attempt(answer)
+
+
+def change_with_consent(
+    node: Node, run: Invocation, attempt: Callable[[Answer], _Done], *, yes: bool
+) -> _Done:
+    """Do a change; if it needs consent, ask, and do it then.
+
+    Raises:
+        ConsentNeeded: nobody can be asked, and nobody said yes.
+        ConsentRefused: somebody said no.
+    """
+    try:
+        with deferred_interrupts():
+            return attempt(YesToAll(_person(run)) if yes else NOT_ASKED)
+    except ConsentNeeded as error:
+        if not _is_terminal():
+            message = f"{error.message}; this is not a terminal to ask on"
+            raise ConsentNeeded(error.needs, message, hint=run.repeated("--yes")) from error
+        needs = error.needs
+    _show(need_lines(needs), run)
+    answer = _ask("Continue?", needs, node, run)
+    with deferred_interrupts():
+        return attempt(answer)
+
+
+def _is_terminal() -> bool:
+    """Somebody sees the question and can answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _person(run: Invocation) -> str:
+    return person(run.environment.variables, run.environment.user)
+
+
+def _show(lines: Iterator[str], run: Invocation) -> None:
+    for line in lines:
         print(line, file=run.output.err)
-    if not is_given and sys.stdin.isatty():
-        typer.confirm("Install?", abort=True, err=True)
+
+
+def _ask(question: str, needs: Sequence[Need], node: Node, run: Invocation) -> YesTo:
+    """Ask; what is not yes is no."""
+    try:
+        print(f"{question} [y/N] ", end="", file=run.output.err, flush=True)
+        answer = sys.stdin.readline()
+        if not answer.endswith("\n"):
+            print(file=run.output.err)
+    except KeyboardInterrupt:
+        print("\nnothing was changed", file=run.output.err, flush=True)
+        node.note_refusal(needs, _person(run))
+        raise
+    if answer.strip().lower() in {"y", "yes"}:
+        return YesTo(_person(run), tuple(needs))
+    node.note_refusal(needs, _person(run))
+    raise ConsentRefused("consent was refused; nothing was changed")

@@ -1,6 +1,8 @@
 """What every command gets: its environment and its output, made once per invocation."""
 
 import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,12 +20,41 @@ MarketplaceOption = Annotated[
 ]
 
 
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree, without being asked.")]
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One run of one command."""
+    """One run of one command.
+
+    Attributes:
+        environment: where it finds its things.
+        output: how it speaks.
+        words: what was typed after ``skep``.
+    """
 
     environment: Environment
     output: Output
+    words: tuple[str, ...] = ()
+
+    def repeated(self, option: str) -> str:
+        """What was typed, with one more option, to be typed again.
+
+        >>> run = Invocation(read_environment({}, 0), Output(), ("set", "--", "limit", "a=b c"))
+        >>> run.repeated("--yes")
+        "skep set --yes -- limit 'a=b c'"
+        """
+        end = self.words.index("--") if "--" in self.words else len(self.words)
+        return shlex.join(["skep", *self.words[:end], option, *self.words[end:]])
+
+
+_words: tuple[str, ...] = ()
+
+
+def note_words(words: Sequence[str]) -> None:
+    """Remember what was typed after ``skep``, for hints that repeat it."""
+    global _words  # noqa: PLW0603 - one command per process, as its output
+    _words = tuple(words)
 
 
 _output = Output()  # main() reports errors through the output of the command that raised them
@@ -39,4 +70,4 @@ def invocation(*, json: bool = False, quiet: bool = False, verbose: bool = False
     _output.json = _output.json or json
     _output.quiet = _output.quiet or quiet
     _output.verbose = _output.verbose or verbose
-    return Invocation(read_environment(os.environ, os.geteuid()), _output)
+    return Invocation(read_environment(os.environ, os.geteuid()), _output, _words)

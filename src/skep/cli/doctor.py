@@ -19,10 +19,22 @@ def command(
     run = invocation(json=json, quiet=quiet)
     require_root(run.environment)
     found = examine(run.environment, repair=repair)
-    lines = [f"{'✓' if one.is_repaired else '✗'} {one.text}" for one in found]
+    lines = [
+        f"{'·' if one.is_information else '✓' if one.is_repaired else '✗'} {one.text}"
+        for one in found
+    ]
     run.output.emit(
-        {"findings": [{"what": one.text, "is_repaired": one.is_repaired} for one in found]},
+        {
+            "findings": [
+                {
+                    "what": one.text,
+                    "is_repaired": one.is_repaired,
+                    "is_information": one.is_information,
+                }
+                for one in found
+            ]
+        },
         lambda: lines or ["everything is as it should be"],
     )
-    if any(not one.is_repaired for one in found):
+    if any(not (one.is_repaired or one.is_information) for one in found):
         raise typer.Exit(1 if repair else 0)

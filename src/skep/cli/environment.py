@@ -20,15 +20,20 @@ class Environment:
         root: everything on disk that is Skep's.
         bpffs: where pinned objects are.
         marketplace: URL used when a command is not told one.
-        is_root: the effective user is root.
+        user: effective user id.
         variables: the environment, for child processes.
     """
 
     root: Path
     bpffs: Path
     marketplace: str
-    is_root: bool
+    user: int
     variables: Mapping[str, str]
+
+    @property
+    def is_root(self) -> bool:
+        """The effective user is root."""
+        return self.user == 0
 
     @property
     def keys(self) -> Path:
@@ -76,6 +81,6 @@ def read_environment(variables: Mapping[str, str], effective_user: int) -> Envir
         root=root,
         bpffs=Path("/run/skep/bpf") if root == system_root else root / "bpf",
         marketplace=variables.get("SKEP_MARKETPLACE") or DEFAULT_MARKETPLACE,
-        is_root=effective_user == 0,
+        user=effective_user,
         variables=variables,
     )

@@ -1,5 +1,6 @@
 """``skep install``: what an app store shows, then one atomic change of a chain."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from skep.cli.context import (
     MarketplaceOption,
     QuietOption,
     VerboseOption,
+    YesOption,
     invocation,
 )
 
@@ -24,7 +26,7 @@ def command(
     before: Annotated[str | None, typer.Option("--before", help="Run before this one.")] = None,
     after: Annotated[str | None, typer.Option("--after", help="Run after this one.")] = None,
     order: Annotated[int | None, typer.Option("--order", help="Lower runs first.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     insecure: Annotated[
         bool, typer.Option("--insecure-accept-unsigned", help="Check nobody's signature.")
     ] = False,
@@ -36,8 +38,8 @@ def command(
     """Run a package on a hook: verify, show what it may do, ask, attach."""
     from skep.chains.ordering import parse_placement
     from skep.cli.assignments import parse_assignments
-    from skep.cli.consenting import ask_consent
-    from skep.cli.interrupts import deferred_interrupts
+    from skep.cli.consent_documents import consent_document
+    from skep.cli.consenting import install_with_consent
     from skep.cli.locating import find_stored
     from skep.cli.nodes import require_root, this_node
     from skep.cli.pull import pull_package
@@ -71,9 +73,13 @@ def command(
             settings=chosen,
             policy="insecure-accept-all" if insecure else "require-key",
         )
-        ask_consent(node.preview(request), run, is_given=yes)
-        with deferred_interrupts():
-            report = node.install(request)
+        report = install_with_consent(
+            node,
+            node.preview(request),
+            run,
+            lambda answer: node.install(replace(request, answer=answer)),
+            yes=yes,
+        )
     deployment = report.installed.deployment
     run.output.emit(
         {
@@ -84,6 +90,7 @@ def command(
             "chain": [*report.chain],
             "signer": deployment.signer,
             "is_unsigned": deployment.accepts_unsigned,
+            "consent": consent_document(report.installed.consent),
         },
         lambda: [
             f"{deployment.name} runs on {deployment.on}; chain: {' → '.join(report.chain)}",

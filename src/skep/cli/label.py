@@ -5,7 +5,10 @@ Severity is told by words and marks as well as by colour.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from skep.bytecode.analysis.report import AnalysisReport, Permission
+from skep.bytecode.analysis.growth import granted
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.analysis.taxonomy import PERMISSIONS
+from skep.bytecode.analysis.texts import permission_text
 from skep.cli.label_rows import extra_rows
 from skep.cli.output import Output, human_bytes, wrapped
 
@@ -78,18 +81,19 @@ def program_lines(reports: Iterable[AnalysisReport]) -> list[str]:
 
 
 def may_lines(reports: Iterable[AnalysisReport], output: Output) -> list[str]:
-    """Permissions as sentences, most serious first; what was excluded is not shown."""
-    shown: dict[str, Permission] = {}
-    for report in reports:
-        for permission in report.permissions:
-            if permission.confidence != "excluded":
-                known = shown.get(permission.id)
-                if known is None or known.confidence == "possible":
-                    shown[permission.id] = permission
-    ordered = sorted(shown.values(), key=lambda p: (_RANK.get(p.severity, 0), p.id))
+    """Permissions as sentences, most serious first; what was excluded is not shown.
+
+    Each (id, scope) has its line, with its highest severity and confidence: what is shown here is
+    what is agreed to.
+    """
+    stated = [permission for report in reports for permission in report.permissions]
+    texts = {permission.id: permission.text for permission in stated}
+    ordered = sorted(granted(stated), key=lambda p: (_RANK.get(p.severity, 0), p.id, p.scope))
     lines = []
     for permission in ordered:
-        text = permission.text
+        text = texts[permission.id]
+        if permission.id in PERMISSIONS:
+            text = permission_text(permission.id, scope=permission.scope)
         if permission.confidence == "possible":
             text = f"cannot be excluded: {text[0].lower()}{text[1:]}"
         severity = output.style(

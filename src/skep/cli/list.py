@@ -16,6 +16,7 @@ def _repaired(run: Invocation) -> tuple[Listed, ...]:
 
 def command(json: JsonOption = False, quiet: QuietOption = False) -> None:
     """List deployments, their places and whether they run."""
+    from skep.cli.consent_documents import consent_document
     from skep.cli.output import table
     from skep.cli.reading import this_node_for_reading
 
@@ -54,6 +55,7 @@ def command(json: JsonOption = False, quiet: QuietOption = False) -> None:
                 "condition": one.condition,
                 "maps_missing": [*one.maps_missing],
                 "installed_at": one.installed.installed_at,
+                "consent": consent_document(one.installed.consent),
             }
         )
     run.output.emit(

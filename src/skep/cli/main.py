@@ -31,7 +31,7 @@ from skep.cli import (
     sign,
     verify,
 )
-from skep.cli.context import current_output
+from skep.cli.context import current_output, note_words
 
 SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("everyone, first", ("demo",)),
@@ -119,6 +119,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, _terminate)
     words = [*(sys.argv[1:] if arguments is None else arguments)]
+    note_words(words)
     try:
         code = app(args=words, standalone_mode=False)
     except KeyboardInterrupt:

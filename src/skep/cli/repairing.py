@@ -10,10 +10,16 @@ from skep.node.wiring import dismount
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding as a line, and whether it is no longer one."""
+    """A finding as a line.
+
+    Attributes:
+        is_repaired: it is no longer one.
+        is_information: nothing is wrong.
+    """
 
     text: str
     is_repaired: bool
+    is_information: bool
 
 
 def examine(environment: Environment, *, repair: bool) -> list[Shown]:
@@ -21,8 +27,14 @@ def examine(environment: Environment, *, repair: bool) -> list[Shown]:
     with deferred_interrupts(), this_node(environment) as node:
         found = [
             Shown(
-                f"{finding.text}: {finding.repaired or finding.problem or finding.remedy}",
+                ": ".join(
+                    filter(
+                        None,
+                        (finding.text, finding.repaired or finding.problem or finding.remedy),
+                    )
+                ),
                 bool(finding.repaired),
+                finding.is_information,
             )
             for finding in node.doctor(repair=repair)
         ]

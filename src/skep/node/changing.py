@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from skep.chains.deployment import Deployment
 from skep.chains.planning import plan
 from skep.hooks.table import HookTarget
 from skep.node.inspecting import observe
-from skep.node.records import Installed, Measured
+from skep.node.records import Consent, Installed, Measured
 from skep.node.services import Services
+
+_NONE: Mapping[str, Consent] = MappingProxyType({})
 
 
 def change(
@@ -17,6 +20,7 @@ def change(
     after: Sequence[Deployment],
     *,
     must_run: Collection[HookTarget] = (),
+    consents: Mapping[str, Consent] = _NONE,
 ) -> tuple[Installed, ...]:
     """Make ``after`` the declared deployments, and what runs on the hook targets that differ.
 
@@ -25,6 +29,7 @@ def change(
         after: every deployment there is to be.
         must_run: hook targets on which the chain has to run afterwards. On others it may be
             impossible (interface gone, taken by somebody else); then they are left alone.
+        consents: given for this change, by deployment; others keep the one they have.
 
     Returns:
         The committed state.
@@ -51,7 +56,13 @@ def change(
 
     def committed(measured: Mapping[str, Measured]) -> tuple[Installed, ...]:
         return tuple(
-            _installed(relinked.get(d.name, d), history.get(d.name), measured, services.now)
+            _installed(
+                relinked.get(d.name, d),
+                history.get(d.name),
+                measured,
+                consents.get(d.name),
+                services.now,
+            )
             for d in after
         )
 
@@ -69,8 +80,12 @@ def _installed(
     deployment: Deployment,
     before: Installed | None,
     measured: Mapping[str, Measured],
+    consent: Consent | None,
     now: str,
 ) -> Installed:
-    fresh = Installed(deployment, before.installed_at if before else now)
-    known = measured.get(deployment.name) or (before.measured if before else None)
+    fresh = Installed(deployment, now, consent=consent)
+    if before is not None:
+        consent = consent or before.consent
+        fresh = Installed(deployment, before.installed_at, before.measured, consent)
+    known = measured.get(deployment.name)
     return replace(fresh, measured=known) if known is not None else fresh

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from skep.chains.deployment import Deployment
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
+from skep.node.consenting import need_of
 from skep.node.listing import list_chains, list_installed
 from skep.node.reconciling import (
     purge_retired,
@@ -35,7 +36,10 @@ Kind = Literal[
     "maps without deployment",
     "retired maps",
     "unsigned accepted",
+    "consent not stored",
+    "consent exceeded",
 ]
+_INFORMATION: tuple[Kind, ...] = ("consent not stored", "consent exceeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,11 @@ class Finding:
     remedy: str = ""
     repaired: str = ""
     problem: str = ""
+
+    @property
+    def is_information(self) -> bool:
+        """Worth knowing, and nothing is wrong: what runs runs on, the next change asks."""
+        return self.kind in _INFORMATION
 
 
 class Playgrounds(Protocol):
@@ -80,6 +89,7 @@ def examine(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]
         *_chains(services),
         *_leftovers(services, deployments),
         *_unsigned(deployments),
+        *_consents(services),
     )
 
 
@@ -204,6 +214,21 @@ def _unsigned(deployments: Sequence[Deployment]) -> list[Finding]:
     ]
 
 
+def _consents(services: Services) -> list[Finding]:
+    found = []
+    for one in services.state.installed():
+        name = one.deployment.name
+        try:
+            label = services.packages.label(one.deployment)
+        except (SkepError, OSError):
+            continue  # it cannot be opened; what follows from that is told elsewhere
+        need = need_of(one.deployment, label, one)
+        if need is not None:
+            kind: Kind = "consent not stored" if need.kind == "unknown" else "consent exceeded"
+            found.append(Finding(kind, name, f"{need.text}; the next change of its chain asks"))
+    return found
+
+
 def _repair(services: Services, playgrounds: Playgrounds, finding: Finding) -> Finding:
     if not finding.remedy:
         return finding
@@ -234,4 +259,6 @@ def _remedy(services: Services, playgrounds: Playgrounds, finding: Finding) -> S
         case "retired maps":
             return purge_retired(services, deployments)
         case "interface gone" | "hook taken" | "unsigned accepted":
+            return ()
+        case "consent not stored" | "consent exceeded":
             return ()

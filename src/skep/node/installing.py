@@ -9,6 +9,7 @@ from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.hooks.table import HookTarget
 from skep.node.changing import change
+from skep.node.consenting import NOT_ASKED, Answer, find_needs, settle
 from skep.node.listing import find_installed
 from skep.node.packages import VerifiedPackage
 from skep.node.records import Installed
@@ -45,6 +46,7 @@ class InstallRequest:
         placement: where in the chain.
         settings: names and texts; what is not here has the package's default.
         policy: the owner's choice. ``insecure-accept-all`` takes a package nobody signed.
+        answer: what was agreed to; see :mod:`skep.node.consenting`.
     """
 
     reference: Reference
@@ -55,6 +57,7 @@ class InstallRequest:
     placement: Placement = _LAST
     settings: Mapping[str, str] = field(default_factory=dict)
     policy: TrustDecision = "require-key"
+    answer: Answer = NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,16 @@ def install(services: Services, request: InstallRequest) -> InstallReport:
     Raises:
         DeploymentExists: the name is taken.
         HookTargetMissing, HookOccupied: it cannot run there.
+        ConsentNeeded: nobody agreed to what it may do, or what another one on the hook target may.
         SkepError: opening, linking or loading failed; nothing is changed.
     """
     package = services.packages.open(request.reference, request.digest, request.policy)
     current = [one.deployment for one in services.state.installed()]
     newcomer = declare(package, request, current)
     after = place(current, newcomer, request.placement)
+    consents = settle(services, find_needs(services, after, request.on), request.answer)
     command = f"install {request.reference} on {request.on} as {newcomer.name}"
-    installed = change(services, command, after, must_run={request.on})
+    installed = change(services, command, after, must_run={request.on}, consents=consents)
     return InstallReport(
         installed=find_installed(installed, newcomer.name),
         package=package,

@@ -2,11 +2,14 @@
 
 from skep.chains.ordering import Placement, in_order, place
 from skep.node.changing import change
+from skep.node.consenting import NOT_ASKED, Answer, find_needs, settle
 from skep.node.listing import find_installed
 from skep.node.services import Services
 
 
-def move(services: Services, name: str, placement: Placement) -> tuple[str, ...]:
+def move(
+    services: Services, name: str, placement: Placement, answer: Answer = NOT_ASKED
+) -> tuple[str, ...]:
     """Give a deployment another place on its hook target, in one exchange; maps stay.
 
     Returns:
@@ -15,10 +18,12 @@ def move(services: Services, name: str, placement: Placement) -> tuple[str, ...]
     Raises:
         NoSuchDeployment: there is none of that name.
         NoSuchNeighbour, BadOrder: there is no such place.
+        ConsentNeeded: a newer analyser found more than was agreed to.
         SkepError: the chain could not be composed; nothing is changed.
     """
     current = [one.deployment for one in services.state.installed()]
     deployment = find_installed(services.state.installed(), name).deployment
     after = place(current, deployment, placement)
-    installed = change(services, f"move {name}", after, must_run={deployment.on})
+    consents = settle(services, find_needs(services, after, deployment.on), answer)
+    installed = change(services, f"move {name}", after, must_run={deployment.on}, consents=consents)
     return tuple(one.name for one in in_order((i.deployment for i in installed), deployment.on))

@@ -4,13 +4,14 @@ Every change holds the node's lock and first repairs what an interrupted one lef
 nothing, so that the doctor can show what it found.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from skep.chains.deployment import Deployment
 from skep.chains.ordering import parse_placement
 from skep.hooks.table import HookTarget
+from skep.node.consenting import NOT_ASKED, Answer, Need, YesTo, record
 from skep.node.doctoring import Finding, Playgrounds, examine, repair
 from skep.node.installing import InstallReport, InstallRequest, install
 from skep.node.listing import ChainView, Listed, list_chains, list_installed, view_chain
@@ -19,7 +20,7 @@ from skep.node.moving import move
 from skep.node.observing.metrics import Meter, Metric
 from skep.node.previewing import Preview, TrustedSince, preview
 from skep.node.reconciling import Reconciled
-from skep.node.records import Installed, JournalEntry
+from skep.node.records import ConsentRecord, Installed, JournalEntry
 from skep.node.recovering import recover
 from skep.node.removing import remove
 from skep.node.services import Services
@@ -77,6 +78,10 @@ class Node:
         """What was done, newest first."""
         return self._services.state.history(limit)
 
+    def consents(self, limit: int = 100) -> tuple[ConsentRecord, ...]:
+        """What was agreed to, refused or exceeded, newest first."""
+        return self._services.state.consents(limit)
+
     def preview(self, request: InstallRequest) -> Preview:
         """What an install prompt shows; see :func:`skep.node.previewing.preview`."""
         return preview(self._services, self._trust, request)
@@ -109,16 +114,21 @@ class Node:
         before: str | None = None,
         after: str | None = None,
         order: int | None = None,
+        answer: Answer = NOT_ASKED,
     ) -> tuple[str, ...]:
         """See :func:`skep.node.moving.move`; without a place it goes behind all others."""
         placement = parse_placement(before=before, after=after, order=order)
         with self._change():
-            return move(self._services, name, placement)
+            return move(self._services, name, placement, answer)
 
-    def set(self, name: str, changes: Mapping[str, str]) -> Installed:
+    def set(self, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED) -> Installed:
         """See :func:`skep.node.setting.change_settings`."""
         with self._change():
-            return change_settings(self._services, name, changes)
+            return change_settings(self._services, name, changes, answer)
+
+    def note_refusal(self, needs: Sequence[Need], person: str) -> None:
+        """Record that somebody was asked and said no; nothing else changes."""
+        record(self._services, needs, "refused", YesTo(person, ()))
 
     def doctor(self, *, repair: bool = False) -> tuple[Finding, ...]:
         """See :mod:`skep.node.doctoring`."""

@@ -7,6 +7,7 @@ from skep.chains.deployment import Deployment, TrustDecision
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest
 from skep.errors import NotFound
+from skep.node.labels import Label
 from skep.packages.content import PackageContent
 from skep.packages.references import Reference
 from skep.trust.verifying import Evidence
@@ -48,4 +49,8 @@ class Packages(Protocol):
 
     def linked(self, deployment: Deployment) -> LinkedDeployment:
         """Open a deployment's package again, verify it again, and link it with its settings."""
+        ...
+
+    def label(self, deployment: Deployment) -> Label:
+        """Open a deployment's package again, verify it again, and derive what it may do."""
         ...

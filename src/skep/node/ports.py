@@ -11,7 +11,7 @@ from typing import Protocol
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 from skep.errors import Conflict, NotFound
-from skep.node.records import Installed, JournalEntry
+from skep.node.records import ConsentRecord, Installed, JournalEntry
 from skep.versions import KernelVersion
 
 
@@ -274,6 +274,10 @@ class StateReader(Protocol):
         """The latest entries, newest first."""
         ...
 
+    def consents(self, limit: int = 100) -> tuple[ConsentRecord, ...]:
+        """The latest records of consent, newest first."""
+        ...
+
 
 class State(StateReader, Protocol):
     """The committed state; every method is one transaction."""
@@ -283,9 +287,19 @@ class State(StateReader, Protocol):
         ...
 
     def commit(self, entry: int, installed: Sequence[Installed], at: str) -> None:
-        """Make ``installed`` the committed state and end the entry, both or neither."""
+        """Make ``installed`` the committed state and end the entry, both or neither.
+
+        A consent that its deployment did not have before becomes a record of its own.
+        """
         ...
 
     def end(self, entry: int, outcome: str, at: str) -> None:
         """End an entry without a change of state: ``undone`` or ``repaired``."""
+        ...
+
+    def note_consents(self, records: Sequence[ConsentRecord]) -> None:
+        """Add what was refused or exceeded to the record of consents.
+
+        What the latest record of a deployment says already is not repeated.
+        """
         ...

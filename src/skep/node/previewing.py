@@ -17,8 +17,9 @@ from skep.chains.ordering import in_order, place
 from skep.chains.planning import HookOccupied, HookTargetMissing, LinkedDeployment
 from skep.errors import Malformed
 from skep.hooks.table import HookTarget, find_hook
+from skep.node.consenting import Need, find_needs
 from skep.node.installing import InstallRequest, declare
-from skep.node.labelling import package_label
+from skep.node.labels import package_labels
 from skep.node.packages import VerifiedPackage
 from skep.node.ports import KernelFacts, NoSuchInterface
 from skep.node.services import Services
@@ -77,6 +78,7 @@ class Preview:
         permissions: of all objects, most severe first as derived.
         settings: each of the package's.
         chain: members after installing, in order.
+        needs: what consent is needed for: the newcomer, and members whose label exceeds theirs.
     """
 
     package: VerifiedPackage
@@ -93,6 +95,7 @@ class Preview:
     permissions: tuple[Permission, ...]
     settings: tuple[PreviewSetting, ...]
     chain: tuple[ChainPlace, ...]
+    needs: tuple[Need, ...]
 
     @property
     def accepts_unsigned(self) -> bool:
@@ -132,11 +135,11 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
     newcomer = declare(package, request, current)
     # Settings and objects that do not fit are told now.
     linked = services.packages.linked(newcomer)
-    after = in_order(place(current, newcomer, request.placement), request.on)
+    placed = place(current, newcomer, request.placement)
+    after = in_order(placed, request.on)
     _check_target(services, request.on)
     content = package.content
-    types = content.metadata.program_types
-    packaged = {name: package_label(data, types) for name, data in sorted(content.objects.items())}
+    packaged = package_labels(content)
     reports = _loaded(packaged, linked)
     hook = find_hook(request.on.hook)
     needs = [KernelVersion.parse(r.requirements.oldest_kernel) for r in packaged.values()]
@@ -161,6 +164,7 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
         permissions=_permissions(reports),
         settings=_settings(content, request),
         chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
+        needs=find_needs(services, placed, request.on),
     )
 
 

@@ -1,8 +1,16 @@
-"""What a node remembers: deployments as committed, and a journal of what was done."""
+"""What a node remembers: deployments as committed, who agreed to them, and what was done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from skep.bytecode.analysis.growth import Granted
 from skep.chains.deployment import Deployment
+
+How = Literal["question", "yes", ""]
+"""How somebody agreed: a question on a terminal, ``--yes``; empty if nobody was asked."""
+
+Outcome = Literal["given", "refused", "exceeded"]
+"""``exceeded``: a change stopped, because it needed consent and nobody had given it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +28,48 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What somebody agreed to, as it was shown.
+
+    Attributes:
+        at: RFC 3339.
+        person: who; see ``skep.cli.person``.
+        how: the question or ``--yes``.
+        digest: of the package whose label it was.
+        taxonomy: version of the permissions table.
+        shown: the label that was shown: of this package, on this kernel, with these settings.
+        package: the label of the package as compiled, which the one shown lies within.
+    """
+
+    at: str
+    person: str
+    how: How
+    digest: str
+    taxonomy: int
+    shown: tuple[Granted, ...]
+    package: tuple[Granted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """A line of the audit record, which only grows.
+
+    Attributes:
+        outcome: what came of it.
+        deployment: its name.
+        reference: of its package, for people.
+        consent: what was given, refused or needed.
+        number: ascending; 0 until it is stored.
+    """
+
+    outcome: Outcome
+    deployment: str
+    reference: str
+    consent: Consent
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Installed:
     """A committed deployment.
 
@@ -27,11 +77,13 @@ class Installed:
         deployment: as declared.
         installed_at: RFC 3339.
         measured: from the last time its chain was composed.
+        consent: what was agreed to; ``None`` if it was installed before that was stored.
     """
 
     deployment: Deployment
     installed_at: str
     measured: Measured = Measured()
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +105,10 @@ class JournalEntry:
     steps: tuple[str, ...]
     ended_at: str | None = None
     outcome: str | None = None
+
+
+def says_the_same(one: ConsentRecord, other: ConsentRecord) -> bool:
+    """Whether two records differ in number and time alone."""
+    return replace(one, number=0, consent=replace(one.consent, at="")) == replace(
+        other, number=0, consent=replace(other.consent, at="")
+    )

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from skep.errors import UsageError
 from skep.node.changing import change
+from skep.node.consenting import NOT_ASKED, Answer, find_needs, settle
 from skep.node.listing import find_installed
 from skep.node.records import Installed
 from skep.node.services import Services
@@ -19,7 +20,9 @@ class NothingToSet(UsageError):
     """No setting was named."""
 
 
-def change_settings(services: Services, name: str, changes: Mapping[str, str]) -> Installed:
+def change_settings(
+    services: Services, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED
+) -> Installed:
     """Change settings of a deployment; those not named stay as they are.
 
     An empty text is an empty set; a single value cannot be empty.
@@ -28,6 +31,7 @@ def change_settings(services: Services, name: str, changes: Mapping[str, str]) -
         NoSuchDeployment: there is none of that name.
         NothingToSet: ``changes`` is empty.
         UnknownSetting, WrongSetting: no such setting, or no value for it; nothing is changed.
+        ConsentNeeded: with these settings it may do more than was agreed to.
         SkepError: the chain could not be composed; nothing is changed.
     """
     if not changes:
@@ -39,6 +43,9 @@ def change_settings(services: Services, name: str, changes: Mapping[str, str]) -
     merged = {**dict(deployment.settings), **changes}
     changed = replace(deployment, settings=tuple(sorted(merged.items())))
     after = [changed if one.deployment.name == name else one.deployment for one in installed]
+    services.packages.linked(changed)  # settings that do not fit are told before anything is asked
+    consents = settle(services, find_needs(services, after, deployment.on), answer)
     names = ", ".join(sorted(changes))
-    done = change(services, f"set {name} {names}", after, must_run={deployment.on})
+    command = f"set {name} {names}"
+    done = change(services, command, after, must_run={deployment.on}, consents=consents)
     return find_installed(done, name)

@@ -30,7 +30,7 @@ from skep.clock import Clock
 from skep.digests import Digest
 from skep.errors import Unsupported, UsageError
 from skep.hooks.table import find_hook
-from skep.node.labelling import node_label, package_label
+from skep.node.labels import Label, label_of, node_label, package_label, package_labels
 from skep.node.link_target import LinkTarget
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.node.trust_store import TrustStore
@@ -135,12 +135,23 @@ class Shelf:
         Raises:
             SkepError: as :meth:`open`; also for settings and objects that do not fit.
         """
-        package = self.open(
+        return link_deployment(self._content(deployment), deployment, self.target)
+
+    def label(self, deployment: Deployment) -> Label:
+        """Open a deployment's package again and derive what it may do.
+
+        Raises:
+            SkepError: as :meth:`open`; also for objects that cannot be read.
+        """
+        loaded = self.linked(deployment).label
+        return label_of(package_labels(self._content(deployment)), loaded)
+
+    def _content(self, deployment: Deployment) -> PackageContent:
+        return self.open(
             parse_reference(deployment.reference),
             Digest.parse(deployment.digest),
             deployment.policy,
-        )
-        return link_deployment(package.content, deployment, self.target)
+        ).content
 
     def _policy(self, reference: Reference, decision: TrustDecision) -> TrustPolicy:
         match decision:

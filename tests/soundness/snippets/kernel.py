@@ -369,9 +369,7 @@ def probe_into_dynptr(draft: Draft) -> None:
     code.mov(9, 0)
 
 
-@snippet(
-    113, "bpf_cast_to_kern_ctx", fits=lambda kind: is_tc(kind) or is_xdp(kind), weight=2
-)
+@snippet(113, "bpf_cast_to_kern_ctx", fits=lambda kind: is_tc(kind) or is_xdp(kind), weight=2)
 def typed_context(draft: Draft) -> None:
     """The kernel's own structure behind the context, and packet bytes through its pointer."""
     code = draft.code

@@ -1,10 +1,11 @@
 import io
 
 import pytest
+from tests.builders.assembled import analysed, leave
 from tests.builders.objects import DIRECTORY, fixture
 
 from skep.bytecode.analysis.analysing import analyse
-from skep.cli.label import label_lines
+from skep.cli.label import label_lines, may_lines
 from skep.cli.output import Output
 
 
@@ -24,6 +25,16 @@ def test_a_label_fits_a_screen(name: str) -> None:
     lines = list(label_lines({name: analyse(fixture(name))}, Output(out=Terminal())))
     assert len(lines) <= 30
     assert [line for line in lines if len(line) > 80] == []
+
+
+def test_a_permission_has_a_line_for_each_scope_it_has() -> None:
+    wide = analysed(leave(1), program_type="XDP")
+    narrow = analysed(leave(0), program_type="CGROUP_SKB")
+    drops = [line for line in may_lines([narrow, wide], Output()) if "net.drop" in line]
+    assert [line.rpartition("  ")[0] for line in drops] == [
+        "high     Can drop network packets (of one control group)",
+        "high     Can drop network packets",
+    ]
 
 
 def test_lines_stay_whole_when_they_go_elsewhere() -> None:

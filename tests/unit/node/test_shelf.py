@@ -7,11 +7,12 @@ import pytest
 from tests.builders.deployments import deployment
 from tests.builders.objects import fixture, fixture_bytes
 from tests.builders.packages import put_package
-from tests.builders.published import make_package, toml
+from tests.builders.published import make_package, object_bytes, toml
 
 from skep.chains.deployment import Deployment
 from skep.digests import Digest
 from skep.hooks.table import HookTarget
+from skep.node.labels import label_of, package_labels
 from skep.node.packages import NoSuchVersion
 from skep.node.shelf import Shelf, link_deployment
 from skep.node.trust_store import TrustStore
@@ -43,6 +44,20 @@ def asked(program: str = PROGRAM, **settings: str) -> Deployment:
     return Deployment(
         made.name, made.reference, made.digest, program, made.on, 1, ("pass",), made.settings
     )
+
+
+def test_the_label_of_a_package_is_the_union_of_its_objects() -> None:
+    drops = make_package(
+        toml(),
+        objects={"a.o": object_bytes(), "b.o": object_bytes(helper=26), "c.o": object_bytes()},
+    )
+    made = open_package(drops.manifest_data, drops.blobs.__getitem__)
+    label = label_of(package_labels(made))
+    keys = [(each.id, each.scope) for each in label.shown]
+    assert {identity for identity, _ in keys} >= {"net.drop", "net.read"}
+    assert len(keys) == len(set(keys))
+    assert label.package == label.shown
+    assert label.taxonomy >= 1
 
 
 def test_a_linked_deployment_knows_its_maps() -> None:

@@ -1,19 +1,16 @@
 """The database: what was committed, and files of every age and kind."""
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.builders.deployments import deployment
 
-from skep.node.records import Installed, Measured
-from skep.node.store.database import (
-    APPLICATION_ID,
-    NodeDatabaseDamaged,
-    NodeDatabaseTooNew,
-    NodeDatabaseUnavailable,
-)
+from skep.bytecode.analysis.growth import Granted
+from skep.node.records import Consent, ConsentRecord, Installed, Measured
 from skep.node.store.state import SqliteState
+from skep.schema_steps import DatabaseDamaged, DatabaseUnavailable
 
 AT = "2026-11-23T08:00:00Z"
 ONE = Installed(
@@ -21,27 +18,6 @@ ONE = Installed(
     AT,
     Measured(120, 64),
 )
-
-# What version 1 wrote; never edit it, it is on people's disks.
-VERSION_1 = f"""
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = 1;
-CREATE TABLE deployments (
-    name TEXT PRIMARY KEY, reference TEXT NOT NULL, digest TEXT NOT NULL, program TEXT NOT NULL,
-    hook TEXT NOT NULL, target TEXT NOT NULL, place INTEGER NOT NULL, run_on TEXT NOT NULL,
-    settings TEXT NOT NULL, policy TEXT NOT NULL, signer TEXT NOT NULL, maps TEXT NOT NULL,
-    installed_at TEXT NOT NULL, verified_instructions INTEGER, stack_bytes INTEGER
-) STRICT;
-CREATE TABLE journal (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, started_at TEXT NOT NULL, command TEXT NOT NULL,
-    steps TEXT NOT NULL, ended_at TEXT, outcome TEXT
-) STRICT;
-CREATE INDEX journal_unfinished ON journal (number) WHERE ended_at IS NULL;
-INSERT INTO deployments VALUES ('limit', 'skep/limit:1.0.0', 'sha256:ab', 'limit', 'xdp', 'eth0',
-    10, '["pass"]', '[["rate", "5/s"]]', 'insecure-accept-all', '', '["config"]',
-    '{AT}', NULL, NULL);
-INSERT INTO journal VALUES (1, '{AT}', 'install', '["one"]', NULL, NULL);
-"""  # noqa: S608 - constants
 
 
 def test_what_was_committed_is_there_in_a_new_process(tmp_path: Path) -> None:
@@ -65,7 +41,7 @@ def test_state_and_journal_are_committed_together_or_not_at_all(tmp_path: Path) 
     with SqliteState(tmp_path / "node.db") as state:
         state.commit(state.begin("install", [], AT), [ONE], AT)
         entry = state.begin("install", [], AT)
-        with pytest.raises(NodeDatabaseDamaged):
+        with pytest.raises(DatabaseDamaged):
             state.commit(entry, [ONE, ONE], AT)  # two of one name
         assert state.installed() == (ONE,)
         assert [each.number for each in state.unfinished()] == [entry]
@@ -82,52 +58,6 @@ def test_deployments_come_by_hook_target_and_order(tmp_path: Path) -> None:
         assert [one.deployment.name for one in state.installed()] == ["z", "a", "b"]
 
 
-def test_a_file_of_version_1_opens_with_everything_in_it(tmp_path: Path) -> None:
-    path = tmp_path / "node.db"
-    with sqlite3.connect(path) as connection:
-        connection.executescript(VERSION_1)
-    connection.close()
-    with SqliteState(path) as state:
-        (one,) = state.installed()
-        assert one.deployment.accepts_unsigned
-        assert one.deployment.settings == (("rate", "5/s"),)
-        assert len(state.unfinished()) == 1
-
-
-def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "node.db"
-    with sqlite3.connect(path) as connection:
-        connection.executescript(VERSION_1.replace("user_version = 1", "user_version = 99"))
-    connection.close()
-    before = path.read_bytes()
-    with pytest.raises(NodeDatabaseTooNew, match="99"):
-        SqliteState(path)
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"not a database at all" * 100, id="text"),
-        pytest.param(b"SQLite format 3\x00" + bytes(200), id="header-only"),
-    ],
-)
-def test_a_file_that_is_no_database_is_told(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "node.db"
-    path.write_bytes(content)
-    with pytest.raises(NodeDatabaseDamaged):
-        SqliteState(path)
-
-
-def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "node.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE theirs (x)")
-    connection.close()
-    with pytest.raises(NodeDatabaseDamaged, match="another program"):
-        SqliteState(path)
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -140,16 +70,17 @@ def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
 )
 def test_a_damaged_row_is_told_and_never_guessed(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "node.db"
+    with SqliteState(path) as state:
+        state.commit(state.begin("install", [], AT), [ONE], AT)
     with sqlite3.connect(path) as connection:
-        connection.executescript(VERSION_1)
         connection.execute(damage)
     connection.close()
-    with SqliteState(path) as state, pytest.raises(NodeDatabaseDamaged):
+    with SqliteState(path) as state, pytest.raises(DatabaseDamaged):
         state.installed()
 
 
 def test_a_directory_that_is_missing_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(NodeDatabaseUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         SqliteState(tmp_path / "nowhere" / "node.db")
 
 
@@ -161,3 +92,105 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
         state.installed()
         state.unfinished()
     assert path.read_bytes() == before
+
+
+# Consent
+
+CONSENT = Consent(
+    at=AT,
+    person="alice (as root)",
+    how="question",
+    digest="sha256:ab",
+    taxonomy=2,
+    shown=(Granted("net.drop", "interface", "possible", "high"),),
+    package=(Granted("net.drop", "interface", "declared", "high"),),
+)
+AGREED = replace(ONE, consent=CONSENT)
+
+
+def committed(path: Path, *installed: Installed) -> Path:
+    with SqliteState(path) as state:
+        state.commit(state.begin("install", [], AT), installed, AT)
+    return path
+
+
+def test_a_consent_is_there_in_a_new_process(tmp_path: Path) -> None:
+    with SqliteState(committed(tmp_path / "node.db", AGREED)) as state:
+        assert state.installed() == (AGREED,)
+        assert state.consents() == (
+            ConsentRecord("given", "limit", "skep/limit:1.0.0", CONSENT, 1),
+        )
+
+
+def test_a_consent_that_stays_is_no_new_record(tmp_path: Path) -> None:
+    path = committed(tmp_path / "node.db", AGREED)
+    committed(path, AGREED)
+    committed(path, replace(AGREED, consent=replace(CONSENT, person="bob")))
+    with SqliteState(path) as state:
+        assert [each.consent.person for each in state.consents()] == ["bob", "alice (as root)"]
+
+
+def test_records_outlive_their_deployment_and_a_new_one_gets_its_own(tmp_path: Path) -> None:
+    path = committed(tmp_path / "node.db", AGREED)
+    committed(path)
+    with SqliteState(path) as state:
+        assert state.installed() == ()
+        assert len(state.consents()) == 1
+    committed(path, AGREED)
+    with SqliteState(path) as state:
+        assert [each.number for each in state.consents()] == [2, 1]
+
+
+def test_a_commit_that_fails_leaves_no_consent(tmp_path: Path) -> None:
+    path = committed(tmp_path / "node.db")
+    with SqliteState(path) as state:
+        with pytest.raises(DatabaseDamaged):
+            state.commit(state.begin("install", [], AT), [AGREED, AGREED], AT)
+        assert state.consents() == ()
+
+
+def test_what_the_latest_record_says_is_not_repeated(tmp_path: Path) -> None:
+    refused = ConsentRecord("refused", "limit", "skep/limit:1.0.0", CONSENT)
+    later = replace(refused, consent=replace(CONSENT, at="2026-11-24T08:00:00Z"))
+    exceeded = replace(refused, outcome="exceeded")
+    with SqliteState(tmp_path / "node.db") as state:
+        state.note_consents([refused, later, exceeded, later])
+        assert [each.outcome for each in state.consents()] == ["refused", "exceeded", "refused"]
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE consents SET outcome = 'given'", "DELETE FROM consents"]
+)
+def test_records_of_consent_are_never_changed(tmp_path: Path, change: str) -> None:
+    path = committed(tmp_path / "node.db", AGREED)
+    connection = sqlite3.connect(path)
+    with pytest.raises(sqlite3.IntegrityError, match="never"):
+        connection.execute(change)
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(("refused", "limit", "question", "[]"), id="refused"),
+        pytest.param(("given", "filter", "question", "[]"), id="for-another"),
+        pytest.param(("given", "limit", "question", "[1]"), id="no-permission"),
+        pytest.param(("given", "limit", "question", '[["net.drop"]]'), id="half-a-permission"),
+        pytest.param(("given", "limit", "question", "{"), id="no-json"),
+    ],
+)
+def test_a_record_that_gives_no_consent_is_told_and_never_guessed(
+    tmp_path: Path, record: tuple[str, ...]
+) -> None:
+    path = committed(tmp_path / "node.db", AGREED)
+    connection = sqlite3.connect(path)
+    connection.execute(
+        "INSERT INTO consents (outcome, deployment, how, shown, at, reference, digest, person,"
+        " taxonomy, package) VALUES (?, ?, ?, ?, '', '', '', '', 1, '[]')",
+        record,
+    )
+    connection.execute("UPDATE deployments SET consent = 2")
+    connection.commit()
+    connection.close()
+    with SqliteState(path) as state, pytest.raises(DatabaseDamaged):
+        state.installed()

@@ -3,7 +3,6 @@
 Instruction semantics: RFC 9669, section 5.
 """
 
-from collections.abc import Mapping
 from typing import Literal
 
 from skep.bytecode.analysis.assumptions import SHIFTED, Assumptions
@@ -63,7 +62,6 @@ class Memory:
         layout: ContextLayout,
         assumptions: Assumptions,
         facts: FunctionFacts,
-        checked: Mapping[int, int],
     ) -> None:
         self.facts = facts
         self.is_open = False
@@ -71,7 +69,6 @@ class Memory:
         self._layout = layout
         self._read_only = assumptions.read_only
         self._constants = assumptions.constants
-        self._checked = checked
         self._pointer_maps = assumptions.pointer_maps
         self._texts = assumptions.texts
         self.byteorder: Literal["little", "big"] = assumptions.byteorder
@@ -88,10 +85,7 @@ class Memory:
             return unknown
         kinds = base.kinds
         if offset == SHIFTED:
-            known = self._checked_offset(slot, base)
-            if known is None:
-                return self._load_somewhere(slot, base, unknown, is_wide=size_bits == 3)
-            offset = known
+            return self._load_somewhere(slot, base, unknown, is_wide=size_bits == 3)
         if kinds == FRAME:
             return self._load_frame(opcode, base, offset, unknown, stack)
         if kinds == MAP_VALUE:
@@ -171,17 +165,6 @@ class Memory:
         self._note_load(slot, base.kinds)
         return self._from_memory(base.kinds, unknown, is_wide=is_wide)
 
-    def _checked_offset(self, slot: int, base: Pointer) -> int | None:
-        """The compiled offset, where it is one of a context whose layout never changes.
-
-        A record about the context is believed only if the register really holds the context: on a
-        pointer to anything else the same record moves the access to a place of the loader's.
-        """
-        offset = self._checked.get(slot)
-        if offset is None or base.kinds != CONTEXT or base.offset != 0:
-            return None
-        return offset
-
     def _load_map_value(self, opcode: int, base: Pointer, offset: int, unknown: Value) -> Value:
         """A load from a map's value: known if that is read-only data of a known value."""
         size = SIZES[opcode >> 3 & 3]
@@ -217,8 +200,7 @@ class Memory:
             return
         kinds = base.kinds
         if offset == SHIFTED:
-            known = self._checked_offset(slot, base)
-            base, offset = (base, known) if known is not None else (Pointer(kinds), 0)
+            base, offset = Pointer(kinds), 0
         if kinds & FRAME:
             self._store_frame(size, base, offset, value, stack)
             if kinds == FRAME:

@@ -8,19 +8,17 @@ of ``enum bpf_core_relo_kind``) and freezes read-only data, whose loads the kern
 takes as constants (``bpf_map_is_rdonly`` in ``kernel/bpf/verifier.c``, since Linux 5.5).
 """
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal
 
 from skep.bytecode.analysis.constant_texts import Texts, maps_with_pointers, texts_of
-from skep.bytecode.analysis.contexts import LAYOUTS
 from skep.bytecode.analysis.values import MAP_VALUE, UNKNOWN, Pointer, Value
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.access import parse_access
+from skep.bytecode.linking.core.fixed import KnownAnswers
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.objectfile.data_sections import is_read_only
 from skep.bytecode.objectfile.model import CoreRelocation, Function, ObjectFile
@@ -79,8 +77,6 @@ class Assumptions:
         constants: their content, for those that are taken as known.
         byteorder: of the object.
         tail_calls_leave: a tail call always succeeds, so nothing behind it runs.
-        checked: compiled offsets of accesses that a record moves, by function, name of a context
-            and slot: where the base register holds that context, no loader changes them.
         extern_kinds: what externs are, by name.
         texts: constants that no loader changes.
         pointer_maps: maps whose values may hold pointers.
@@ -93,9 +89,6 @@ class Assumptions:
     constants: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     byteorder: Literal["little", "big"] = "little"
     tail_calls_leave: bool = False
-    checked: Mapping[tuple[str, str], Mapping[int, int]] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
     extern_kinds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     texts: Texts = field(default_factory=Texts)
     pointer_maps: frozenset[str] = frozenset()
@@ -128,24 +121,19 @@ NOTHING_ASSUMED = Assumptions()
 def base_assumptions(object_file: ObjectFile) -> Assumptions:
     """Every kernel, every configuration: records may have any answer."""
     answers: dict[str, dict[int, Value]] = {}
-    checked: dict[tuple[str, str], dict[int, int]] = {}
     guarded = set()
     functions = {function.name: function for function in object_file.functions}
-    places = Counter((each.function, each.slot) for each in object_file.core_relocations)
+    settled = KnownAnswers.of(object_file)
     for record in object_file.core_relocations:
         asks = record.kind in EXISTENCE
         if asks:
             guarded.add(record.function)
-        known = answers.setdefault(record.function, {})
         function = functions.get(record.function)
-        is_alone = places[record.function, record.slot] == 1  # no check covers several
-        known[record.slot] = _EITHER if asks and is_alone else UNKNOWN
-        offset = None
-        if function is not None and is_alone:
-            offset = _context_offset(object_file, function, record)
-        if offset is not None:
-            root = without_flavour(record.root)
-            checked.setdefault((record.function, root), {})[record.slot] = offset
+        if function is not None and settled.settles(record, function.instructions):
+            continue
+        known = answers.setdefault(record.function, {})
+        # Of several records at one place, any may be the one that counts.
+        known[record.slot] = _EITHER if asks and record.slot not in known else UNKNOWN
     weak = _weak_names(object_file) | _versions(object_file)
     if weak:
         guarded |= {
@@ -165,34 +153,10 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
             if spec.origin == "data" and is_read_only(spec.name)
         ),
         byteorder=object_file.byteorder,
-        checked=checked,
         extern_kinds={extern.name: extern.kind for extern in object_file.extern_details},
         texts=texts_of(object_file),
         pointer_maps=maps_with_pointers(object_file),
     )
-
-
-def _context_offset(
-    object_file: ObjectFile, function: Function, record: CoreRelocation
-) -> int | None:
-    """The compiled offset of an access, if it is where a context we know has that field.
-
-    The offset is the author's claim, and so is the structure it was computed from. It is believed
-    only for a context, whose layout is part of the interface to user space, only if the name and
-    the place are those of that layout, and only where the base register holds that very context,
-    which the interpreter checks.
-    """
-    if not 0 <= record.slot < len(function.instructions):
-        return None
-    instruction = function.instructions[record.slot]
-    layout = LAYOUTS.get(without_flavour(record.root))
-    path = path_of(object_file.types, record)
-    is_offset = record.kind == CoreKind.FIELD_BYTE_OFFSET
-    if layout is None or not path or not is_offset or instruction.opcode & 7 not in _MEMORY:
-        return None
-    name = re.split(r"[.\[]", path, maxsplit=1)[0]
-    here = layout.field_at(instruction.offset)
-    return instruction.offset if here == (name if name in layout.field_names else "") else None
 
 
 def _weak_names(object_file: ObjectFile) -> frozenset[str]:

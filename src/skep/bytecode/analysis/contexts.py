@@ -52,26 +52,6 @@ class ContextLayout:
     is_typed: bool = False
     is_known: bool = True
 
-    def field_at(self, offset: int) -> str:
-        """Name of the field at ``offset`` that matters to us; empty for others."""
-        for field_ in self.writable:
-            if field_.start <= offset < field_.end:
-                return field_.name
-        if offset in self.pointers:
-            return self.pointers[offset][1]
-        return self.packet_fields.get(offset, "")
-
-    @property
-    def field_names(self) -> frozenset[str]:
-        """Names of the fields that matter to us."""
-        return frozenset(
-            (
-                *self.packet_fields.values(),
-                *(each.name for each in self.writable),
-                *(name for _, name in self.pointers.values()),
-            )
-        )
-
     @property
     def pointer_kinds(self) -> int:
         """Kinds of all that its fields may point to."""
@@ -215,16 +195,6 @@ _BY_TYPE: Mapping[str, ContextLayout] = MappingProxyType(
         "EXT": UNKNOWN_CONTEXT,  # the type of what it replaces
     }
 )
-
-
-LAYOUTS: Mapping[str, ContextLayout] = MappingProxyType(
-    {
-        layout.name: layout
-        for layout in (*_BY_TYPE.values(), OTHER)
-        if layout.is_known and not layout.is_typed
-    }
-)
-"""Known layouts by the name of the structure."""
 
 
 _ELEMENT_ITERATORS = frozenset({"bpf_map_elem", "bpf_sk_storage_map", "sockmap"})

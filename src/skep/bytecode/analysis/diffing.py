@@ -1,18 +1,16 @@
 """What changed between two reports, and whether consent must be asked again.
 
-The rule: more permissions than the installed version means asking again. Permissions are compared
-by (id, scope) and their confidence; ``possible`` becoming ``declared`` counts, and so does a higher
-severity of the same permission (somebody agreed to the lower one). New combinations follow from
-new permissions, except where a label grew through a newer taxonomy: derive both reports with the
-same taxonomy before comparing; if that was not done, the difference says so.
+The rule is :mod:`.growth`'s: more permissions than the installed version means asking again. New
+combinations follow from new permissions, except where a label grew through a newer taxonomy: derive
+both reports with the same taxonomy before comparing; if that was not done, the difference says so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.bytecode.analysis.document import Part
+from skep.bytecode.analysis.growth import growth
 from skep.bytecode.analysis.report import AnalysisReport, MapCost, Permission, ProgramReport
-from skep.bytecode.analysis.texts import confidence_rank, permission_text, severity_rank
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +91,7 @@ def compare(old: AnalysisReport, new: AnalysisReport) -> ReportDifference:
     )
     flags_before = [each.id for each in old.combinations]
     flags_after = [each.id for each in new.combinations]
-    reasons = _reasons(added, changed)
+    reasons = tuple(each.text for each in growth(old.permissions, new.permissions))
     return ReportDifference(
         added=added,
         removed=tuple(each for key, each in before.items() if key not in after),
@@ -102,24 +100,13 @@ def compare(old: AnalysisReport, new: AnalysisReport) -> ReportDifference:
         combinations_removed=tuple(flag for flag in flags_before if flag not in flags_after),
         changes=tuple(_changes(old, new)),
         consent_required=bool(reasons),
-        reasons=tuple(reasons),
+        reasons=reasons,
         taxonomy_differs=old.taxonomy != new.taxonomy,
     )
 
 
 def _state(permission: Permission) -> tuple[str, str]:
     return permission.confidence, permission.severity
-
-
-def _reasons(added: Sequence[Permission], changed: Sequence[PermissionChange]) -> list[str]:
-    reasons = [f"new: {permission_text(each.id, each.confidence, each.scope)}" for each in added]
-    for each in changed:
-        text = permission_text(each.id, scope=each.scope)
-        if confidence_rank(each.confidence_after) > confidence_rank(each.confidence_before):
-            reasons.append(f"now certain: {text}")
-        elif severity_rank(each.severity_after) > severity_rank(each.severity_before):
-            reasons.append(f"{each.severity_after} instead of {each.severity_before}: {text}")
-    return reasons
 
 
 def _changes(old: AnalysisReport, new: AnalysisReport) -> list[Change]:

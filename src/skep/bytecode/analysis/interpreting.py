@@ -81,14 +81,12 @@ class Interpreter:
         self.flow = flow
         self.facts = facts
         assumptions = analysis.assumptions
-        name = flow.function.name
         self.code, self.assumed = assumptions.code_of(flow.function)
         self.weak = assumptions.weak
         self.extern_kinds = assumptions.extern_kinds
         self.tail_calls_leave = assumptions.tail_calls_leave
         self.relocations = flow.relocations
-        checked = assumptions.checked.get((name, analysis.layout.name), {})
-        self.memory = Memory(analysis.layout, assumptions, facts, checked)
+        self.memory = Memory(analysis.layout, assumptions, facts)
         is_xdp = analysis.layout is XDP_MD
         self.calls = Calls(self.memory, facts, analysis.maps, is_xdp=is_xdp)
         self.order = {start: index for index, start in enumerate(flow.blocks)}

@@ -37,7 +37,7 @@ from skep.bytecode.analysis.programs import Program, externs_of, kernel_variable
 from skep.bytecode.analysis.refusals import CodeChecks, code_refusals
 from skep.bytecode.analysis.report_needs import Requirements, Target, ToSet
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
-from skep.bytecode.linking.core.fixed import must_be_applied
+from skep.bytecode.linking.core.fixed import KnownAnswers, is_without_kernel
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.bytecode.objectfile.sections import classify
 
@@ -225,8 +225,11 @@ def _needs_btf(object_file: ObjectFile, programs: Sequence[Program]) -> str:
     ):
         return "yes"
     records = list(records_of(object_file, programs))
-    if any(map(must_be_applied, records)):
-        return "yes"
+    known = KnownAnswers.of(object_file)
+    code = {function.name: function.instructions for function in object_file.functions}
+    for record in records:
+        if not is_without_kernel(record) and not known.settles(record, code[record.function]):
+            return "yes"
     return "formally" if records else "no"
 
 

@@ -58,13 +58,12 @@ def exit_needs(program: Program) -> Iterator[Need]:
     exits = program.exits()
     if not ranges or exits is None:
         return
-    entry = program.graph.functions[0].function.name
-    for slot, value in exits:
+    for function, slot, value in exits:
         known = exit_numbers(value)
         if known is None or known[1]:
             continue
         for number in sorted(known[0]):
-            yield from _exit_need(program, ranges, number, (entry, slot))
+            yield from _exit_need(program, ranges, number, (function, slot))
 
 
 def ranges_of(program: Program) -> list[ExitRange]:

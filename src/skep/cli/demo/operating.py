@@ -12,6 +12,7 @@ from skep.cli.nodes import node_settings
 from skep.clock import system_clock
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
+from skep.node.consenting import YesToAll
 from skep.node.installing import InstallRequest
 from skep.node.node import Node
 from skep.node.playground import Playground
@@ -22,6 +23,7 @@ from skep.packages.references import parse_reference
 _FILTER, _LIMIT = "port-filter", "ratelimiting"
 _CLOSED_PORT, _OPEN_PORT, _LIMITED_PORT = 9, 53, 8080
 _UNLIMITED = "1000000/s"
+_YES = YesToAll("the demonstration")  # its own programs, on its own interface
 _PATIENCE_SECONDS = 2.0
 
 Counters = dict[str, dict[str, int]]
@@ -53,7 +55,8 @@ def operate(
             (_LIMIT, {"ports": str(_LIMITED_PORT), "rate": "100/s"}),
         ):
             reference = parse_reference(f"skep/{name}:1.0.0")
-            report = node.install(InstallRequest(reference=reference, on=on, settings=values))
+            request = InstallRequest(reference=reference, on=on, settings=values, answer=_YES)
+            report = node.install(request)
         step.result = f"{' → '.join(report.chain)}, one program in the kernel"
         step.facts = {"chain": [*report.chain]}
 

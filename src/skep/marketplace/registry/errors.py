@@ -69,7 +69,3 @@ class PublishRefused(Refused):
 
 class VettingRefused(Refused):
     """The review said no; the message names each rule."""
-
-
-class StoreTooNew(Conflict):
-    """The database was written by a later version of Skep."""

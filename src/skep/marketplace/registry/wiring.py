@@ -48,7 +48,7 @@ def build_application(settings: ServeSettings, clock: Clock) -> Starlette:
         NameInvalid: a publisher in the settings cannot be one.
         MalformedKey, UnsupportedKey: a publisher's key is none.
         DirectoryInUse: another server works in the same directory.
-        StoreTooNew: a later version of Skep has written it.
+        DatabaseTooNew: a later version of Skep has written it.
     """
     publishers = {}
     for publisher, keys in settings.publishers.items():

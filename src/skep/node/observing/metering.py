@@ -15,7 +15,7 @@ def open_meter(settings: NodeSettings) -> Iterator[Meter]:
     """Open a node to read metrics.
 
     Raises:
-        NodeNotReadable, NodeDatabaseDamaged, NodeDatabaseTooNew: as when reading.
+        NodeNotReadable, DatabaseDamaged, DatabaseTooNew: as when reading.
     """
     with ExitStack() as opened:
         state = open_state(settings, opened)

@@ -3,7 +3,7 @@
 from skep.hooks.table import HookTarget
 from skep.node.listing import ChainView, Listed, list_chains, list_installed, view_chain
 from skep.node.ports import Links, StateReader
-from skep.node.records import Installed, JournalEntry
+from skep.node.records import ConsentRecord, Installed, JournalEntry
 
 
 class NodeReader:
@@ -49,4 +49,7 @@ class _NothingCommitted:
         return ()
 
     def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:  # noqa: ARG002 - the port names it
+        return ()
+
+    def consents(self, limit: int = 100) -> tuple[ConsentRecord, ...]:  # noqa: ARG002 - the port names it
         return ()

@@ -28,7 +28,7 @@ def open_node_for_reading(settings: NodeSettings) -> Iterator[NodeReader]:
 
     Raises:
         NodeNotReadable: this user may not look.
-        NodeDatabaseDamaged, NodeDatabaseTooNew: the database cannot be read.
+        DatabaseDamaged, DatabaseTooNew: the database cannot be read.
     """
     with ExitStack() as opened:
         yield NodeReader(open_state(settings, opened), PinReader(open_pins(settings, opened)))
@@ -48,7 +48,7 @@ def open_state(settings: NodeSettings, opened: ExitStack) -> SqliteState | None:
             f"expected to read {settings.root}, it belongs to another user",
             hint="run it as root, or set SKEP_ROOT to a directory of your own",
         ) from error
-    return opened.enter_context(SqliteState(settings.database))
+    return opened.enter_context(SqliteState(settings.database, reading=True))
 
 
 def open_pins(settings: NodeSettings, opened: ExitStack) -> PinRoot | None:

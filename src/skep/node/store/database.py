@@ -1,22 +1,20 @@
-"""Opening the database: SQLite in WAL mode, with a schema version that only grows.
-
-``user_version`` counts the steps of :data:`_STEPS` that a file has had. A file of any earlier
-version is brought up to date when it is opened; one of a later version is left alone.
-"""
+"""The schema of a node's database, step by step, and opening it: SQLite in WAL mode."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from skep.errors import Malformed, NotPermitted, Unavailable, Unsupported
+from skep.schema_steps import (
+    BUSY_SECONDS,
+    Schema,
+    bring_up_to_date,
+    current_version,
+    translating_errors,
+    upgraded_copy,
+)
 
 APPLICATION_ID = 0x536B6570  # "Skep", so that `file` and a wrong path are told apart
-_BUSY_SECONDS = 10.0
 
-# Never edit a step that was released; add one.
-_STEPS: tuple[str, ...] = (
-    """
+_DEPLOYMENTS_AND_JOURNAL = """
     CREATE TABLE deployments (
         name TEXT PRIMARY KEY,
         reference TEXT NOT NULL,
@@ -43,99 +41,61 @@ _STEPS: tuple[str, ...] = (
         outcome TEXT
     ) STRICT;
     CREATE INDEX journal_unfinished ON journal (number) WHERE ended_at IS NULL;
-    """,
-)
-SCHEMA_VERSION = len(_STEPS)
+"""
+
+# An audit record: rows are added and never changed. A deployment names the row that allows it;
+# deployments from before have none.
+_CONSENTS = """
+    CREATE TABLE consents (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL,
+        outcome TEXT NOT NULL CHECK (outcome IN ('given', 'refused', 'exceeded')),
+        deployment TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        person TEXT NOT NULL,
+        how TEXT NOT NULL CHECK (how IN ('question', 'yes', '')),
+        taxonomy INTEGER NOT NULL,
+        shown TEXT NOT NULL,
+        package TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX consents_by_deployment ON consents (deployment, number);
+    CREATE TRIGGER consents_never_change BEFORE UPDATE ON consents BEGIN
+        SELECT RAISE(ABORT, 'records of consent are never changed');
+    END;
+    CREATE TRIGGER consents_never_go BEFORE DELETE ON consents BEGIN
+        SELECT RAISE(ABORT, 'records of consent are never deleted');
+    END;
+    ALTER TABLE deployments ADD COLUMN consent INTEGER REFERENCES consents (number);
+"""
+
+# Never edit a step that was released; add one, and a fixture of the version before it.
+SCHEMA = Schema("database of a node", APPLICATION_ID, (_DEPLOYMENTS_AND_JOURNAL, _CONSENTS))
 
 
-class NodeDatabaseDamaged(Malformed):
-    """The file is not a database of a node, or not a whole one."""
-
-
-class NodeDatabaseTooNew(Unsupported):
-    """A later version of Skep wrote the file."""
-
-
-class NodeDatabaseUnavailable(Unavailable):
-    """The database did not answer: it is locked, or the disk is full."""
-
-
-@contextmanager
-def translating_errors(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours.
-
-    Raises:
-        NodeDatabaseDamaged, NodeDatabaseUnavailable, NotPermitted.
-    """
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
-            raise NotPermitted(
-                f"expected to write {path}, it is read-only here", hint="run it as root"
-            ) from error
-        raise NodeDatabaseUnavailable(
-            f"the node's database {path} did not answer: {error}",
-            hint="look for another process that holds it, and for a full disk",
-        ) from error
-    except sqlite3.Error as error:
-        raise NodeDatabaseDamaged(
-            f"{path} is not a whole database of a node: {error}",
-            hint="restore it from a backup, or move it away and install again",
-        ) from error
-
-
-def open_database(path: Path) -> sqlite3.Connection:
+def open_database(path: Path, *, reading: bool = False) -> sqlite3.Connection:
     """Open the database, create it if it is not there, bring its schema up to date.
 
+    Args:
+        reading: write nothing; what an older version of Skep wrote is read from a copy in memory.
+
     Raises:
-        NodeDatabaseDamaged: the file is something else.
-        NodeDatabaseTooNew: a later version of Skep wrote it.
-        NodeDatabaseUnavailable, NotPermitted: see :func:`translating_errors`.
+        DatabaseDamaged, DatabaseTooNew, DatabaseUnavailable, NotPermitted: see
+            :mod:`skep.schema_steps`.
     """
     with translating_errors(path):
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
-            _prepare(connection, path)
+            # FULL: a commit must outlive a power cut, or the kernel would be ahead of the journal.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if not reading:
+                bring_up_to_date(connection, path, SCHEMA)
+            elif current_version(connection, path, SCHEMA) < SCHEMA.version:
+                with_steps = upgraded_copy(connection, path, SCHEMA)
+                connection.close()
+                return with_steps
         except BaseException:
             connection.close()
             raise
     return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    # FULL: a commit must outlive a power cut, or the kernel would be ahead of the journal.
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    application_id, version = _identity(connection)
-    if (version, application_id) == (SCHEMA_VERSION, APPLICATION_ID):
-        return  # nothing to write: reading commands stay reading
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if application_id != APPLICATION_ID and (version or tables):
-        raise NodeDatabaseDamaged(
-            f"{path} is a database of another program", hint="move it away and try again"
-        )
-    if version > SCHEMA_VERSION:
-        raise NodeDatabaseTooNew(
-            f"expected a database of schema version {SCHEMA_VERSION} or earlier, got {version}",
-            hint="use the version of Skep that wrote it, or a later one",
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        _, version = _identity(connection)  # again: somebody else may have been faster
-        for step in _STEPS[version:]:
-            for statement in filter(str.strip, step.split(";")):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-
-
-def _identity(connection: sqlite3.Connection) -> tuple[int, int]:
-    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    return int(application_id), int(version)

@@ -41,7 +41,7 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
 
     Raises:
         LacksPrivilege, NodeNotWritable: not root.
-        NodeDatabaseDamaged, NodeDatabaseTooNew: the database cannot be used.
+        DatabaseDamaged, DatabaseTooNew: the database cannot be used.
     """
     require_privileges()
     try:

@@ -268,13 +268,30 @@ def test_a_replaced_set_of_functions_is_named_by_its_type(name: str, expected: s
     assert ("unknown" in permissions(report)) is (expected == "unknown")
 
 
+def asking(root: str, kind: int, member: str, offset: int = 4) -> ObjectFile:
+    """A load of a member that its author placed at ``offset``."""
+    builder = BtfBuilder()
+    number = builder.integer("unsigned int")
+    type_id = builder.struct(root, 24, [(member, number, 8 * offset)])
+    access = "0:0" if kind < 6 else "0"
+    record = CoreRelocation("main", 0, type_id, root, access, kind)
+    objects = one_program(load(4, R2, R1, 4), leave(2))
+    return with_types(replace(objects, core_relocations=(record,)), builder)
+
+
 @pytest.mark.parametrize(
-    ("root", "expected"), [("iphdr", "formally"), ("xdp_md", "formally"), ("task_struct", "yes")]
+    ("root", "member", "offset", "expected"),
+    [
+        pytest.param("iphdr", "id", 4, "yes", id="another-width"),
+        pytest.param("xdp_md", "data_end", 4, "formally", id="as-it-is"),
+        pytest.param("xdp_md", "data", 4, "yes", id="at-another-place"),
+        pytest.param("task_struct", "pid", 4, "yes", id="a-kernels-own"),
+    ],
 )
-def test_types_that_never_change_need_no_btf(root: str, expected: str) -> None:
-    record = CoreRelocation("main", 0, 1, root, "0:1", 0)
-    objects = replace(one_program(leave(2)), core_relocations=(record,))
-    needs = analyse(objects).requirements
+def test_only_a_layout_that_never_changes_needs_no_btf(
+    root: str, member: str, offset: int, expected: str
+) -> None:
+    needs = analyse(asking(root, 0, member, offset)).requirements
     assert (needs.needs_btf, needs.types_read) == (expected, (root,))
 
 
@@ -296,8 +313,7 @@ def test_records_of_functions_nobody_reaches_do_not_count() -> None:
 def test_a_question_the_linker_needs_types_for_needs_btf(
     root: str, kind: int, expected: str
 ) -> None:
-    record = CoreRelocation("main", 0, 1, root, "0:1", kind)
-    objects = replace(one_program(leave(2)), core_relocations=(record,))
+    objects = asking(root, kind, "data_end")
     assert analyse(objects).requirements.needs_btf == expected
 
 

@@ -24,8 +24,9 @@ from skep.marketplace.registry.records import (
     SearchHit,
     Upload,
 )
-from skep.marketplace.registry.store.schema import prepare
+from skep.marketplace.registry.store.schema import SCHEMA
 from skep.packages.oci.descriptors import Descriptor
+from skep.schema_steps import BUSY_SECONDS, bring_up_to_date, translating_errors
 from skep.versions import Version
 
 _MANIFEST = """
@@ -45,14 +46,18 @@ class SqliteCatalogue:
     """All ports of the registry, in one file.
 
     Args:
-        path: of the database; made if it does not exist.
+        path: of the database; made if it does not exist, brought up to date if it is older.
+
+    Raises:
+        DatabaseDamaged, DatabaseTooNew, DatabaseUnavailable, NotPermitted: see
+            :mod:`skep.schema_steps`.
     """
 
     def __init__(self, path: Path) -> None:
         self._writing = _connect(path)
         self._writing_lock = threading.Lock()
         try:
-            prepare(self._writing)
+            bring_up_to_date(self._writing, path, SCHEMA)
         except BaseException:
             self._writing.close()
             raise
@@ -340,12 +345,14 @@ class SqliteCatalogue:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Transactions are begun by hand; the library's implicit ones begin too late to be exclusive.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # a receipt must survive a power cut
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")
-    return connection
+    with translating_errors(path):
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
+        )
+        connection.execute("PRAGMA synchronous = FULL")  # a receipt must survive a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        return connection
 
 
 def _descriptor(row: tuple[str, ...]) -> Descriptor:

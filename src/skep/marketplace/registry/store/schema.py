@@ -1,12 +1,10 @@
-"""The database of a marketplace, version by version.
-
-A new version is a new entry at the end of :data:`MIGRATIONS`; entries are never edited, because
-databases of earlier versions were made with them.
-"""
+"""The schema of a marketplace's database, step by step."""
 
 import sqlite3
 
-from skep.marketplace.registry.errors import StoreTooNew
+from skep.schema_steps import Schema
+
+APPLICATION_ID = 0x536B4D70  # "SkMp"
 
 _FIRST = """
 CREATE TABLE uploads (
@@ -76,35 +74,24 @@ CREATE VIRTUAL TABLE search USING fts5 (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# Version 1 was counted in a table. Skep 0.1.0 looks there, and refuses what says more than 1.
+_COUNTED_IN_THE_HEADER = """
+CREATE TABLE IF NOT EXISTS schema_version (version INTEGER) STRICT;
+INSERT INTO schema_version VALUES (2);
+"""
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Bring a database to the newest version, all or nothing.
-
-    Raises:
-        StoreTooNew: a later version of Skep has written it.
-    """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        _migrate(connection)
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+def _earlier_version(connection: sqlite3.Connection) -> int:
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if not {"schema_version", "manifest_blobs", "versions", "newest"} <= tables:
+        return 0
+    return int(connection.execute("SELECT max(version) FROM schema_version").fetchone()[0] or 0)
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER) STRICT")
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    current: int = row[0] or 0
-    if current > len(MIGRATIONS):
-        raise StoreTooNew(
-            f"expected a database of version {len(MIGRATIONS)} or older, got {current}",
-            hint="start the version of Skep that wrote it, or a newer one",
-        )
-    for version, script in enumerate(MIGRATIONS[current:], start=current + 1):
-        # Not executescript: it would commit the transaction first.
-        for statement in script.split(";"):
-            connection.execute(statement)
-        connection.execute("INSERT INTO schema_version VALUES (?)", (version,))
+# Never edit a step that was released; add one, and a fixture of the version before it.
+SCHEMA = Schema(
+    "database of a marketplace",
+    APPLICATION_ID,
+    (_FIRST, _COUNTED_IN_THE_HEADER),
+    _earlier_version,
+)

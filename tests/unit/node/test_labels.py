@@ -12,7 +12,7 @@ from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
 from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
-from skep.node.labelling import node_label, package_label
+from skep.node.labels import node_label, package_label
 from skep.node.shelf import link_deployment
 from skep.packages.opening import open_package
 

@@ -1,0 +1,78 @@
+"""What goes beyond what was agreed to, by id, scope, confidence and severity."""
+
+from dataclasses import replace
+
+import pytest
+
+from skep.bytecode.analysis.growth import Granted, granted, growth
+
+DROP = Granted("net.drop", "interface", "possible", "high")
+READ = Granted("net.read", "", "declared", "medium")
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        pytest.param(READ, "new", id="another-id"),
+        pytest.param(replace(DROP, scope="cgroup"), "new", id="another-scope"),
+        pytest.param(replace(DROP, confidence="declared"), "certain", id="possible-to-declared"),
+        pytest.param(replace(DROP, severity="critical"), "severe", id="more-severe"),
+        pytest.param(
+            replace(DROP, confidence="declared", severity="critical"), "certain", id="both"
+        ),
+        pytest.param(replace(DROP, confidence="perhaps"), "certain", id="unknown-confidence"),
+        pytest.param(replace(DROP, severity="extreme"), "severe", id="unknown-severity"),
+        pytest.param(Granted("net.teleport", "", "possible", "info"), "new", id="unknown-id"),
+    ],
+)
+def test_more_grows(after: Granted, why: str) -> None:
+    (found,) = growth([DROP], [after])
+    assert (found.permission, found.why) == (after, why)
+    assert found.before == (None if why == "new" else DROP)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        pytest.param([DROP], id="the-same"),
+        pytest.param([], id="nothing-left"),
+        pytest.param([replace(DROP, severity="low")], id="less-severe"),
+        pytest.param([replace(READ, confidence="possible"), DROP], id="less-certain"),
+        pytest.param([replace(DROP, confidence="excluded"), READ], id="excluded"),
+        pytest.param([replace(DROP, scope="cgroup", confidence="excluded")], id="excluded-new"),
+    ],
+)
+def test_less_does_not(after: list[Granted]) -> None:
+    assert growth([DROP, READ], after) == ()
+
+
+def test_what_was_excluded_and_is_possible_now_is_new() -> None:
+    (found,) = growth([replace(DROP, confidence="excluded")], [DROP])
+    assert found.why == "new"
+
+
+def test_new_ones_come_first() -> None:
+    found = growth([DROP], [replace(DROP, confidence="declared"), READ])
+    assert [each.why for each in found] == ["new", "certain"]
+
+
+def test_a_union_has_the_highest_of_each() -> None:
+    found = granted([DROP, READ, Granted("net.drop", "interface", "declared", "low")])
+    assert found == (Granted("net.drop", "interface", "declared", "high"), READ)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        ([], DROP, "new: Cannot be excluded: can drop network packets"),
+        ([DROP], replace(DROP, confidence="declared"), "now certain: Can drop network packets"),
+        (
+            [replace(DROP, severity="low")],
+            DROP,
+            "high instead of low: Can drop network packets",
+        ),
+    ],
+)
+def test_it_is_told_in_a_sentence(before: list[Granted], after: Granted, text: str) -> None:
+    (found,) = growth(before, [after])
+    assert found.text == text

@@ -1,0 +1,168 @@
+"""The question, on a real pseudo-terminal, before a node that only listens."""
+
+import io
+import os
+import pty
+import select
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from tests.builders.deployments import deployment
+from tests.builders.terminals import CONTROL_D
+
+from skep.bytecode.analysis.growth import Granted, Growth
+from skep.cli.consenting import ConsentRefused, change_with_consent
+from skep.cli.context import Invocation
+from skep.cli.environment import read_environment
+from skep.cli.output import Output
+from skep.node.consenting import Answer, ConsentNeeded, Need, NotAsked, YesTo, YesToAll
+from skep.node.labels import Label
+
+DROPS = Granted("net.drop", "interface", "declared", "high")
+NEED = Need(deployment(), Label(1, (DROPS,), (DROPS,)), (Growth(DROPS, "new"),), "exceeds")
+
+
+class ListeningNode:
+    """Needs consent once, and hears what it is told."""
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.refused: list[Sequence[Need]] = []
+
+    def change(self, answer: Answer) -> str:
+        self.answers.append(answer)
+        if isinstance(answer, NotAsked):
+            raise ConsentNeeded([NEED])
+        return "done"
+
+    def note_refusal(self, needs: Sequence[Need], person: str) -> None:
+        assert person
+        self.refused.append(needs)
+
+
+class Terminal:
+    """The far end of a pseudo-terminal that standard input and standard error are."""
+
+    def __init__(self) -> None:
+        self._far, near = pty.openpty()
+        self.stdin = os.fdopen(near, "r", closefd=False)
+        self.stderr = os.fdopen(near, "w")
+
+    def press(self, keys: str) -> None:
+        os.write(self._far, keys.encode())
+
+    def screen_with(self, text: str) -> str:
+        """What is shown, once ``text`` is; the kernel passes it on in pieces, a little later."""
+        shown = ""
+        while text not in shown and select.select([self._far], [], [], 5)[0]:
+            shown += os.read(self._far, 65536).decode().replace("\r\n", "\n")
+        return shown
+
+    def close(self) -> None:
+        self.stdin.close()
+        self.stderr.close()
+        os.close(self._far)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    made = Terminal()
+    yield made
+    made.close()
+
+
+@dataclass
+class Seat:
+    """Who runs a command, and where."""
+
+    stdin: Any
+    stderr: Any
+    monkeypatch: pytest.MonkeyPatch
+    json: bool = False
+    quiet: bool = False
+
+    def run(self, node: ListeningNode, *words: str, yes: bool = False) -> str:
+        # Not in a fixture: pytest puts streams of its own there before each test is called.
+        self.monkeypatch.setattr(sys, "stdin", self.stdin)
+        self.monkeypatch.setattr(sys, "stderr", self.stderr)
+        output = Output(err=self.stderr, json=self.json, quiet=self.quiet)
+        invocation = Invocation(read_environment(os.environ, 0), output, ("set", *words))
+        door: Any = node
+        return change_with_consent(door, invocation, node.change, yes=yes)
+
+
+@pytest.fixture
+def seat(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Seat:
+    return Seat(terminal.stdin, terminal.stderr, monkeypatch)
+
+
+@pytest.mark.parametrize("option", ["", "json", "quiet"])
+def test_yes_at_the_question_agrees_to_what_was_shown(
+    terminal: Terminal, seat: Seat, option: str
+) -> None:
+    node = ListeningNode()
+    seat = replace(seat, json=option == "json", quiet=option == "quiet")
+    terminal.press("y\n")
+    assert seat.run(node) == "done"
+    _, answer = node.answers
+    assert isinstance(answer, YesTo)
+    assert answer.needs == (NEED,)
+    screen = terminal.screen_with("[y/N]")
+    assert "limit may do more than was agreed to: net.drop (interface)" in screen
+    assert "new: Can drop network packets" in screen
+    assert "Continue? [y/N]" in screen
+
+
+@pytest.mark.parametrize("keys", ["n\n", "\n", "yes!\n", "no yes\n", CONTROL_D], ids=repr)
+def test_anything_else_is_no(terminal: Terminal, seat: Seat, keys: str) -> None:
+    node = ListeningNode()
+    terminal.press(keys)
+    with pytest.raises(ConsentRefused, match="nothing was changed"):
+        seat.run(node)
+    assert len(node.answers) == 1
+    assert node.refused == [(NEED,)]
+
+
+class Interrupted:
+    """A terminal at which somebody presses Ctrl-C."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self) -> str:
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_at_the_question_is_no(terminal: Terminal, seat: Seat) -> None:
+    node = ListeningNode()
+    with pytest.raises(KeyboardInterrupt):
+        replace(seat, stdin=Interrupted()).run(node)
+    assert len(node.answers) == 1
+    assert node.refused == [(NEED,)]
+    assert "nothing was changed" in terminal.screen_with("nothing was changed")
+
+
+def test_yes_beforehand_is_not_asked(seat: Seat) -> None:
+    node = ListeningNode()
+    assert seat.run(node, yes=True) == "done"
+    (answer,) = node.answers
+    assert isinstance(answer, YesToAll)
+
+
+@pytest.mark.parametrize("end", ["stdin", "stderr"])
+def test_without_a_terminal_at_either_end_nobody_is_asked(
+    terminal: Terminal, seat: Seat, end: str
+) -> None:
+    node = ListeningNode()
+    terminal.press("y\n")
+    setattr(seat, end, io.StringIO("y\n"))
+    with pytest.raises(ConsentNeeded) as told:
+        seat.run(node, "limit", "ports=1, 2")
+    assert told.value.needs == (NEED,)
+    assert "not a terminal" in told.value.message
+    assert told.value.hint == "skep set limit 'ports=1, 2' --yes"
+    assert len(node.answers) == 1
+    assert node.refused == []
