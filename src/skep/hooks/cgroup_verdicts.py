@@ -71,22 +71,14 @@ _ONLY_OBSERVES = (
 CGROUP_TABLES = (
     VerdictTable(
         "CGROUP_SKB",
-        (_KEEP, _DROP),
-        ("CGROUP_INET_INGRESS",),
-        neutral=1,
-        scope=_CGROUP,
-        accepted=(0, 1),
-    ),
-    VerdictTable(
-        "CGROUP_SKB",
         (_KEEP, _DROP, _CONGESTION),
         ("CGROUP_INET_EGRESS",),
         neutral=1,
         scope=_CGROUP,
         accepted=(0, 3),
     ),
-    # A section "cgroup/skb" leaves open which of the two it is.
-    VerdictTable("CGROUP_SKB", (_KEEP, _DROP, _CONGESTION), neutral=1, scope=_CGROUP),
+    # Ingress, and sections "cgroup/skb", which are loaded as if they were for ingress.
+    VerdictTable("CGROUP_SKB", (_KEEP, _DROP), neutral=1, scope=_CGROUP, accepted=(0, 1)),
     _allowing(
         "CGROUP_SOCK",
         ("CGROUP_INET4_POST_BIND", "CGROUP_INET6_POST_BIND"),

@@ -11,6 +11,7 @@ from skep.versions import KernelVersion
 
 _HIGHEST = (1 << 31) - 1
 _LOWEST = -(1 << 31)
+_MOST_TRIED = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,16 @@ class VerdictTable:
             if not isinstance(row.which, Others) and row.which.covers(value)
         )
         return found or tuple(row for row in self.verdicts if isinstance(row.which, Others))
+
+    def may_show(self, permission: str, lowest: int, highest: int) -> bool:
+        """Whether some value from ``lowest`` to ``highest`` may show a permission."""
+        if highest - lowest >= _MOST_TRIED:
+            return permission in self.permissions
+        return any(
+            permission in row.permissions
+            for value in range(lowest, highest + 1)
+            for row in self.rows(value)
+        )
 
     def redirects(self) -> tuple[Verdict, ...]:
         """The rows for the result of a helper that redirects."""
