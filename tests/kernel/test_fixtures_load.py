@@ -4,7 +4,7 @@ A program that is not loaded has one of these excuses, and an excuse that does n
 
 * the kernel has no trampolines to give (lockdown, another policy): asked of it with a program that
   does nothing;
-* the kernel has no function of that name in its types;
+* the kernel has no function or hook target of that name in its types;
 * the kernel was built without the program type, or keeps the helper from it: asked in the same way;
 * two program types are not linked yet;
 * the fixture is made to be refused: :data:`MADE_TO_FAIL` says what for.
@@ -51,6 +51,7 @@ MADE_TO_FAIL = {
     "core.reads_task": "invalid bpf_context access",  # its context is no task
     "core_kinds.offset_of_nothing": "no task_struct.never_there",
     "core_kinds.enumerator_of_nothing": "no bpf_func_id.BPF_FUNC_never_there",
+    "iterators.later": "does not say what it is attached to",
     "kfunc.variable": "bpf_prog_active",  # not exported on this kernel
     "map_extra.look": "R2 type=scalar",
     "maps.names_events": "cannot pass map_type 4",
@@ -63,12 +64,13 @@ MADE_TO_FAIL = {
     "may_net_conntrack.shows": "other types than the object declares",
     "may_proc_task_control.shows": "other types than the object declares",
     "may_unknown.shows": "invalid func unknown#4999",
+    "traced.later_tracepoint": "does not say what it is attached to",
     "presence.by_enumerator": "cannot pass map_type 4",
     "presence.by_absence": "cannot use helper",  # its context is no task
     "presence.not_guarded": "cannot use helper",
 }
 NOT_LINKED_YET = {"STRUCT_OPS", "EXT"}
-TRAMPOLINES = {"TRACE_FENTRY", "TRACE_FEXIT", "MODIFY_RETURN", "LSM_MAC"}
+TRAMPOLINES = {"TRACE_FENTRY", "TRACE_FEXIT", "MODIFY_RETURN", "LSM_MAC", "LSM_CGROUP"}
 
 
 @cache
@@ -153,6 +155,9 @@ def is_excused(spec: ProgramSpec, error: SkepError) -> bool:
     missing = re.search(r"this kernel has no function (\w+),", error.message)
     if missing:
         return not running().find(missing[1], Kind.FUNC)
+    absent = re.search(r"this kernel has no (\w+) to attach to", error.message)
+    if absent:
+        return not any(running().find(absent[1], kind) for kind in (Kind.FUNC, Kind.TYPEDEF))
     kept = re.search(r"program of this type cannot use helper \w+#([0-9]+)", error.message)
     if kept:
         return keeps_helper(spec, int(kept[1]))

@@ -7,12 +7,12 @@ module, so import it where something is analysed, not where reports are read or 
 from collections.abc import Mapping, Sequence
 
 from skep.bytecode.analysis.configuring import configured, findings_of, presence_of
-from skep.bytecode.analysis.core_needs import struct_ops_types
 from skep.bytecode.analysis.cost import longest_path, map_cost, stack_bytes, total
 from skep.bytecode.analysis.findings import Finding
 from skep.bytecode.analysis.instruction_sets import InstructionUse, all_uses, groups_of, level_of
 from skep.bytecode.analysis.licence import licence_facts
 from skep.bytecode.analysis.locating import Locator
+from skep.bytecode.analysis.object_rules import object_findings, struct_ops_types
 from skep.bytecode.analysis.permissions import combinations, program_permissions, union
 from skep.bytecode.analysis.portability import runtimes_of
 from skep.bytecode.analysis.preparing import Preparation
@@ -26,7 +26,6 @@ from skep.bytecode.analysis.report import (
 )
 from skep.bytecode.analysis.requirements import Needs, requirements_of
 from skep.bytecode.analysis.standards import standards_of
-from skep.bytecode.analysis.static_rules import object_findings
 from skep.bytecode.analysis.taxonomy import TAXONOMY_VERSION
 from skep.bytecode.analysis.values import MAP, Pointer, Value, constants, names_of
 from skep.bytecode.objectfile.model import ObjectFile
@@ -71,7 +70,7 @@ def report_of(
     uses = all_uses(programs)
     struct_ops = struct_ops_types(object_file)
     findings = [findings_of(program, struct_ops) for program in programs]
-    whole = list(object_findings(object_file.maps))
+    whole = list(object_findings(object_file))
     everything = [*whole, *(each for found in findings for each in found)]
     for program, used in zip(programs, uses, strict=True):
         everything += _unknown_instructions(program, used)

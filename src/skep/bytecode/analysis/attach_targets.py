@@ -6,6 +6,7 @@ section is evidence for the target and for nothing else; whoever attaches may ch
 
 from collections.abc import Mapping, Sequence
 
+from skep.bytecode.analysis.kernel_targets import keyword_of
 from skep.bytecode.analysis.programs import Program
 from skep.bytecode.analysis.report_needs import AttachTarget
 
@@ -52,7 +53,19 @@ _BY_TYPE: Mapping[str, str] = {
     "EXT": "function of a program",
 }
 # Written behind the slash by people who name their programs, not by what libbpf reads there.
-_NAMED_ONLY = frozenset({_INTERFACE, _CGROUP, _SOCKETS, "socket map", "network namespace", "route"})
+_NAMED_ONLY = frozenset(
+    {
+        _INTERFACE,
+        _CGROUP,
+        _SOCKETS,
+        "socket map",
+        "network namespace",
+        "route",
+        "netfilter hook",
+        "perf event",
+        "infrared device",
+    }
+)
 
 
 def attach_targets(programs: Sequence[Program]) -> tuple[AttachTarget, ...]:
@@ -65,7 +78,7 @@ def attach_targets(programs: Sequence[Program]) -> tuple[AttachTarget, ...]:
 def _target_of(program: Program) -> AttachTarget | None:
     spec = program.spec
     section = spec.section.removeprefix("?")
-    keyword = section.partition("/")[0].partition(".")[0]
+    keyword = keyword_of(program) or section.partition("/")[0].partition(".")[0]
     kind = _BY_KEYWORD.get(keyword) if program.type_source == "section" else None
     if kind is None:
         kind = _BY_TYPE.get(spec.program_type or "")

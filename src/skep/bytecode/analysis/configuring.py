@@ -9,11 +9,11 @@ label: it is an answer to "and as it is built?", and to "with this setting?".
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from skep.bytecode.analysis.assumptions import with_constants, with_presence
-from skep.bytecode.analysis.core_needs import struct_ops_types
 from skep.bytecode.analysis.findings import Finding
 from skep.bytecode.analysis.flow_rules import flow_findings
 from skep.bytecode.analysis.instruction_sets import all_uses
 from skep.bytecode.analysis.need import Places, call_places, kernel_text, oldest_of
+from skep.bytecode.analysis.object_rules import struct_ops_types
 from skep.bytecode.analysis.oldest_kernel import FOLDED, reasons_of
 from skep.bytecode.analysis.preparing import Preparation
 from skep.bytecode.analysis.programs import Program, helper_name

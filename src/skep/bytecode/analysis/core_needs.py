@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from skep.bytecode.analysis.assumptions import path_of, without_flavour
 from skep.bytecode.analysis.programs import Program
 from skep.bytecode.analysis.report_needs import CoreNeed
-from skep.bytecode.btf.types import Kind
 from skep.bytecode.linking.core.kinds import DESCRIPTIONS, CoreKind
 from skep.bytecode.objectfile.model import CoreRelocation, ObjectFile, SourceLine
 from skep.errors import SkepError
@@ -78,35 +77,3 @@ def tested_helpers(object_file: ObjectFile) -> frozenset[str]:
         if name.startswith("BPF_FUNC_"):
             found.add(f"bpf_{name.removeprefix('BPF_FUNC_')}")
     return frozenset(found)
-
-
-def struct_ops_types(object_file: ObjectFile) -> tuple[str, ...]:
-    """Names of the ``struct_ops`` types the object has instances of."""
-    types = object_file.types
-    found: dict[str, None] = {}
-    if types is None:
-        return ()
-    try:
-        for section in (".struct_ops", ".struct_ops.link", "?.struct_ops", "?.struct_ops.link"):
-            for type_id in types.find(section, Kind.DATASEC):
-                for variable in types.type(type_id).variables:
-                    instance = types.type(types.type(variable.type_id).refers_to)
-                    if instance.kind == Kind.STRUCT:
-                        found[instance.name] = None
-    except SkepError:
-        return ()
-    return tuple(found)
-
-
-def struct_ops_links(object_file: ObjectFile) -> bool:
-    """Whether an instance is attached by a link, as its section says."""
-    types = object_file.types
-    if types is None:
-        return False
-    try:
-        return any(
-            types.find(section, Kind.DATASEC)
-            for section in (".struct_ops.link", "?.struct_ops.link")
-        )
-    except SkepError:
-        return False

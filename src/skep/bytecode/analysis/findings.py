@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from skep.bytecode.analysis.exit_values import scope_of
 from skep.bytecode.analysis.programs import Call, Program
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
+from skep.hooks.verdicts import scope_of_type
 
-_LOW_IN_SOCKET_SCOPE = frozenset({"net.drop"})
+_LOW_IN_SOCKET_SCOPE = frozenset({"net.drop", "net.resize"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,23 @@ def finding(
     function: str = "",
     slot: int | None = None,
     severity: str | None = None,
+    scope: str | None = None,
 ) -> Finding:
     """A finding with scope and severity filled in; ``call`` stands for function and slot."""
     if call is not None:
         function, slot = call.function, call.slot
-    program_type = None if program is None else program.spec.program_type
-    scope = scope_of(permission, program_type)
+    if scope is None:
+        scope = _scope_of(permission, program)
     if severity is None:
         severity = PERMISSIONS[permission].severity
         if scope == "socket" and permission in _LOW_IN_SOCKET_SCOPE:
             severity = "low"
     name = "" if program is None else program.spec.name
     return Finding(permission, confidence, kind, what, name, function, slot, scope, severity)
+
+
+def _scope_of(permission: str, program: Program | None) -> str:
+    """On whose packets or sockets a network permission acts; empty if it makes no difference."""
+    if program is None or not permission.startswith("net."):
+        return ""
+    return scope_of_type(program.spec.program_type)

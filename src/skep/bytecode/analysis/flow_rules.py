@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 
 from skep.bytecode.analysis.contexts import WritableField
 from skep.bytecode.analysis.effects import REDIRECT_MAP
-from skep.bytecode.analysis.exit_values import ExitRule, exit_rules
 from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.memory_rules import UNRESOLVED, memory_findings
-from skep.bytecode.analysis.programs import Call, Ends, Program, ends_of, helper_name
+from skep.bytecode.analysis.programs import Call, Program, helper_name
 from skep.bytecode.analysis.values import (
     MAP,
     MASK32,
@@ -25,6 +24,7 @@ from skep.bytecode.analysis.values import (
     seen_in,
     signed,
 )
+from skep.bytecode.analysis.verdict_rules import verdict_findings
 from skep.bytecode.objectfile.model import MapSpec
 
 _XSKMAP = 17
@@ -35,20 +35,18 @@ _APPENDED = 0xFFFFF << 32
 # bpf_skb_adjust_room, flags in r4: encapsulation bits 1-4 and 6, length of layer 2 in bits 56-63.
 _ADJUST_ROOM = 50
 _ENCAPSULATES = 0x5E | 0xFF << 56
-_SET_RETVAL = 187
 _CHANGE_TYPE = 32
 _OTHER_HOST = 3  # PACKET_OTHERHOST
 _ADJUST_HEAD = 44
 _DEVICE_MAPS = frozenset({14, 25})  # DEVMAP, DEVMAP_HASH
 _BROADCAST = 8  # BPF_F_BROADCAST
 
-_MOST_TRIED = 4096
 _RANK = {"excluded": 0, "possible": 1, "declared": 2}
 
 
 def flow_findings(program: Program) -> Iterator[Finding]:
     """Evidence D of one program."""
-    yield from _exits(program)
+    yield from verdict_findings(program)
     yield from memory_findings(program)
     yield from _context(program)
     for call in program.calls:
@@ -56,56 +54,6 @@ def flow_findings(program: Program) -> Iterator[Finding]:
     yield from _encapsulating(program)
     yield from _loops(program)
     yield from _replaceable(program)
-
-
-def _exits(program: Program) -> Iterator[Finding]:
-    spec = program.spec
-    exits = program.exits()
-    for rule in exit_rules(spec.program_type, spec.attach_type):
-        if exits is None:
-            what = f"exit value {UNRESOLVED}"
-            yield finding(program, rule.permission, "D", what, confidence="possible")
-            continue
-        shown = False
-        for function, slot, value in exits:
-            confidence, what = _exit(rule, value)
-            if confidence != "excluded":
-                shown = True
-                yield finding(
-                    program,
-                    rule.permission,
-                    "D",
-                    what,
-                    confidence=confidence,
-                    function=function,
-                    slot=slot,
-                )
-        if not shown:
-            what = "no such exit value"
-            yield finding(program, rule.permission, "D", what, confidence="excluded")
-
-
-def _exit(rule: ExitRule, value: Value) -> tuple[str, str]:
-    ends = ends_of(value)
-    showing = sorted(number for number in ends.numbers if rule.shows(number))
-    if rule.always:
-        return "possible", "exit value of a function that replaces another"
-    if showing:
-        return "declared", f"exit value {', '.join(map(str, showing))}"
-    if ends.redirects and rule.by_redirect:
-        return "declared", "exit value of a redirecting helper"
-    if ends.is_open and _may_show(rule, ends):
-        return "possible", f"exit value {UNRESOLVED}"
-    if ends.can_fail and rule.permission == "net.drop":
-        return "possible", "a redirect that can fail"
-    return "excluded", ""
-
-
-def _may_show(rule: ExitRule, ends: Ends) -> bool:
-    """Whether one of the values that are not known shows it."""
-    if ends.high - ends.low >= _MOST_TRIED:
-        return True
-    return any(rule.shows(number) for number in range(ends.low, ends.high + 1))
 
 
 def _context(program: Program) -> Iterator[Finding]:
@@ -163,8 +111,6 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
     elif number == _ADJUST_ROOM:
         outcome = _flag(arguments, 3, _ENCAPSULATES, "encapsulates")
         yield from _strongest(program, call, "net.encap", outcome)
-    elif number == _SET_RETVAL:
-        yield from _set_retval(program, call)
     elif number == 164:
         yield finding(program, "exec.unbounded", "D", helper_name(164), call=call)
 
@@ -291,19 +237,6 @@ def _strongest(
 ) -> Iterator[Finding]:
     confidence, what = max(outcomes, key=lambda outcome: _RANK[outcome[0]])
     yield finding(program, permission, "D", what, confidence=confidence, call=call)
-
-
-def _set_retval(program: Program, call: Call) -> Iterator[Finding]:
-    permission = {
-        "CGROUP_SOCK": "net.block_socket",
-        "CGROUP_SOCK_ADDR": "net.block_socket",
-        "CGROUP_DEVICE": "cgroup.device",
-        "CGROUP_SYSCTL": "cgroup.sysctl",
-        "CGROUP_SOCKOPT": "net.sockopt_intercept",
-        "LSM": "lsm.enforce",
-    }.get(program.spec.program_type or "")
-    if permission is not None:
-        yield finding(program, permission, "D", helper_name(_SET_RETVAL), call=call)
 
 
 def _loops(program: Program) -> Iterator[Finding]:

@@ -19,11 +19,11 @@ from skep.bytecode.analysis.assumptions import (
     path_of,
     without_flavour,
 )
-from skep.bytecode.analysis.core_needs import struct_ops_types
 from skep.bytecode.analysis.fit_findings import LEVELS, FitFinding, KernelFit
 from skep.bytecode.analysis.licence import licence_facts
 from skep.bytecode.analysis.locating import Locator
 from skep.bytecode.analysis.need import Kernel, Need, kernel_text, release_before
+from skep.bytecode.analysis.object_rules import struct_ops_types
 from skep.bytecode.analysis.preparing import Preparation
 from skep.bytecode.analysis.programs import Program, helper_name
 from skep.bytecode.analysis.requirements import needs_left

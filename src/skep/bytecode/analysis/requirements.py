@@ -9,8 +9,6 @@ from skep.bytecode.analysis.core_needs import (
     core_needs,
     records_of,
     roots_of,
-    struct_ops_links,
-    struct_ops_types,
     tested_helpers,
 )
 from skep.bytecode.analysis.instruction_sets import InstructionUse, all_uses
@@ -23,6 +21,7 @@ from skep.bytecode.analysis.need import (
     oldest_of,
     without_calls,
 )
+from skep.bytecode.analysis.object_rules import struct_ops_links, struct_ops_types
 from skep.bytecode.analysis.oldest_kernel import (
     limits_of,
     map_needs,

@@ -7,7 +7,9 @@ from functools import cache
 
 from skep.bytecode.analysis.existence import Steps, is_only_asked_for
 from skep.bytecode.analysis.findings import Finding, finding
+from skep.bytecode.analysis.object_rules import struct_ops_findings
 from skep.bytecode.analysis.programs import POISON, Call, Program, helper_name, kernel_variables
+from skep.bytecode.analysis.target_rules import is_beside_kernel, target_findings
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
 from skep.bytecode.isa.call_arguments import (
     EFFECTS,
@@ -15,9 +17,8 @@ from skep.bytecode.isa.call_arguments import (
     KERNEL_FUNCTION_ARGUMENTS,
     CallArguments,
 )
-from skep.bytecode.isa.first_kernels import ATTACH_TYPES, MAP_TYPE_NAMES, PROGRAM_TYPES
+from skep.bytecode.isa.first_kernels import ATTACH_TYPES, PROGRAM_TYPES
 from skep.bytecode.isa.helpers import HELPERS
-from skep.bytecode.objectfile.model import MapSpec
 
 _BY_HELPER: dict[int, tuple[str, ...]] = {}
 for _row in PERMISSIONS.values():
@@ -40,10 +41,6 @@ _KERNEL_FUNCTION_SEVERITIES: dict[str, tuple[re.Pattern[str], str]] = {
     "net.conntrack": (re.compile(r"bpf_ct_release|bpf_\w+_lookup"), "medium"),
     "net.read": (re.compile(r"bpf_xdp_metadata_\w+|bpf_skb_get_hash"), "low"),
 }
-
-_SYSTEM_CALL = re.compile(
-    r"(?:__(?:x64|ia32|arm64|s390x?|riscv|powerpc|se|do|loongarch)_sys_|__sys_|sys_|ksys_)\w*"
-)
 
 
 @cache
@@ -93,9 +90,10 @@ def static_findings(program: Program, struct_ops: tuple[str, ...]) -> Iterator[F
         struct_ops: ``struct_ops`` types the object has instances of.
     """
     for call in program.calls:
-        yield from _of_call(program, call)
+        found = _of_call(program, call)
+        yield from (each for each in found if not is_beside_kernel(program, each.permission))
     yield from _of_type(program, struct_ops)
-    yield from _of_section(program)
+    yield from target_findings(program)
     yield from _of_kernel_variables(program)
 
 
@@ -160,64 +158,14 @@ def _of_type(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]
     if spec.attach_type is not None and spec.attach_type not in ATTACH_TYPES:
         yield finding(program, "unknown", "T", f"attach type {spec.attach_type}")
     for row in PERMISSIONS.values():
-        if program_type in row.program_types:
+        permission = row.permission_id
+        if program_type in row.program_types and not is_beside_kernel(program, permission):
             what = f"program type {program_type}{stated}"
-            yield finding(program, row.permission_id, "T", what)
+            yield finding(program, permission, "T", what)
         if spec.attach_type in row.attach_types:
             what = f"attach type {spec.attach_type}"
-            yield finding(program, row.permission_id, "T", what)
+            yield finding(program, permission, "T", what)
     if program_type == "STRUCT_OPS":
-        yield from _of_struct_ops(program, struct_ops)
+        yield from struct_ops_findings(program, struct_ops)
     if spec.is_sleepable:
         yield finding(program, "exec.sleepable", "D", f"section {spec.section}")
-
-
-def _of_struct_ops(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]:
-    if not struct_ops:
-        yield finding(program, "unknown", "T", "struct_ops type not found in the object")
-    for name in struct_ops:
-        plain = name.partition("___")[0]
-        rows = [row for row in PERMISSIONS.values() if plain in row.struct_ops]
-        for row in rows:
-            yield finding(program, row.permission_id, "T", f"struct_ops type {plain}")
-        if not rows:
-            yield finding(program, "unknown", "T", f"struct_ops type {plain}")
-
-
-def _of_section(program: Program) -> Iterator[Finding]:
-    """What the section says about the target; nothing else is believed of a name."""
-    spec = program.spec
-    section = spec.section.removeprefix("?")
-    kind = section.partition("/")[0].partition(".")[0]
-    target = section.partition("/")[2]
-    attach = spec.attach_type or ""
-    if spec.program_type == "KPROBE" and (
-        kind in {"uprobe", "uretprobe", "usdt"} or attach.startswith("TRACE_UPROBE_")
-    ):
-        where = target or "an application chosen when it is attached"
-        yield finding(program, "trace.application", "D", f"{kind} on {where}")
-    traced = (
-        kind in {"ksyscall", "kretsyscall"}
-        or (kind in {"tracepoint", "tp"} and target.startswith("syscalls/"))
-        or (kind in _RAW and target in {"sys_enter", "sys_exit"})
-        or (kind in _PROBES and _SYSTEM_CALL.match(target) is not None)
-    )
-    if traced:
-        yield finding(program, "trace.syscalls", "D", f"section {section}")
-
-
-_RAW = frozenset({"raw_tp", "raw_tracepoint", "tp_btf"})
-_PROBES = frozenset({"kprobe", "kretprobe", "fentry", "fexit", "fmod_ret", "fsession"})
-
-
-def object_findings(maps: tuple[MapSpec, ...]) -> Iterator[Finding]:
-    """Evidence that belongs to the object, not to one program."""
-    for spec in maps:
-        if spec.pinning:
-            yield finding(None, "data.shared_pinned", "D", f"map {spec.name} is pinned by its name")
-        name = MAP_TYPE_NAMES.get(spec.map_type)
-        if name is None:
-            yield finding(None, "unknown", "T", f"map {spec.name} of type {spec.map_type}")
-        for row in PERMISSIONS.values():
-            if name in row.map_types:
-                yield finding(None, row.permission_id, "T", f"map {spec.name} of type {name}")

@@ -210,7 +210,6 @@ _ROWS = (
         "high",
         helpers=(4, 45, 113, 115, 149, 150),
         kernel_functions=("bpf_probe_read_kernel*", "bpf_rdonly_cast"),
-        program_types=("TRACING", "LSM", "STRUCT_OPS"),
     ),
     PermissionFacts(
         "user.read_memory",
@@ -234,12 +233,7 @@ _ROWS = (
         "critical",
         helpers=(58,),
     ),
-    PermissionFacts(
-        "kernel.modify_return",
-        "Can change what kernel functions return",
-        "critical",
-        attach_types=("MODIFY_RETURN",),
-    ),
+    PermissionFacts("kernel.modify_return", "Can change what kernel functions return", "critical"),
     PermissionFacts(
         "kernel.crash",
         "Can crash the machine on purpose",
@@ -250,7 +244,7 @@ _ROWS = (
         "kernel.kallsyms", "Resolves addresses of kernel symbols", "high", helpers=(179,)
     ),
     PermissionFacts("lsm.enforce", "Can deny operations system-wide", "critical"),
-    PermissionFacts("lsm.observe", "Observes security decisions", "medium", program_types=("LSM",)),
+    PermissionFacts("lsm.observe", "Observes security decisions", "medium"),
     PermissionFacts(
         "exec.creds", "Can alter how credentials change on exec", "high", helpers=(159,)
     ),

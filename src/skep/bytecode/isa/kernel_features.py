@@ -319,6 +319,7 @@ STRUCT_OPS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "hid_bpf_ops": (6, 11),
         "sched_ext_ops": (6, 12),
         "Qdisc_ops": (6, 16),
+        "smc_hs_ctrl": (6, 19),
         "io_uring_bpf_ops": (7, 1),
         "sched_ext_ops_cid": (7, 2),
     }

@@ -1,8 +1,10 @@
 """What the name of an ELF section says about the programs in it.
 
-The order of decision is: drop one leading ``?``; the first strict row; the longest conventional
-prefix; otherwise the type is unknown and somebody has to state it. A hint fills a suggestion for
-people and nothing more: the same names are traffic control in one object and XDP in the next.
+The order of decision is: drop one leading ``?``; the first strict row; the longest strict row
+before a slash, whatever name people put behind it (``cgroup/connect4/web``); the longest
+conventional prefix; otherwise the type is unknown and somebody has to state it. A hint fills a
+suggestion for people and nothing more: the same names are traffic control in one object and XDP in
+the next.
 """
 
 import re
@@ -81,31 +83,43 @@ def classify(section: str) -> SectionFacts:
     name = section[1:] if is_optional else section
     row = _strict(name)
     if row is not None:
-        return SectionFacts(
-            section=section,
-            source="strict",
-            program_type=row.program_type,
-            attach_type=row.attach_type,
-            target=name[len(row.pattern) + 1 :],
-            is_optional=is_optional,
-            is_sleepable=row.is_sleepable,
-            has_frags=row.has_frags,
-            is_usdt=row.is_usdt,
-            attach_type_is_optional=row.attach_type_is_optional,
-            btf_target=_btf_target(row.btf_target),
-        )
+        return _facts(section, row, name, "strict")
+    row = _named(name)
+    if row is not None:
+        return _facts(section, row, name, "convention")
     for prefix, program_type in _BY_LENGTH:
         behind = name[len(prefix) : len(prefix) + 1]
         if name.startswith(prefix) and (not behind or behind in _BEHIND_PREFIX):
+            row = _EXACT.get(prefix)
             return SectionFacts(
                 section=section,
                 source="convention",
                 program_type=program_type,
+                attach_type=None if row is None else row.attach_type,
                 target=name[len(prefix) + 1 :] if behind == "/" else "",
                 is_optional=is_optional,
+                attach_type_is_optional=row is not None and row.attach_type_is_optional,
             )
     suggestion = next((kind for pattern, kind in _HINTS if pattern.search(name)), None)
     return SectionFacts(section, "unknown", is_optional=is_optional, suggestion=suggestion)
+
+
+def _facts(
+    section: str, row: StrictRow, name: str, source: Literal["strict", "convention"]
+) -> SectionFacts:
+    return SectionFacts(
+        section=section,
+        source=source,
+        program_type=row.program_type,
+        attach_type=row.attach_type,
+        target=name[len(row.pattern) + 1 :],
+        is_optional=section != name,
+        is_sleepable=row.is_sleepable,
+        has_frags=row.has_frags,
+        is_usdt=row.is_usdt,
+        attach_type_is_optional=row.attach_type_is_optional,
+        btf_target=_btf_target(row.btf_target),
+    )
 
 
 def usual_attach_type(program_type: str) -> str | None:
@@ -131,6 +145,17 @@ def _strict(name: str) -> StrictRow | None:
             found.append(row)
         slash = name.find("/", slash + 1) if slash < _LONGEST else -1
     return min(found, key=lambda row: _ORDER[id(row)], default=None)
+
+
+def _named(name: str) -> StrictRow | None:
+    """The longest strict row that ends at a slash of ``name``; what follows is a name."""
+    slash = name.rfind("/", 0, _LONGEST + 1)
+    while slash != -1:
+        row = _EXACT.get(name[:slash])
+        if row is not None:
+            return row
+        slash = name.rfind("/", 0, slash)
+    return None
 
 
 _LONGEST = max(len(row.pattern) for row in STRICT)

@@ -73,6 +73,8 @@ class TestTargets:
             ("lsm/file_open", "LSM", ("security hook", "file_open", "by the object")),
             ("cgroup/connect4", "CGROUP_SOCK_ADDR", ("cgroup", "", "when attached")),
             ("xdp/mine", "XDP", ("interface", "", "when attached")),
+            ("netfilter/mine", "NETFILTER", ("netfilter hook", "", "when attached")),
+            ("uprobe_x", "KPROBE", ("user function", "", "when attached")),
             ("freplace/f", "EXT", ("function of a program", "f", "by the object")),
         ],
     )

@@ -50,45 +50,6 @@ def test_a_program_that_only_passes_has_no_permission() -> None:
     assert report.combinations == ()
 
 
-@pytest.mark.parametrize(
-    ("program_type", "attach_type", "value", "expected"),
-    [
-        ("XDP", "XDP", 1, {"net.drop": "declared"}),
-        ("XDP", "XDP", 0, {"net.drop": "declared"}),
-        ("XDP", "XDP", 77, {"net.drop": "declared"}),
-        ("XDP", "XDP", 3, {"net.reflect": "declared"}),
-        ("XDP", "XDP", 4, {"net.redirect": "declared"}),
-        ("SCHED_CLS", None, 0, {}),
-        ("SCHED_CLS", None, 2, {"net.drop": "declared"}),
-        ("SCHED_CLS", None, 5, {"net.drop": "declared"}),
-        ("SCHED_CLS", "TCX_INGRESS", 5, {}),
-        ("SCHED_CLS", "TCX_INGRESS", 2, {"net.drop": "declared"}),
-        ("SCHED_CLS", "NETKIT_PEER", 7, {"net.redirect": "declared"}),
-        ("SCHED_ACT", None, 8, {"net.drop": "declared"}),
-        ("LWT_IN", None, 128, {}),
-        ("LWT_IN", None, 1, {"net.drop": "declared"}),
-        ("SOCKET_FILTER", None, 0, {"net.drop": "declared"}),
-        ("SOCKET_FILTER", None, 64, {}),
-        ("SK_SKB", "SK_SKB_STREAM_PARSER", 0, {}),
-        ("SK_SKB", "SK_SKB_STREAM_VERDICT", 0, {"net.drop": "declared"}),
-        ("NETFILTER", "NETFILTER", 0, {"net.drop": "declared"}),
-        ("CGROUP_SKB", "CGROUP_INET_EGRESS", 2, {"net.drop": "declared"}),
-        ("CGROUP_SKB", "CGROUP_INET_EGRESS", 3, {}),
-        ("CGROUP_SOCK_ADDR", "CGROUP_INET4_CONNECT", 0, {"net.block_socket": "declared"}),
-        ("CGROUP_SOCK_ADDR", "CGROUP_INET4_CONNECT", 1, {}),
-        ("CGROUP_DEVICE", "CGROUP_DEVICE", 0, {"cgroup.device": "declared"}),
-        ("CGROUP_SYSCTL", "CGROUP_SYSCTL", 0, {"cgroup.sysctl": "declared"}),
-        ("FLOW_DISSECTOR", "FLOW_DISSECTOR", 2, {"net.drop": "declared"}),
-        ("KPROBE", None, 0, {"trace.kernel": "declared"}),
-    ],
-)
-def test_what_an_exit_value_shows(
-    program_type: str, attach_type: str | None, value: int, expected: dict[str, str]
-) -> None:
-    report = analysed(leave(value), program_type=program_type, attach_type=attach_type, section="x")
-    assert permissions(report) == expected
-
-
 def test_an_exit_value_that_is_not_known_excludes_nothing() -> None:
     report = analysed(load(4, R0, R1, 12), EXIT)
     assert permissions(report) == dict.fromkeys(

@@ -1,7 +1,10 @@
 """What section names say."""
 
+from dataclasses import replace
+
 import pytest
 
+from skep.bytecode.objectfile.section_table import STRICT, StrictRow
 from skep.bytecode.objectfile.sections import BtfTarget, classify, usual_attach_type
 
 
@@ -33,23 +36,52 @@ def test_strict_names(
 
 
 @pytest.mark.parametrize(
-    ("section", "program_type"),
+    ("section", "program_type", "attach_type"),
     [
-        ("xdp_filter", "XDP"),
-        ("xdp1", "XDP"),
-        ("xdp/my_program", "XDP"),
-        ("tc-main", "SCHED_CLS"),
-        ("classifier/ingress", "SCHED_CLS"),
-        ("socket1", "SOCKET_FILTER"),
-        ("cgroup/sock1", "CGROUP_SOCK"),
+        ("xdp_filter", "XDP", "XDP"),
+        ("xdp1", "XDP", "XDP"),
+        ("tc-main", "SCHED_CLS", None),
+        ("cls_main", "SCHED_CLS", None),
+        ("socket1", "SOCKET_FILTER", None),
+        ("sk_msg_first", "SK_MSG", "SK_MSG_VERDICT"),
+        ("cgroup/sock1", "CGROUP_SOCK", "CGROUP_INET_SOCK_CREATE"),
+        ("kprobe-open", "KPROBE", None),
     ],
 )
-def test_conventional_names_give_a_type_without_attach_type(
-    section: str, program_type: str
+def test_conventional_names_mean_what_their_beginning_means(
+    section: str, program_type: str, attach_type: str | None
 ) -> None:
     facts = classify(section)
     assert facts.source == "convention"
-    assert (facts.program_type, facts.attach_type) == (program_type, None)
+    assert (facts.program_type, facts.attach_type, facts.target) == (program_type, attach_type, "")
+
+
+@pytest.mark.parametrize("row", STRICT, ids=lambda row: row.pattern)
+def test_a_name_behind_a_slash_changes_nothing(row: StrictRow) -> None:
+    plain, named = classify(row.pattern), classify(f"{row.pattern}/name")
+    assert named.target == "name"
+    assert replace(named, section=row.pattern, source="strict", target="") == plain
+
+
+@pytest.mark.parametrize(
+    ("section", "attach_type", "target"),
+    [
+        ("cgroup/connect4/web/1", "CGROUP_INET4_CONNECT", "web/1"),
+        ("xdp/devmap/last", "XDP_DEVMAP", "last"),
+        ("?xdp.frags/cpumap/last", "XDP_CPUMAP", "last"),
+        ("sk_reuseport/migrate/x", "SK_REUSEPORT_SELECT_OR_MIGRATE", "x"),
+        ("sk_reuseport/migrating", "SK_REUSEPORT_SELECT", "migrating"),
+        ("tc/ingress/x", "TCX_INGRESS", "x"),
+        ("tc/ingress_x", None, "ingress_x"),
+        ("cgroup_skb/egress/", "CGROUP_INET_EGRESS", ""),
+    ],
+)
+def test_the_longest_known_beginning_counts(
+    section: str, attach_type: str | None, target: str
+) -> None:
+    facts = classify(section)
+    assert (facts.attach_type, facts.target) == (attach_type, target)
+    assert facts.is_optional == section.startswith("?")
 
 
 @pytest.mark.parametrize(
@@ -62,6 +94,8 @@ def test_conventional_names_give_a_type_without_attach_type(
         ("", None),
         ("?", None),
         ("/" * 5000, None),
+        ("cgroup/connect4x/y", None),
+        ("/xdp", None),
     ],
 )
 def test_other_names_only_suggest(section: str, suggestion: str | None) -> None:
