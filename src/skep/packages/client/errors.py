@@ -3,6 +3,7 @@
 from skep.errors import (
     Conflict,
     Malformed,
+    NeedsConsent,
     NotFound,
     NotPermitted,
     Refused,
@@ -40,6 +41,10 @@ class MarketplaceDenied(NotPermitted):
 
 class MarketplaceUnsupported(Unsupported):
     """The marketplace cannot do that."""
+
+
+class MarketplaceNeedsConsent(NeedsConsent):
+    """The marketplace wants somebody to agree first."""
 
 
 class RequestRefused(UsageError):
@@ -90,5 +95,6 @@ FAMILY_CLASSES: dict[str, type[SkepError]] = {
         MarketplaceUnsupported,
         MarketplaceUnavailable,
         MarketplaceDenied,
+        MarketplaceNeedsConsent,
     )
 }
