@@ -330,13 +330,12 @@ def taxonomy() -> str:
         "",
         "",
         "class CombinationFacts(NamedTuple):",
-        '    """Permissions that mean more together: any of the first with any of the second."""',
+        '    """Permissions that mean more together: certain ones, of each group at least one."""',
         "",
         "    combination_id: str",
         "    text: str",
         "    severity: str",
-        "    any_of: tuple[str, ...]",
-        "    with_any_of: tuple[str, ...]",
+        "    all_of: tuple[tuple[str, ...], ...]",
         "",
         "",
         "_ROWS = (",
@@ -362,16 +361,27 @@ def taxonomy() -> str:
         "COMBINATIONS = (",
     ]
     for row in document["combinations"]:
-        arguments = [
-            _quoted(row["id"]),
-            _quoted(row["text"]),
-            _quoted(row["severity"]),
-            "any_of=" + _sequence([_quoted(name) for name in row["any_of"]]),
-            "with_any_of=" + _sequence([_quoted(name) for name in row["with_any_of"]]),
+        lines += [
+            "    CombinationFacts(",
+            *(f"        {_quoted(row[name])}," for name in ("id", "text", "severity")),
+            *_groups([[_quoted(name) for name in names] for names in row["all_of"]]),
+            "    ),",
         ]
-        lines += _call("CombinationFacts", arguments, 4)
     lines += [")"]
     return "\n".join(lines) + "\n"
+
+
+def _groups(groups: list[list[str]]) -> list[str]:
+    if len(groups) == 1:
+        return [f"        all_of=({_sequence(groups[0])},),"]
+    lines = ["        all_of=("]
+    for names in groups:
+        line = f"            {_sequence(names)},"
+        if len(line) > 100:
+            lines += ["            (", *(f"                {name}," for name in names), "            ),"]
+        else:
+            lines.append(line)
+    return [*lines, "        ),"]
 
 
 _IMPLIED = (

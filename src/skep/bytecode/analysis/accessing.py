@@ -11,6 +11,7 @@ from skep.bytecode.analysis.flow_facts import FunctionFacts
 from skep.bytecode.analysis.frames import (
     SLOT,
     Dynptr,
+    Escapes,
     Parts,
     Stack,
     bytes_of,
@@ -62,7 +63,9 @@ class Memory:
         layout: ContextLayout,
         assumptions: Assumptions,
         facts: FunctionFacts,
+        escapes: Escapes,
     ) -> None:
+        self._escapes = escapes
         self.facts = facts
         self.is_open = False
         self.lowest = 0
@@ -110,8 +113,11 @@ class Memory:
         if not is_wide:
             return Pointer(found) if found else unknown
         if kinds & (FRAME | OUTER):
-            return ANYTHING
-        if kinds & (KERNEL | MEMORY):
+            left = self._escapes.read()
+            found |= left.kinds if isinstance(left, Pointer) else 0
+        if kinds & KERNEL:
+            found |= KERNEL
+        if kinds & MEMORY:
             found |= KERNEL | MEMORY
         if kinds & SOCKET:
             found |= SOCKET
@@ -138,7 +144,7 @@ class Memory:
         self, opcode: int, base: Pointer, offset: int, unknown: Value, stack: Stack
     ) -> Value:
         if base.offset is None:
-            return ANYTHING if self.is_open else unknown
+            return self._escapes.read() if self.is_open else unknown
         size = SIZES[opcode >> 3 & 3]
         place = base.offset + offset
         self.lowest = min(self.lowest, place)
@@ -146,7 +152,7 @@ class Memory:
         held = stack.get(slot)
         if size == SLOT and place == slot:
             if held is None:
-                return ANYTHING if self.is_open else unknown
+                return self._escapes.read() if self.is_open else unknown
             if not isinstance(held, Parts | Dynptr):
                 return held
         if place + size > slot + SLOT:
@@ -199,6 +205,8 @@ class Memory:
                 self.facts.writes(slot, KERNEL, is_certain=False)
             return
         kinds = base.kinds
+        if isinstance(value, Pointer) and kinds & (FRAME | OUTER):
+            self._escapes.note(value.kinds)
         if offset == SHIFTED:
             base, offset = Pointer(kinds), 0
         if kinds & FRAME:
@@ -242,6 +250,13 @@ class Memory:
         """Pointers may have been written anywhere into the frame."""
         self.is_open = True
         stack.clear()
+
+    def may_follow(self, value: Value) -> bool:
+        """Whether a format string that is not known may follow an address."""
+        if not isinstance(value, Pointer) or value.kinds != MAP_VALUE:
+            return True
+        names = names_of(value)
+        return not names or any(self._texts.may_follow(name) for name in names)
 
     def text_at(self, value: Value, most: int, stack: Stack) -> bytes | None:
         """Known bytes behind a pointer, up to the first zero or ``most``; ``None`` if unknown."""

@@ -205,6 +205,8 @@ class Calls:
         most = _size(index, roles, arguments)
         text = self._memory.text_at(arguments[index], most or _MOST_FORMAT, stack)
         known = None if text is None else parse_format(text)
+        if known is None and not self._memory.may_follow(arguments[index]):
+            return
         if known is None:
             self._facts.reads(slot, KERNEL | USER, is_certain=False)
             return
@@ -213,11 +215,14 @@ class Calls:
             if not reads:
                 continue
             value = values[place] if place < len(values) else None
-            kinds = {"kernel": KERNEL, "user": USER}.get(reads, KERNEL | USER)
-            if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET):
+            if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET | KERNEL):
                 self._read(slot, value)
+            elif reads == "user":
+                self._facts.reads(slot, USER, is_certain=True)
             else:
-                self._facts.reads(slot, kinds, is_certain=True)
+                self._facts.reads(slot, KERNEL, is_certain=True)
+                if reads == "both":
+                    self._facts.reads(slot, USER, is_certain=False)
 
     def _format_values(
         self, helper: int | None, roles: Sequence[str], arguments: Arguments, stack: Stack

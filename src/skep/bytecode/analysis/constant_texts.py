@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from skep.bytecode.analysis.formats import FOLLOWS
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.objectfile.data_sections import is_read_only
@@ -44,6 +45,14 @@ class Texts:
             return None
         return text
 
+    def may_follow(self, section: str) -> bool:
+        """Whether some text of a section, read as a format, follows an address.
+
+        For a format at an unknown place: two calls that the compiler made one have two formats.
+        """
+        data = self.data.get(section)
+        return data is None or bool(self.changeable.get(section)) or bool(FOLLOWS.search(data))
+
 
 def texts_of(object_file: ObjectFile) -> Texts:
     """Texts of an object as compiled."""
@@ -65,7 +74,7 @@ def is_changeable(types: TypeTable | None, variable: Variable) -> bool:
         return True
     try:
         found = types.find(variable.name, Kind.VAR)
-        return len(found) != 1 or _is_volatile(types, types.type(found[0]).refers_to)
+        return not found or any(_is_volatile(types, types.type(each).refers_to) for each in found)
     except SkepError:
         return True
 

@@ -19,6 +19,7 @@ from skep.bytecode.analysis.assumptions import NOTHING_ASSUMED, Assumptions
 from skep.bytecode.analysis.contexts import ContextLayout
 from skep.bytecode.analysis.control_flow import Flows
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts, Key
+from skep.bytecode.analysis.frames import Escapes
 from skep.bytecode.analysis.interpreting import Interpreter
 from skep.bytecode.analysis.values import (
     ANYTHING,
@@ -61,6 +62,7 @@ class DataFlow:
         self._facts: dict[Key, FunctionFacts] = {}
         self._contexts: dict[str, list[Arguments]] = {}
         self._active: list[Key] = []
+        self.escapes = Escapes()
         self._maps = {} if maps is None else maps
         self._budget = Budget() if budget is None else budget
 
@@ -70,6 +72,14 @@ class DataFlow:
         Functions it reaches but that could not be followed (callbacks whose place is unknown,
         calls that are nested too deep) are interpreted with arguments that may be anything.
         """
+        while True:
+            found = self._interpret(entry)
+            if self.escapes.is_settled():
+                return found
+            self._facts.clear()
+            self._contexts.clear()
+
+    def _interpret(self, entry: str) -> dict[Key, FunctionFacts]:
         found: dict[Key, FunctionFacts] = {}
         self._collect(self._call(entry, (Pointer(CONTEXT, 0), *(UNKNOWN,) * 4)), found)
         names = {name for name, _ in found}

@@ -62,6 +62,10 @@ _KERNEL_CALLBACKS: Mapping[str, tuple[Value, ...]] = {
     "bpf_rbtree_add_impl": _NODES,
     "bpf_wq_set_callback": _ELEMENT,
     "bpf_wq_set_callback_impl": _ELEMENT,
+    "bpf_task_work_schedule_resume": _ELEMENT,
+    "bpf_task_work_schedule_resume_impl": _ELEMENT,
+    "bpf_task_work_schedule_signal": _ELEMENT,
+    "bpf_task_work_schedule_signal_impl": _ELEMENT,
 }
 
 

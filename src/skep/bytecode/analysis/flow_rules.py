@@ -32,6 +32,8 @@ _XSKMAP = 17
 # Packet bytes appended to a record: bits 32-51 of the flags in r3.
 _OUTPUTS = frozenset({25, 111, 121})
 _APPENDED = 0xFFFFF << 32
+# Which argument of a helper goes to an application as it is.
+_EXPORTED: Mapping[int | None, int] = {25: 3, 111: 3, 121: 3, 127: 1, 130: 1}
 # bpf_skb_adjust_room, flags in r4: encapsulation bits 1-4 and 6, length of layer 2 in bits 56-63.
 _ADJUST_ROOM = 50
 _ENCAPSULATES = 0x5E | 0xFF << 56
@@ -108,11 +110,20 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
     elif number in _OUTPUTS and (number != 25 or program.layout.has_packet):
         outcome = _flag(arguments, 2, _APPENDED, "appends packet bytes")
         yield from _strongest(program, call, "net.to_userspace", outcome)
-    elif number == _ADJUST_ROOM:
+    if number in _EXPORTED and _hands_over(arguments, _EXPORTED[number]):
+        what = "hands over packet memory"
+        yield finding(program, "net.to_userspace", "D", what, call=call)
+    if number == _ADJUST_ROOM:
         outcome = _flag(arguments, 3, _ENCAPSULATES, "encapsulates")
         yield from _strongest(program, call, "net.encap", outcome)
     elif number == 164:
         yield finding(program, "exec.unbounded", "D", helper_name(164), call=call)
+
+
+def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> bool:
+    """Whether an argument is certainly a pointer into the packet."""
+    values = [given[index] for given in arguments]
+    return any(isinstance(value, Pointer) and value.kinds == PACKET for value in values)
 
 
 def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
@@ -226,7 +237,8 @@ def _moves_head(arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
 def _replaceable(program: Program) -> Iterator[Finding]:
     """Global functions can be replaced one by one while the program runs (freplace)."""
     for flow in program.graph.functions[1:]:
-        if not flow.function.is_static and flow.function.type_id:
+        function = flow.function
+        if function.type_id and not (function.is_static or function.is_hidden):
             name = flow.function.name
             what = f"function {name} is global"
             yield finding(program, "exec.replaceable", "D", what, function=name, slot=0)

@@ -15,6 +15,10 @@ _CONVERSION = re.compile(
 )
 
 
+FOLLOWS = re.compile(rb"%[-+ 0#]*\d*(?:\.\d+)?(?:s|p[ku]s|p[iI])")
+"""A conversion that reads at an address, wherever in some text it stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """What a format does with its arguments, one entry for each.

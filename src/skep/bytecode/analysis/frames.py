@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from skep.bytecode.analysis.values import (
-    ANYTHING,
+    EVERY_KIND,
+    FRAME,
     MASK64,
+    OUTER,
     UNKNOWN,
     Number,
     Pointer,
@@ -27,6 +29,39 @@ class Parts(NamedTuple):
     """
 
     entries: tuple[tuple[int, int, Value], ...]
+
+
+@dataclass(slots=True)
+class Escapes:
+    """Kinds of pointers that functions leave in their stacks, for those that read other stacks.
+
+    A callee or callback may find any of them behind a pointer into the stack of its caller.
+
+    Attributes:
+        kinds: taken as given while functions are interpreted.
+        found: seen being stored.
+        are_read: some function read a stack it cannot see into.
+    """
+
+    kinds: int = 0
+    found: int = 0
+    are_read: bool = False
+
+    def note(self, kinds: int) -> None:
+        """A pointer of one of ``kinds`` is stored on a stack."""
+        self.found |= kinds | (OUTER if kinds & FRAME else 0)
+
+    def read(self) -> Value:
+        """What a load of eight bytes from somewhere on some stack gives."""
+        self.are_read = True
+        return Pointer(self.kinds) if self.kinds else UNKNOWN
+
+    def is_settled(self) -> bool:
+        """Whether what was taken as given covers what was seen; else it grows, to the end."""
+        if not self.are_read or not self.found & ~self.kinds:
+            return True
+        self.kinds = EVERY_KIND if self.kinds else self.found
+        return False
 
 
 class Dynptr(NamedTuple):
@@ -56,10 +91,9 @@ class State:
     is_open: bool = False
     visits: int = 0
 
-    def join_stack(self, new: Stack, *, is_open: bool, wide: bool) -> bool:
-        """Join slots; a missing one is a number, or anything where the stack is open."""
+    def join_stack(self, new: Stack, missing: Value, *, wide: bool) -> bool:
+        """Join slots; ``missing`` is what those of ``new`` hold that are not known."""
         old = self.stack
-        missing: Value = ANYTHING if is_open else UNKNOWN
         changed = False
         for offset, before in list(old.items()):
             now = new.get(offset, missing)

@@ -22,7 +22,7 @@ from skep.bytecode.analysis.effects import (
     callbacks_in,
 )
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts
-from skep.bytecode.analysis.frames import Stack, State
+from skep.bytecode.analysis.frames import Escapes, Stack, State
 from skep.bytecode.analysis.values import (
     ANYTHING,
     FRAME,
@@ -63,6 +63,10 @@ class Surroundings(Protocol):
     def maps(self) -> Mapping[str, MapSpec]:
         """Maps of the object, by name."""
 
+    @property
+    def escapes(self) -> Escapes:
+        """Pointers that are left in stacks."""
+
     def invoke(self, caller: FunctionFacts, name: str, arguments: Arguments) -> Value:
         """Call a function of the object; its result."""
 
@@ -86,7 +90,8 @@ class Interpreter:
         self.extern_kinds = assumptions.extern_kinds
         self.tail_calls_leave = assumptions.tail_calls_leave
         self.relocations = flow.relocations
-        self.memory = Memory(analysis.layout, assumptions, facts)
+        self.escapes = analysis.escapes
+        self.memory = Memory(analysis.layout, assumptions, facts, analysis.escapes)
         is_xdp = analysis.layout is XDP_MD
         self.calls = Calls(self.memory, facts, analysis.maps, is_xdp=is_xdp)
         self.order = {start: index for index, start in enumerate(flow.blocks)}
@@ -141,7 +146,8 @@ class Interpreter:
                     old[index] = widened(before, joined) if wide else joined
                     changed = True
         if state.stack != stack:
-            changed = state.join_stack(stack, is_open=is_open, wide=wide) or changed
+            missing = self.escapes.read() if is_open else UNKNOWN
+            changed = state.join_stack(stack, missing, wide=wide) or changed
         state.is_open = state.is_open or is_open
         index = self.order[start]
         if changed and index not in self.queued:

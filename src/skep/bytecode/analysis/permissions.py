@@ -85,19 +85,21 @@ def _limited(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def combinations(permissions: Sequence[Permission]) -> tuple[Combination, ...]:
-    """Flags of permissions that mean more together. They raise attention; they never decide."""
-    present = {permission.id for permission in permissions}
+    """Flags of permissions that mean more together. They raise attention; they never decide.
+
+    Only certain permissions count: a flag that is nearly always there is read by nobody.
+    """
+    certain = {each.id for each in permissions if each.confidence == "declared"}
     found = []
     for row in COMBINATIONS:
-        first = [name for name in row.any_of if name in present]
-        second = [name for name in row.with_any_of if name in present]
-        if first and second:
+        groups = [[name for name in names if name in certain] for names in row.all_of]
+        if all(groups):
             found.append(
                 Combination(
                     id=row.combination_id,
                     text=row.text,
                     severity=row.severity,
-                    because=tuple(dict.fromkeys([*first, *second])),
+                    because=tuple(dict.fromkeys(name for names in groups for name in names)),
                 )
             )
     return tuple(found)

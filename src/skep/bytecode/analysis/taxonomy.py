@@ -39,13 +39,12 @@ class PermissionFacts(NamedTuple):
 
 
 class CombinationFacts(NamedTuple):
-    """Permissions that mean more together: any of the first with any of the second."""
+    """Permissions that mean more together: certain ones, of each group at least one."""
 
     combination_id: str
     text: str
     severity: str
-    any_of: tuple[str, ...]
-    with_any_of: tuple[str, ...]
+    all_of: tuple[tuple[str, ...], ...]
 
 
 _ROWS = (
@@ -513,49 +512,64 @@ PERMISSIONS: Mapping[str, PermissionFacts] = MappingProxyType(
 
 COMBINATIONS = (
     CombinationFacts(
-        "could_exfiltrate",
-        "Could copy data out of the system",
+        "copies_packets",
+        "Can copy whole packets out",
         "high",
-        any_of=("user.read_memory", "kernel.read_memory", "net.read", "file.read"),
-        with_any_of=("net.mirror", "net.redirect", "net.send", "net.to_userspace", "data.export"),
+        all_of=(("net.to_userspace", "net.mirror"),),
     ),
     CombinationFacts(
-        "could_hide_or_block",
-        "Could hide or block what others do",
+        "reads_secrets",
+        "Can pass on what applications handle, such as passwords and decrypted data",
         "critical",
-        any_of=(
-            "user.write_memory",
-            "kernel.override_return",
-            "kernel.modify_return",
-            "lsm.enforce",
+        all_of=(
+            ("trace.application",),
+            ("user.read_memory",),
+            ("data.export",),
         ),
-        with_any_of=("trace.syscalls", "trace.kernel"),
+    ),
+    CombinationFacts(
+        "could_exfiltrate",
+        "Could send data of this machine into the network",
+        "critical",
+        all_of=(
+            ("user.read_memory", "file.read"),
+            ("net.mirror", "net.modify", "net.redirect", "net.send"),
+        ),
+    ),
+    CombinationFacts(
+        "could_hide",
+        "Could change what programs are told, and so hide things from them",
+        "critical",
+        all_of=(("user.write_memory", "kernel.override_return"),),
+    ),
+    CombinationFacts(
+        "could_block",
+        "Can stop what other programs do",
+        "critical",
+        all_of=(("lsm.enforce", "proc.signal", "kernel.override_return"),),
     ),
     CombinationFacts(
         "remote_controlled",
         "Could act on commands from the network",
         "critical",
-        any_of=("net.read",),
-        with_any_of=(
-            "user.write_memory",
-            "proc.signal",
-            "kernel.override_return",
-            "bpf.syscall",
-            "net.send",
+        all_of=(
+            ("net.read",),
+            (
+                "user.write_memory",
+                "proc.signal",
+                "kernel.override_return",
+                "bpf.syscall",
+                "net.send",
+            ),
         ),
     ),
     CombinationFacts(
         "changeable_later",
-        "Could change behaviour after installation",
+        "What it does can be changed after installation",
         "high",
-        any_of=("exec.tail_call", "exec.replace"),
-        with_any_of=("data.shared_pinned", "bpf.syscall"),
-    ),
-    CombinationFacts(
-        "reads_secrets",
-        "Could read plaintext or secrets of the applications it hooks into",
-        "critical",
-        any_of=("trace.application",),
-        with_any_of=("user.read_memory",),
+        all_of=(
+            ("exec.tail_call", "exec.replace"),
+            ("data.shared_pinned",),
+        ),
     ),
 )

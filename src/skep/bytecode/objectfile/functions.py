@@ -20,6 +20,7 @@ from skep.bytecode.objectfile.references import Place, Reference
 from skep.bytecode.objectfile.sections import classify
 
 _LABELS = ("L", ".L")
+_VISIBILITY, _HIDDEN = 3, frozenset({1, 2})  # STV_INTERNAL, STV_HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class _Start:
     name: str
     is_static: bool
     has_symbol: bool = True
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def read_functions(
                     instructions=section.instructions[first:end],
                     relocations=_relocations(own, first, end, names),
                     is_static=starts[place].is_static,
+                    is_hidden=starts[place].is_hidden,
                     type_id=type_ids.get(place, 0),
                 )
             )
@@ -176,7 +179,11 @@ def _starts(
                 f"got byte {symbol.value}",
                 offset=section.section.offset,
             )
-        start = _Start(elf.symbol_name(symbol), is_static=symbol.binding == LOCAL)
+        start = _Start(
+            elf.symbol_name(symbol),
+            is_static=symbol.binding == LOCAL,
+            is_hidden=symbol.other & _VISIBILITY in _HIDDEN,
+        )
         # Of two names for one place the first global one is kept.
         if place not in found or (found[place].is_static and not start.is_static):
             found[place] = start

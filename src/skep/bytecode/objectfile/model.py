@@ -110,6 +110,7 @@ class Function:
         relocations: ascending by slot. Calls inside one section that the compiler resolved
             itself appear here too, as ``call``.
         is_static: local symbol, or none at all.
+        is_hidden: of hidden visibility; loaders make such a function static.
         type_id: BTF type of kind FUNC, 0 unknown.
     """
 
@@ -120,6 +121,7 @@ class Function:
     relocations: tuple[Relocation, ...]
     is_static: bool = False
     type_id: int = 0
+    is_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,8 +210,12 @@ class TestPacket:
             leave(2),
         ]
         report = analysed(*listing, maps=[hash_map("ring", map_type=27)])
-        assert permissions(report) == {"net.read": "declared", "data.export": "declared"}
-        assert [each.id for each in report.combinations] == ["could_exfiltrate"]
+        assert permissions(report) == {
+            "net.read": "declared",
+            "data.export": "declared",
+            "net.to_userspace": "declared",
+        }
+        assert [each.id for each in report.combinations] == ["copies_packets"]
 
     def test_a_leftover_in_a_register_is_not_handed_over(self) -> None:
         report = analysed(load(4, R5, R1, 0), call(5), leave(2))
@@ -504,8 +508,8 @@ def test_evidence_is_limited_and_counted() -> None:
 
 def test_combinations_name_their_causes() -> None:
     report = analysed(PACKET_LOAD, call(109), leave(2))
-    (flag,) = report.combinations
-    assert flag.id == "remote_controlled"
+    block, flag = report.combinations
+    assert (block.id, flag.id) == ("could_block", "remote_controlled")
     assert flag.because == ("net.read", "proc.signal")
 
 

@@ -96,7 +96,7 @@ def test_pointers_kept_on_the_stack() -> None:
         leave(2),
     ]
     assert confidence(analyse(one_program(*listing)), "net.modify") == "excluded"
-    assert confidence(report_of(listing, 4, "list_head", "prev", 0), "net.modify") == "possible"
+    assert confidence(report_of(listing, 4, "list_head", "prev", 0), "net.modify") == "declared"
 
 
 def test_numbers_added_to_the_context() -> None:

@@ -90,7 +90,7 @@ def test_names_between_tables_agree() -> None:
         assert set(row.attach_types) <= set(ATTACH_TYPES)
         assert set(row.map_types) <= set(MAP_TYPE_NAMES.values())
     for flag in COMBINATIONS:
-        assert {*flag.any_of, *flag.with_any_of} <= set(PERMISSIONS)
+        assert {name for names in flag.all_of for name in names} <= set(PERMISSIONS)
         assert flag.severity in SEVERITIES
     assert set(ATTACH_TYPES) >= OPTIONAL_ATTACH_TYPES
     assert set(PROGRAM_TYPES) >= GPL_PROGRAM_TYPES
