@@ -378,7 +378,8 @@ def _groups(groups: list[list[str]]) -> list[str]:
     for names in groups:
         line = f"            {_sequence(names)},"
         if len(line) > 100:
-            lines += ["            (", *(f"                {name}," for name in names), "            ),"]
+            inner = [f"                {name}," for name in names]
+            lines += ["            (", *inner, "            ),"]
         else:
             lines.append(line)
     return [*lines, "        ),"]
