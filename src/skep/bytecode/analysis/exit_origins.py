@@ -43,20 +43,24 @@ class Origin:
     number: int = 0
 
 
-def origins_of(flow: FunctionFlow, exit_slot: int, blocks: set[int]) -> tuple[Origin, ...]:
+def origins_of(
+    flow: FunctionFlow, exit_slot: int, blocks: set[int], changed: frozenset[int]
+) -> tuple[Origin, ...]:
     """Everything r0 can be at ``exit_slot`` of an entry function, in order of the slots.
 
     Args:
         blocks: first slots of the blocks that values let control reach; no others are walked.
+        changed: slots a loader may change; what they write may be anything.
     """
-    found = set(_Walk(flow, blocks).back(exit_slot, 0, with_loads=True))
+    found = set(_Walk(flow, blocks, changed).back(exit_slot, 0, with_loads=True))
     return tuple(sorted(found, key=lambda each: (each.slot, each.kind, each.number)))
 
 
 class _Walk:
     """From uses of registers back to what wrote them; steps are shared by nested questions."""
 
-    def __init__(self, flow: FunctionFlow, blocks: set[int]) -> None:
+    def __init__(self, flow: FunctionFlow, blocks: set[int], changed: frozenset[int]) -> None:
+        self._changed = changed
         self._code = flow.function.instructions
         self._relocated = flow.relocations
         self._blocks = {start: flow.blocks[start] for start in blocks if start in flow.blocks}
@@ -118,7 +122,7 @@ class _Walk:
 
     def _is_widening(self, slot: int, block: Block, register: int) -> bool:
         """Two shifts that extend the low 32 bits, as compilers write it."""
-        if slot - 1 < block.start:
+        if slot - 1 < block.start or not self._changed.isdisjoint({slot - 1, slot}):
             return False
         first, second = self._code[slot - 1], self._code[slot]
         return (
@@ -140,6 +144,8 @@ class _Walk:
         writes = opcode & 7 in {0, 1, 4, 7} and instruction.dst == register
         if not writes:
             return register
+        if slot in self._changed:
+            return Origin("anything", slot)
         if opcode in _CONSTANT_MOVES:
             return Origin("constant", slot, signed(instruction.immediate, 32))
         if opcode == LDDW and instruction.src == 0 and slot not in self._relocated:

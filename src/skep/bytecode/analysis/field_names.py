@@ -25,6 +25,10 @@ class FieldNames:
                 return self.name_of(record)
         return ""
 
+    def slots(self, function: str) -> frozenset[int]:
+        """Instructions of a function that a loader may change."""
+        return frozenset(record.slot for record in self._by_function().get(function, ()))
+
     def name_of(self, record: CoreRelocation) -> str:
         """The field a record is about."""
         path = path_of(self._object_file.types, record)

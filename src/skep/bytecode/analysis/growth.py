@@ -11,7 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from skep.bytecode.analysis.texts import confidence_rank, permission_text, severity_rank
+from skep.bytecode.analysis.texts import (
+    confidence_rank,
+    covers,
+    permission_text,
+    severity_rank,
+)
 
 Why = Literal["new", "certain", "severe"]
 """What grew: the permission itself, its confidence, its severity."""
@@ -106,11 +111,25 @@ def granted(stated: Iterable[Stated]) -> tuple[Granted, ...]:
 def growth(before: Iterable[Stated], after: Iterable[Stated]) -> tuple[Growth, ...]:
     """What ``after`` allows beyond ``before``: new permissions first, then those that grew."""
     known = {(each.id, each.scope): each for each in granted(before)}
-    found = [_grown(known.get((each.id, each.scope)), each) for each in granted(after)]
+    found = [
+        _grown(known.get((each.id, each.scope)), each)
+        for each in granted(after)
+        if not any(_covers(one, each) for one in known.values())
+    ]
     grown = [each for each in found if each is not None]
     return (
         *(each for each in grown if each.why == "new"),
         *(each for each in grown if each.why != "new"),
+    )
+
+
+def _covers(before: Granted, now: Granted) -> bool:
+    """Whether another permission that was there is more than ``now``."""
+    return (
+        before.id != now.id
+        and before.scope == now.scope
+        and covers(before.id, now.id)
+        and confidence_rank(before.confidence) >= confidence_rank(now.confidence)
     )
 
 

@@ -1,6 +1,7 @@
 """Two labels compared: what is loaded lies within what was published.
 
-The law: every (id, scope) of a program in the node label is in the package label of that program.
+The law: every (id, scope) of a program in the node label is in the package label of that program,
+or covered by one that is.
 Certainty may only rise, and that is no new permission: a value that linking made known was covered
 as unknown. What lies outside is refused. It can only come from a mistake in Skep or from an object
 made to deceive it, and both are better stopped than asked about.
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from skep.bytecode.analysis.errors import OutsideLabel
 from skep.bytecode.analysis.report import AnalysisReport, Evidence, Permission, ProgramReport
-from skep.bytecode.analysis.texts import confidence_rank, permission_text
+from skep.bytecode.analysis.texts import confidence_rank, covers, permission_text
 
 _Key = tuple[str, str]
 """Id and scope of a permission."""
@@ -47,11 +48,17 @@ def exceeding(package: AnalysisReport, node: AnalysisReport) -> tuple[Permission
         outside = tuple(
             each
             for each in permission.evidence
-            if key not in covered.get(each.program, of_object.keys())
+            if not _is_in(key, covered.get(each.program, of_object.keys()))
         )
         if outside:
             found.append(_only(permission, outside))
     return tuple(found)
+
+
+def _is_in(key: _Key, keys: Collection[_Key]) -> bool:
+    return key in keys or any(
+        scope == key[1] and covers(permission, key[0]) for permission, scope in keys
+    )
 
 
 def _of_object(report: AnalysisReport) -> dict[_Key, str]:

@@ -57,7 +57,8 @@ class Permission(Part):
         text: what people read, without confidence.
         severity: ``info``, ``low``, ``medium``, ``high`` or ``critical``, in this scope.
         confidence: ``declared`` (the bytecode shows it) or ``possible`` (cannot be excluded).
-        scope: ``interface``, ``cgroup``, ``socket``; empty where it makes no difference.
+        scope: ``interface``, ``cgroup``, ``socket``; for lists ``map``, ``network namespace`` or
+            ``process namespace``; empty where it makes no difference.
         programs: entries that have it.
         evidence: where; at most 16 places per program.
         evidence_count: how many places there are in all.

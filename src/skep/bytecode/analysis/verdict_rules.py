@@ -161,7 +161,8 @@ def _origins(program: Program, function: str, slot: int) -> tuple[Origin, ...]:
         return ()
     if function != flow.function.name or not program.is_resolved:
         return ()
-    return origins_of(flow, slot, program.facts[program.entry].blocks)
+    changed = program.fields.slots(function)
+    return origins_of(flow, slot, program.facts[program.entry].blocks, changed)
 
 
 def _is_earlier_decision(program: Program, origin: Origin) -> bool:

@@ -76,3 +76,26 @@ def test_a_union_has_the_highest_of_each() -> None:
 def test_it_is_told_in_a_sentence(before: list[Granted], after: Granted, text: str) -> None:
     (found,) = growth(before, [after])
     assert found.text == text
+
+
+ENFORCE = Granted("lsm.enforce", "", "declared", "critical")
+OBSERVE = Granted("lsm.observe", "", "declared", "medium")
+
+
+def test_who_may_deny_may_observe() -> None:
+    assert growth([ENFORCE], [OBSERVE]) == ()
+    assert growth([ENFORCE, OBSERVE], [ENFORCE]) == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(OBSERVE, ENFORCE, id="denying-is-more"),
+        pytest.param(replace(ENFORCE, confidence="possible"), OBSERVE, id="only-possible"),
+        pytest.param(replace(ENFORCE, confidence="excluded"), OBSERVE, id="excluded"),
+        pytest.param(replace(ENFORCE, scope="cgroup"), OBSERVE, id="another-scope"),
+    ],
+)
+def test_less_covers_nothing(before: Granted, after: Granted) -> None:
+    (found,) = growth([before], [after])
+    assert (found.permission, found.why) == (after, "new")

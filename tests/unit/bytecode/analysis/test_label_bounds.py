@@ -1,6 +1,7 @@
 """What a node label may have, and how it is said where it has more."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from tests.builders.assembled import analysed, call, hash_map, jump_if_equal, leave
@@ -111,3 +112,21 @@ def test_changes_are_those_of_the_programs_that_are_loaded() -> None:
     other = replace(SIGNALS.programs[0], name="other")
     package = replace(PASSES, programs=(*PASSES.programs, other))
     assert not label_changes(package, PASSES)
+
+
+class TestSecurityHooks:
+    """A denial that a setting switches off leaves what it covered."""
+
+    LSM: ClassVar = {"program_type": "LSM", "attach_type": "LSM_MAC", "section": "lsm/file_open"}
+
+    def test_observing_lies_within_denying(self) -> None:
+        package = analysed(jump_if_equal(1, 0, 2), leave(-1), leave(0), **self.LSM)
+        node = analysed(leave(0), **self.LSM)
+        assert {each.id for each in package.permissions} == {"lsm.enforce"}
+        assert {each.id for each in node.permissions} == {"lsm.observe"}
+        check_within(package, node)
+
+    def test_denying_does_not_lie_within_observing(self) -> None:
+        package, node = (analysed(leave(value), **self.LSM) for value in (0, -1))
+        with pytest.raises(OutsideLabel, match=r"lsm\.enforce"):
+            check_within(package, node)

@@ -1,5 +1,8 @@
 """What return values show: certain, possible, excluded, and in which words."""
 
+from dataclasses import replace
+from typing import ClassVar
+
 import pytest
 from tests.builders.assembled import (
     EXIT,
@@ -19,14 +22,19 @@ from tests.builders.assembled import (
     leave,
     load,
     mov,
+    one_program,
     permission,
     permissions,
+    wide,
 )
+from tests.builders.btf import BtfBuilder
 from tests.builders.objects import fixture
 
 from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.btf.table import read_btf
 from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.objectfile.model import CoreRelocation
 
 UNKNOWN = load(4, R0, R1, 12)
 
@@ -220,6 +228,53 @@ class TestSecurityHooks:
         ]
         settings = {"program_type": "LSM", "attach_type": "LSM_MAC", "section": "lsm/file_open"}
         assert confidence(analysed(*listing, **settings), "lsm.enforce") == "possible"
+
+
+_HANDED_ON: Listing = [
+    load(8, R0, R1, 8),
+    Instruction(0x67, R0, 0, 0, 32),
+    Instruction(0xC7, R0, 0, 0, 32),
+    EXIT,
+]
+
+
+class TestValuesALoaderChanges:
+    """The attack: a record makes another value of the one that was compiled."""
+
+    SECURITY: ClassVar = {
+        "program_type": "LSM",
+        "attach_type": "LSM_MAC",
+        "section": "lsm/file_open",
+    }
+
+    def changed(self, listing: Listing, slots: tuple[int, ...], **settings: str) -> AnalysisReport:
+        builder = BtfBuilder()
+        type_id = builder.struct("task_struct", 256, [("pid", builder.integer("int"), 64)])
+        records = tuple(
+            CoreRelocation("main", each, type_id, "task_struct", "0:0", 0) for each in slots
+        )
+        objects = one_program(*listing, **settings)  # type: ignore[arg-type]
+        types = read_btf(builder.build(), "little")
+        return analyse(replace(objects, types=types, core_relocations=records))
+
+    @pytest.mark.parametrize(
+        "listing",
+        [
+            pytest.param([UNKNOWN, jump_if_not_equal(R0, 0, 1), mov(R0, 2), EXIT], id="move"),
+            pytest.param([UNKNOWN, jump_if_not_equal(R0, 0, 2), wide(R0, 2), EXIT], id="wide"),
+        ],
+    )
+    def test_a_constant_is_not_what_it_was(self, listing: Listing) -> None:
+        assert permissions(self.changed(listing, (2,)))["net.drop"] == "possible"
+        honest = self.changed([mov(R2, 8), mov(R0, 1), EXIT], (0,))
+        assert permissions(honest)["net.drop"] == "declared"
+
+    @pytest.mark.parametrize("slot", [0, 1, 2])
+    def test_what_is_handed_on_is_not_what_it_was(self, slot: int) -> None:
+        untouched = self.changed(_HANDED_ON, (), **self.SECURITY)
+        assert confidence(untouched, "lsm.enforce") == "excluded"
+        report = self.changed(_HANDED_ON, (slot,), **self.SECURITY)
+        assert confidence(report, "lsm.enforce") == "possible"
 
 
 class TestSettingTheError:
