@@ -8,7 +8,7 @@ the kernel's ``include/uapi/linux/bpf.h``.
 import re
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
@@ -141,9 +141,13 @@ def flow_of(function: Function) -> FunctionFlow:
     )
 
 
-def restricted(flow: FunctionFlow, reached: set[int]) -> FunctionFlow:
-    """``flow`` as if only the blocks that begin at ``reached`` were there."""
-    if reached >= flow.blocks.keys():
+def restricted(flow: FunctionFlow, reached: set[int], stops: Iterable[int] = ()) -> FunctionFlow:
+    """``flow`` as if only the blocks that begin at ``reached`` were there.
+
+    Args:
+        stops: slots of calls behind which nothing runs.
+    """
+    if reached >= flow.blocks.keys() and not stops:
         return flow
     blocks = {
         start: block
@@ -152,6 +156,7 @@ def restricted(flow: FunctionFlow, reached: set[int]) -> FunctionFlow:
         for start, block in flow.blocks.items()
         if start in reached
     }
+    _end_at(blocks, flow.opcodes, stops)
     ranges = sorted((block.start, block.end) for block in blocks.values())
     kept = _inside(flow.function.relocations, ranges)
     taken = {each.name for each in flow.function.relocations if each.kind == "function_address"}
@@ -171,6 +176,17 @@ def restricted(flow: FunctionFlow, reached: set[int]) -> FunctionFlow:
         callbacks=(*_names(kept, "function_address"), *handlers),
         instructions=sum(block.instructions for block in blocks.values()),
     )
+
+
+def _end_at(blocks: dict[int, Block], opcodes: bytes, stops: Iterable[int]) -> None:
+    """Let blocks end behind the first of ``stops`` in them."""
+    starts = sorted(blocks)
+    for slot in sorted(stops, reverse=True):
+        position = bisect_right(starts, slot) - 1
+        block = blocks[starts[position]] if position >= 0 else None
+        if block is not None and slot < block.end:
+            own = slot + 1 - block.start - opcodes.count(LDDW, block.start, slot + 1)
+            blocks[block.start] = Block(block.start, slot + 1, own, ())
 
 
 def _within(slots: Sequence[int], ranges: Sequence[tuple[int, int]]) -> tuple[int, ...]:

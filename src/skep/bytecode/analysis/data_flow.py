@@ -122,8 +122,11 @@ class DataFlow:
         self._active.pop()
         return key
 
-    def invoke(self, caller: FunctionFacts, name: str, arguments: Arguments) -> Value:
-        """Call from interpreted code; the result, and ``caller`` notes the callee."""
+    def invoke(self, caller: FunctionFacts, name: str, arguments: Arguments) -> Value | None:
+        """Call from interpreted code; the result, and ``caller`` notes the callee.
+
+        ``None`` if it never returns.
+        """
         if len(self._active) >= _MOST_DEPTH:
             caller.is_resolved = False
             return ANYTHING

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from skep.bytecode.analysis.control_flow import CALL, EXIT, LDDW, Block, FunctionFlow
 from skep.bytecode.isa.call_arguments import HELPER_ARGUMENTS, KERNEL_FUNCTION_ARGUMENTS
 from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.plan import POISON
 
 _MOST_STEPS = 20_000  # instructions looked at for one program
 _IF_ZERO = 0x15
@@ -102,6 +103,8 @@ def _taken(flow: FunctionFlow, slot: int, instruction: Instruction) -> int:
     relocation = flow.relocations.get(slot)
     row = None
     if relocation is None and instruction.src == 0:
+        if instruction.immediate == POISON:
+            return 0  # it never runs
         row = HELPER_ARGUMENTS.get(instruction.immediate)
     elif relocation is not None and relocation.kind == "extern_call":
         row = KERNEL_FUNCTION_ARGUMENTS.get(relocation.name.partition("___")[0])

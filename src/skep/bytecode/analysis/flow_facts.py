@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from skep.bytecode.analysis.values import ANYTHING, UNKNOWN, Value, join
+from skep.bytecode.analysis.values import ANYTHING, Value, join
 
 Arguments = tuple[Value, ...]
 Key = tuple[str, Arguments]
@@ -31,6 +31,9 @@ class FunctionFacts:
         callees: what it calls, as keys.
         blocks: first slots of the blocks that values let control reach.
         reads_constants: loads from read-only data at a known place.
+        stopped: calls behind which nothing ran: poisoned ones, and those of functions that never
+            return.
+        passed: calls of local functions that returned, with the same or other arguments.
         is_resolved: no limit was met.
     """
 
@@ -49,6 +52,8 @@ class FunctionFacts:
     callees: set[Key] = field(default_factory=set)
     blocks: set[int] = field(default_factory=set)
     reads_constants: bool = False
+    stopped: set[int] = field(default_factory=set)
+    passed: set[int] = field(default_factory=set)
     is_resolved: bool = True
 
     def reads(self, slot: int, kinds: int, *, is_certain: bool) -> None:
@@ -61,11 +66,11 @@ class FunctionFacts:
         found = self.stores if is_certain else self.maybe_stores
         found[slot] = found.get(slot, 0) | kinds
 
-    def result(self) -> Value:
-        """The join of everything it can return."""
+    def result(self) -> Value | None:
+        """The join of everything it can return, ``None`` if it never does."""
         if not self.is_resolved:
             return ANYTHING
         found: Value | None = None
         for value in self.exits.values():
             found = value if found is None else join(found, value)
-        return UNKNOWN if found is None else found
+        return found

@@ -67,8 +67,8 @@ class Surroundings(Protocol):
     def escapes(self) -> Escapes:
         """Pointers that are left in stacks."""
 
-    def invoke(self, caller: FunctionFacts, name: str, arguments: Arguments) -> Value:
-        """Call a function of the object; its result."""
+    def invoke(self, caller: FunctionFacts, name: str, arguments: Arguments) -> Value | None:
+        """Call a function of the object; its result, ``None`` if it never returns."""
 
     def allowance(self) -> int:
         """Steps the function may take."""
@@ -303,7 +303,12 @@ class Interpreter:
         relocation = self.relocations.get(slot)
         if relocation is not None and relocation.kind == "call":
             given = tuple(map(as_outer, arguments))
-            regs[0] = self.analysis.invoke(self.facts, relocation.name, given)
+            result = self.analysis.invoke(self.facts, relocation.name, given)
+            if result is None:
+                self.facts.stopped.add(slot)
+                return True
+            self.facts.passed.add(slot)
+            regs[0] = result
             self._share_frame(arguments, stack)
             regs[1:6] = [UNKNOWN] * 5
             return False
@@ -322,6 +327,7 @@ class Interpreter:
             # A kernel function by number of one kernel, or a call to nowhere.
             self.facts.is_resolved = self.facts.is_resolved and instruction.src == 2
         if helper == POISON:
+            self.facts.stopped.add(slot)
             return True  # only where the verifier finds that control never comes here
         if name == _THROW:
             thrown = self.facts.thrown.get(slot)

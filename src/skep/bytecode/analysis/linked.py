@@ -50,6 +50,7 @@ def prepare_linked(found: ReadBack) -> Preparation:
         read_only=frozenset(found.constants),
         constants=found.constants,
         weak=_present(found),
+        guarded=frozenset(),  # every question has its answer
     )
     return Preparation(found.object_file, found.program_types, data_flow=True, known=known)
 

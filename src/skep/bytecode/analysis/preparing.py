@@ -1,6 +1,6 @@
 """From an object's entries to :class:`Program` values, on all kernels or on an assumed one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from skep.bytecode.analysis.assumptions import Assumptions, base_assumptions
@@ -9,6 +9,7 @@ from skep.bytecode.analysis.control_flow import Flows, FunctionFlow, graph_of, r
 from skep.bytecode.analysis.data_flow import Budget, DataFlow
 from skep.bytecode.analysis.errors import TooComplex
 from skep.bytecode.analysis.field_names import FieldNames
+from skep.bytecode.analysis.flow_facts import FunctionFacts, Key
 from skep.bytecode.analysis.programs import Call, Program, calls_of, externs_of, references_of
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
@@ -17,6 +18,7 @@ from skep.bytecode.objectfile.sections import usual_attach_type
 
 _MOST_FUNCTIONS = 20_000
 _MOST_INSTRUCTIONS = 4_000_000
+_MOST_ROUNDS = 16  # functions without facts that lead to others, one after another
 
 
 class Preparation:
@@ -141,24 +143,58 @@ class Preparation:
         facts = interpreters.of(program.layout).program(name)
         if not all(each.is_resolved for each in facts.values()):
             return program
-        reached: dict[str, set[int]] = {}
-        for (function, _), each in facts.items():
-            reached.setdefault(function, set()).update(each.blocks)
-        flows = {
-            flow.function.name: restricted(flow, reached.get(flow.function.name, set()))
-            for flow in program.graph.functions
-        }
-        graph = graph_of(name, flows.get)
-        kept = {flow.function.name for flow in graph.functions}
+        # Facts of functions that could not be followed take anything as arguments: they count
+        # only where such a function is left.
+        left = _with_callees(facts, next(iter(facts)))
+        for rounds_left in range(_MOST_ROUNDS, -1, -1):
+            graph = graph_of(name, _left_of(program.graph.functions, left).get)
+            kept = {flow.function.name for flow in graph.functions}
+            unknown = kept - {function for function, _ in left}
+            if not unknown:
+                break
+            for key in facts:
+                if key[0] in unknown or rounds_left == 1:
+                    left |= _with_callees(facts, key)
         calls, missing = self._calls(graph.functions, program.graph.missing)
         return replace(
             program,
             graph=graph,
             calls=calls,
             missing=missing,
-            facts={key: each for key, each in facts.items() if key[0] in kept},
+            facts={key: each for key, each in left.items() if key[0] in kept},
             references=tuple(each for flow in graph.functions for each in references_of(flow)),
         )
+
+
+def _with_callees(facts: Mapping[Key, FunctionFacts], key: Key) -> dict[Key, FunctionFacts]:
+    """Facts of a call and of all calls it leads to, itself first."""
+    found: dict[Key, FunctionFacts] = {}
+    waiting = [key]
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found[key] = facts[key]
+            waiting += facts[key].callees
+    return found
+
+
+def _left_of(
+    functions: Iterable[FunctionFlow], facts: Mapping[Key, FunctionFacts]
+) -> dict[str, FunctionFlow]:
+    """Functions with the code that values let control reach."""
+    reached: dict[str, set[int]] = {}
+    stopped: dict[str, set[int]] = {}
+    passed: dict[str, set[int]] = {}
+    for (function, _), each in facts.items():
+        reached.setdefault(function, set()).update(each.blocks)
+        stopped.setdefault(function, set()).update(each.stopped)
+        passed.setdefault(function, set()).update(each.passed)
+    found = {}
+    for flow in functions:
+        name = flow.function.name
+        stops = stopped.get(name, set()) - passed.get(name, set())
+        found[name] = restricted(flow, reached.get(name, set()), stops)
+    return found
 
 
 _HANDLER = "exception_callback:"

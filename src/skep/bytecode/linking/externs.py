@@ -83,6 +83,17 @@ class ExternResolver:
             found = self._found[name, kind] = self._resolve(name, kind)
         return found
 
+    def kernel_name(self, relocation: Relocation, found: Resolved) -> KernelName | None:
+        """What :func:`put_in` writes, in words; ``None`` if it is nothing of the kernel."""
+        is_weak = self._externs[relocation.name].is_weak
+        if found.kind == "address":
+            return KernelName(relocation.slot, "symbol", found.name, is_weak=is_weak)
+        if found.kind == "btf_id":
+            is_function = self.kernel.table.kind(found.value) is Kind.FUNC
+            kind: Literal["function", "variable"] = "function" if is_function else "variable"
+            return KernelName(relocation.slot, kind, found.name, found.value, is_weak)
+        return None
+
     def _resolve(self, name: str, kind: str) -> Resolved:
         extern = self._externs.get(name)
         types = self.object_file.types
@@ -185,17 +196,6 @@ def put_in(
     code[slot] = Instruction(LDDW, each.dst, source, 0, low)
     code[slot + 1] = Instruction(0, 0, 0, 0, high)
     return True
-
-
-def kernel_name(relocation: Relocation, found: Resolved, types: KernelTypes) -> KernelName | None:
-    """What :func:`put_in` wrote, in words; ``None`` if it is nothing of the kernel."""
-    if found.kind == "address":
-        return KernelName(relocation.slot, "symbol", found.name)
-    if found.kind == "btf_id":
-        is_function = types.table.kind(found.value) is Kind.FUNC
-        kind: Literal["function", "variable"] = "function" if is_function else "variable"
-        return KernelName(relocation.slot, kind, found.name, found.value)
-    return None
 
 
 def _signed(value: int) -> int:

@@ -127,12 +127,14 @@ class KernelName(NamedTuple):
         name: as the kernel's types have it, whatever the object calls it; a symbol's is the one
             that was looked up.
         type_id: in the kernel's types, 0 for a symbol.
+        is_weak: the object could do without it.
     """
 
     slot: int
     kind: Literal["function", "variable", "symbol"]
     name: str
     type_id: int = 0
+    is_weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)

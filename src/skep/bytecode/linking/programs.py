@@ -11,7 +11,7 @@ from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.kernel_types import ATTACH_TYPES, PROGRAM_TYPES
 from skep.bytecode.linking.core.applying import CoreApplier
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
-from skep.bytecode.linking.externs import ExternResolver, kernel_name, put_in
+from skep.bytecode.linking.externs import ExternResolver, put_in
 from skep.bytecode.linking.kconfig import MAP_NAME
 from skep.bytecode.linking.layout import lay_out, needed_functions, resolve
 from skep.bytecode.linking.plan import (
@@ -134,7 +134,7 @@ class _Putting:
         found = self.against.externs.resolve(relocation.name, relocation.kind)
         if not put_in(code, relocation, found, self.configuration_index):
             self.poisons.append(Poison(relocation.slot, relocation.name, "KERNEL_FUNCTION"))
-        name = kernel_name(relocation, found, self.against.types)
+        name = self.against.externs.kernel_name(relocation, found)
         if name is not None:
             self.names.append(name)
 

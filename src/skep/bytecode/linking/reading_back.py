@@ -97,7 +97,6 @@ def read_back(
     known = {function.name: function for function in object_file.functions}
     functions: dict[str, Function] = {}
     externs: dict[str, Extern] = {}
-    weak = {each.name for each in object_file.extern_details if each.is_weak}
     addresses: set[str] = set()
     for program in plan.programs:
         reader = _Reader(program, plan.maps, kernel)
@@ -105,7 +104,7 @@ def read_back(
             if functions.setdefault(function.name, function) != function:
                 reader.refuse(f"function {function.name} is not the same in two programs")
         for each in program.kernel_names:
-            externs[each.name] = Extern(each.name, _KINDS[each.kind], is_weak=each.name in weak)
+            externs[each.name] = Extern(each.name, _KINDS[each.kind], each.is_weak)
             if each.kind == "function":
                 addresses.add(each.name)
     specs = {spec.name: spec for spec in object_file.programs}
