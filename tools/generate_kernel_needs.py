@@ -263,6 +263,16 @@ def kernel_features() -> str:
         ],
         "Kernel functions that were removed or renamed: since when, from when on no longer.",
     )
+    lines += _mapping(
+        "LSM_HOOKS",
+        "Mapping[str, tuple[tuple[int, int], tuple[int, int] | None]]",
+        [
+            f"{_quoted(row['name'])}: ({_kernel(row['since'])}, "
+            f"{_kernel(row['gone']) if 'gone' in row else None})"
+            for row in document["lsm_hooks"]
+        ],
+        "Security hooks that are newer than the type, or that programs may no longer use.",
+    )
     return "\n".join(lines) + "\n"
 
 

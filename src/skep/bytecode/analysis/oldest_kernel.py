@@ -31,6 +31,7 @@ from skep.bytecode.isa.helpers import HELPERS
 from skep.bytecode.isa.kernel_features import (
     GONE_KERNEL_FUNCTIONS,
     ITERATORS,
+    LSM_HOOKS,
     SLEEPABLE_SINCE,
     STRUCT_OPS,
 )
@@ -100,6 +101,11 @@ def _type_needs(program: Program) -> Iterator[Need]:
         yield Need(kernel, f"attach type {attach}", spec.name, optional=optional)
     if attach == "TRACE_ITER" and spec.target in ITERATORS:
         yield Need(ITERATORS[spec.target], f"iterator {spec.target}", spec.name)
+    if spec.program_type == "LSM" and spec.target in LSM_HOOKS:
+        since, gone = LSM_HOOKS[spec.target]
+        what = f"security hook {spec.target}"
+        # What went may still be among the types: the kernel has a list of what it refuses.
+        yield Need(since, what, spec.name, gone=gone, from_types=gone is None)
     if spec.is_sleepable and spec.program_type != "SYSCALL":
         yield Need(_sleepable_since(program), "sleepable program", spec.name)
     if spec.has_frags:

@@ -18,6 +18,7 @@ from skep.bytecode.isa.kernel_features import (
     GONE_KERNEL_FUNCTIONS,
     HELPER_FLAGS,
     ITERATORS,
+    LSM_HOOKS,
     MAP_FLAGS,
     STRUCT_OPS,
 )
@@ -77,3 +78,5 @@ def test_targets_are_newer_than_their_types() -> None:
     assert all(since >= ATTACH_TYPES["TRACE_ITER"] for since in ITERATORS.values())
     assert all(since >= PROGRAM_TYPES["STRUCT_OPS"] for since in STRUCT_OPS.values())
     assert all(gone > since for since, gone in GONE_KERNEL_FUNCTIONS.values())
+    assert all(since >= PROGRAM_TYPES["LSM"] for since, _ in LSM_HOOKS.values())
+    assert all(gone is None or gone > since for since, gone in LSM_HOOKS.values())
