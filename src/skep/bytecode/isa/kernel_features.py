@@ -288,44 +288,6 @@ MAP_FLAGS: Mapping[int, tuple[str, tuple[int, int]]] = MappingProxyType(
 )
 """Flags of map creation, by bit."""
 
-ITERATORS: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {
-        "netlink": (5, 8),
-        "ipv6_route": (5, 8),
-        "task": (5, 8),
-        "task_file": (5, 8),
-        "bpf_map": (5, 8),
-        "bpf_sk_storage_map": (5, 9),
-        "tcp": (5, 9),
-        "udp": (5, 9),
-        "bpf_prog": (5, 9),
-        "bpf_map_elem": (5, 9),
-        "sockmap": (5, 10),
-        "task_vma": (5, 12),
-        "unix": (5, 15),
-        "bpf_link": (5, 19),
-        "ksym": (6, 0),
-        "cgroup": (6, 1),
-        "kmem_cache": (6, 13),
-        "dmabuf": (6, 16),
-    }
-)
-"""What ``iter/…`` programs go over."""
-
-STRUCT_OPS: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {
-        "tcp_congestion_ops": (5, 6),
-        "bpf_dummy_ops": (5, 16),
-        "hid_bpf_ops": (6, 11),
-        "sched_ext_ops": (6, 12),
-        "Qdisc_ops": (6, 16),
-        "smc_hs_ctrl": (6, 19),
-        "io_uring_bpf_ops": (7, 1),
-        "sched_ext_ops_cid": (7, 2),
-    }
-)
-"""Types of ``struct_ops`` instances."""
-
 GONE_KERNEL_FUNCTIONS: Mapping[str, tuple[tuple[int, int], tuple[int, int]]] = MappingProxyType(
     {
         "bpf_cgroup_kptr_get": ((6, 2), (6, 4)),
