@@ -147,7 +147,7 @@ def helper_availability() -> str:
 
 
 def kernel_features() -> str:
-    """Flags, iterators, struct_ops types, exit values, sleepable programs, functions that went."""
+    """Flags, exit values, sleepable programs, functions that went."""
     document = _facts("kernel_features")
     lines = _head(
         "Since which Linux flags, targets and exit values are accepted, and until when.",
@@ -240,21 +240,6 @@ def kernel_features() -> str:
         "Flags of map creation, by bit.",
     )
     lines += _mapping(
-        "ITERATORS",
-        "Mapping[str, tuple[int, int]]",
-        [f"{_quoted(row['name'])}: {_kernel(row['since'])}" for row in document["iterators"]],
-        "What ``iter/…`` programs go over.",
-    )
-    lines += _mapping(
-        "STRUCT_OPS",
-        "Mapping[str, tuple[int, int]]",
-        [
-            f"{_quoted(row['name'])}: {_kernel(row['first_kernel'])}"
-            for row in _facts("struct_ops")["struct_ops"]
-        ],
-        "Types of ``struct_ops`` instances.",
-    )
-    lines += _mapping(
         "GONE_KERNEL_FUNCTIONS",
         "Mapping[str, tuple[tuple[int, int], tuple[int, int]]]",
         [
@@ -262,6 +247,16 @@ def kernel_features() -> str:
             for row in document["gone_kernel_functions"]
         ],
         "Kernel functions that were removed or renamed: since when, from when on no longer.",
+    )
+    lines += _mapping(
+        "LSM_HOOKS",
+        "Mapping[str, tuple[tuple[int, int], tuple[int, int] | None]]",
+        [
+            f"{_quoted(row['name'])}: ({_kernel(row['since'])}, "
+            f"{_kernel(row['gone']) if 'gone' in row else None})"
+            for row in document["lsm_hooks"]
+        ],
+        "Security hooks that are newer than the type, or that programs may no longer use.",
     )
     return "\n".join(lines) + "\n"
 

@@ -32,7 +32,6 @@ from skep.bytecode.analysis.version_fit import fit_to_version
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.helpers import HELPERS
-from skep.bytecode.isa.kernel_features import STRUCT_OPS
 from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
 from skep.bytecode.isa.kernel_types import MAP_TYPES, PROGRAM_TYPES
 from skep.bytecode.linking.core.fixed import KnownAnswers
@@ -45,6 +44,7 @@ from skep.bytecode.linking.targets import target_id
 from skep.bytecode.objectfile.model import CoreRelocation, ObjectFile
 from skep.bytecode.objectfile.sections import classify
 from skep.errors import SkepError
+from skep.hooks.struct_ops import STRUCT_OPS
 from skep.versions import KernelVersion
 
 _MISSING_IF_ZERO = frozenset({CoreKind.TYPE_SIZE, CoreKind.TYPE_ID_TARGET})

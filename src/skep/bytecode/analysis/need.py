@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from skep.bytecode.analysis.programs import Program
+from skep.versions import KernelVersion
 
 FIRST = (3, 18)
 """The oldest kernel anything is known of."""
@@ -81,6 +82,11 @@ def release_before(kernel: Kernel) -> Kernel:
     """
     major, minor = kernel
     return (major, minor - 1) if minor else (major - 1, _LAST_MINOR.get(major - 1, 0))
+
+
+def pair_of(version: KernelVersion) -> Kernel:
+    """A version as the tables of instructions and helpers write it."""
+    return version.major, version.minor
 
 
 def kernel_text(kernel: Kernel) -> str:

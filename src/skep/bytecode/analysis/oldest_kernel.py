@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from skep.bytecode.analysis.helper_needs import helper_need
 from skep.bytecode.analysis.instruction_sets import InstructionUse
-from skep.bytecode.analysis.need import FIRST, Kernel, Need, kernel_text, release_before
+from skep.bytecode.analysis.need import FIRST, Kernel, Need, kernel_text, pair_of, release_before
 from skep.bytecode.analysis.programs import Program
 from skep.bytecode.analysis.refusals import type_refusals
 from skep.bytecode.analysis.report_needs import Limit, Reason, Refusal
@@ -30,12 +30,13 @@ from skep.bytecode.isa.first_kernels import (
 from skep.bytecode.isa.helpers import HELPERS
 from skep.bytecode.isa.kernel_features import (
     GONE_KERNEL_FUNCTIONS,
-    ITERATORS,
+    LSM_HOOKS,
     SLEEPABLE_SINCE,
-    STRUCT_OPS,
 )
 from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
 from skep.bytecode.objectfile.model import ObjectFile
+from skep.hooks.iterators import ITERATORS
+from skep.hooks.struct_ops import STRUCT_OPS
 from skep.versions import KernelVersion
 
 _FOLDS_CONSTANTS = (5, 5)
@@ -99,7 +100,13 @@ def _type_needs(program: Program) -> Iterator[Need]:
         optional = "allowed" if is_plain else ""
         yield Need(kernel, f"attach type {attach}", spec.name, optional=optional)
     if attach == "TRACE_ITER" and spec.target in ITERATORS:
-        yield Need(ITERATORS[spec.target], f"iterator {spec.target}", spec.name)
+        first = pair_of(ITERATORS[spec.target].first_kernel)
+        yield Need(first, f"iterator {spec.target}", spec.name)
+    if spec.program_type == "LSM" and spec.target in LSM_HOOKS:
+        since, gone = LSM_HOOKS[spec.target]
+        what = f"security hook {spec.target}"
+        # What went may still be among the types: the kernel has a list of what it refuses.
+        yield Need(since, what, spec.name, gone=gone, from_types=gone is None)
     if spec.is_sleepable and spec.program_type != "SYSCALL":
         yield Need(_sleepable_since(program), "sleepable program", spec.name)
     if spec.has_frags:
@@ -199,7 +206,8 @@ def struct_ops_needs(types: Iterable[str], *, is_link: bool) -> Iterator[Need]:
         is_link: one is in a section ``.struct_ops.link``.
     """
     for name in dict.fromkeys(name.partition("___")[0] for name in types):
-        kernel = STRUCT_OPS.get(name, PROGRAM_TYPES["STRUCT_OPS"])
+        first = STRUCT_OPS.get(name)
+        kernel = PROGRAM_TYPES["STRUCT_OPS"] if first is None else pair_of(first)
         yield Need(kernel, f"struct_ops type {name}")
     if is_link:
         yield Need(_STRUCT_OPS_LINK, "struct_ops that are attached by a link")

@@ -34,6 +34,7 @@ class _Facts:
     has_externs: bool
     slots: int
     broken: tuple[str, ...]
+    is_big_endian: bool
 
     @property
     def helpers(self) -> frozenset[int]:
@@ -185,6 +186,8 @@ _WINDOWS_MAPS = _SAME_MAPS | {
 
 
 def _windows(facts: _Facts) -> Iterator[str]:
+    if facts.is_big_endian:
+        yield "it runs on little-endian machines"
     if facts.program.spec.program_type not in _WINDOWS_TYPES:
         yield f"it has no program type {facts.program.spec.program_type or 'that is unknown'}"
     yield from _kernel_only(facts)
@@ -257,6 +260,7 @@ def runtimes_of(
             has_externs=any(r.kind == "extern_address" for _, r in program.references),
             slots=sum(len(function.instructions) for function in functions),
             broken=wrong,
+            is_big_endian=object_file.byteorder == "big",
         )
         for runtime, (speaks_against, conditions) in _RUNTIMES.items():
             reasons = tuple(speaks_against(facts))

@@ -7,12 +7,15 @@ range that grew. Only values that data flow knows are looked at.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from skep.bytecode.analysis.need import FIRST, Kernel, Need
+from skep.bytecode.analysis.need import FIRST, Kernel, Need, pair_of
 from skep.bytecode.analysis.programs import Call, Program, exit_numbers, helper_name
 from skep.bytecode.analysis.values import MASK64, Value, constants
 from skep.bytecode.isa.first_kernels import ATTACH_TYPES, PROGRAM_TYPES
 from skep.bytecode.isa.kernel_features import EXIT_RANGES, HELPER_FLAGS, MAP_FLAGS, ExitRange
 from skep.bytecode.objectfile.model import MapSpec
+from skep.hooks.security_hooks import RETURNS_NOTHING
+from skep.hooks.verdict import Exactly
+from skep.hooks.verdicts import verdicts_of
 
 _BY_HELPER = {
     helper: [row for row in HELPER_FLAGS if row.helper == helper]
@@ -56,19 +59,27 @@ def exit_needs(program: Program) -> Iterator[Need]:
     """Exit values that only some kernels' verifiers accept, or none."""
     ranges = ranges_of(program)
     exits = program.exits()
-    if not ranges or exits is None:
+    table = verdicts_of(program.spec.program_type, program.spec.attach_type)
+    if exits is None or (not ranges and table is None):
         return
     for function, slot, value in exits:
         known = exit_numbers(value)
         if known is None or known[1]:
             continue
         for number in sorted(known[0]):
-            yield from _exit_need(program, ranges, number, (function, slot))
+            if ranges:
+                yield from _exit_need(program, ranges, number, (function, slot))
+            for row in () if table is None else table.rows(number):
+                if row.first_kernel is not None and isinstance(row.which, Exactly):
+                    what = f"exit value {number} ({row.label})"
+                    yield Need(pair_of(row.first_kernel), what, program.spec.name, function, slot)
 
 
 def ranges_of(program: Program) -> list[ExitRange]:
     """Ranges the verifier checks the program's exit values against; empty if it does not."""
     spec = program.spec
+    if spec.attach_type == "LSM_MAC" and spec.target in RETURNS_NOTHING:
+        return []
     rows = [row for row in EXIT_RANGES if row.program_type == spec.program_type]
     named = [row for row in rows if spec.attach_type in row.attach_types]
     if spec.program_type == "LSM" and spec.target in _BOOLEAN_HOOKS:

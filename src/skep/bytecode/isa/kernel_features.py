@@ -288,44 +288,6 @@ MAP_FLAGS: Mapping[int, tuple[str, tuple[int, int]]] = MappingProxyType(
 )
 """Flags of map creation, by bit."""
 
-ITERATORS: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {
-        "netlink": (5, 8),
-        "ipv6_route": (5, 8),
-        "task": (5, 8),
-        "task_file": (5, 8),
-        "bpf_map": (5, 8),
-        "bpf_sk_storage_map": (5, 9),
-        "tcp": (5, 9),
-        "udp": (5, 9),
-        "bpf_prog": (5, 9),
-        "bpf_map_elem": (5, 9),
-        "sockmap": (5, 10),
-        "task_vma": (5, 12),
-        "unix": (5, 15),
-        "bpf_link": (5, 19),
-        "ksym": (6, 0),
-        "cgroup": (6, 1),
-        "kmem_cache": (6, 13),
-        "dmabuf": (6, 16),
-    }
-)
-"""What ``iter/…`` programs go over."""
-
-STRUCT_OPS: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {
-        "tcp_congestion_ops": (5, 6),
-        "bpf_dummy_ops": (5, 16),
-        "hid_bpf_ops": (6, 11),
-        "sched_ext_ops": (6, 12),
-        "Qdisc_ops": (6, 16),
-        "smc_hs_ctrl": (6, 19),
-        "io_uring_bpf_ops": (7, 1),
-        "sched_ext_ops_cid": (7, 2),
-    }
-)
-"""Types of ``struct_ops`` instances."""
-
 GONE_KERNEL_FUNCTIONS: Mapping[str, tuple[tuple[int, int], tuple[int, int]]] = MappingProxyType(
     {
         "bpf_cgroup_kptr_get": ((6, 2), (6, 4)),
@@ -353,3 +315,92 @@ GONE_KERNEL_FUNCTIONS: Mapping[str, tuple[tuple[int, int], tuple[int, int]]] = M
     }
 )
 """Kernel functions that were removed or renamed: since when, from when on no longer."""
+
+LSM_HOOKS: Mapping[str, tuple[tuple[int, int], tuple[int, int] | None]] = MappingProxyType(
+    {
+        "audit_rule_match": ((5, 7), (6, 12)),
+        "bdev_alloc_security": ((6, 12), None),
+        "bdev_free_security": ((6, 12), None),
+        "bdev_setintegrity": ((6, 12), None),
+        "bpf_map_alloc_security": ((5, 7), (6, 9)),
+        "bpf_map_create": ((6, 9), None),
+        "bpf_map_free": ((6, 9), None),
+        "bpf_map_free_security": ((5, 7), (6, 9)),
+        "bpf_prog_alloc_security": ((5, 7), (6, 9)),
+        "bpf_prog_free": ((6, 9), None),
+        "bpf_prog_free_security": ((5, 7), (6, 9)),
+        "bpf_prog_load": ((6, 9), None),
+        "bpf_token_capable": ((6, 9), None),
+        "bpf_token_cmd": ((6, 9), None),
+        "bpf_token_create": ((6, 9), None),
+        "bpf_token_free": ((6, 9), None),
+        "bprm_creds_for_exec": ((5, 8), None),
+        "bprm_creds_from_file": ((5, 8), None),
+        "bprm_set_creds": ((5, 7), (5, 8)),
+        "cred_getlsmprop": ((6, 13), None),
+        "current_getlsmprop_subj": ((6, 13), None),
+        "current_getsecid_subj": ((5, 17), (6, 13)),
+        "file_ioctl_compat": ((6, 8), None),
+        "file_post_open": ((6, 9), None),
+        "file_release": ((6, 9), None),
+        "file_truncate": ((6, 2), None),
+        "fs_context_submount": ((6, 6), None),
+        "getprocattr": ((5, 7), (6, 12)),
+        "getselfattr": ((6, 8), (6, 12)),
+        "ib_free_security": ((5, 7), (6, 12)),
+        "initramfs_populated": ((6, 12), None),
+        "inode_copy_up_xattr": ((5, 7), (6, 12)),
+        "inode_file_getattr": ((6, 17), None),
+        "inode_file_setattr": ((6, 17), None),
+        "inode_free_security_rcu": ((6, 11), None),
+        "inode_get_acl": ((6, 2), None),
+        "inode_getlsmprop": ((6, 13), None),
+        "inode_getsecid": ((5, 7), (6, 13)),
+        "inode_getsecurity": ((5, 7), (6, 12)),
+        "inode_init_security_anon": ((5, 12), None),
+        "inode_listsecurity": ((5, 7), (6, 12)),
+        "inode_need_killpriv": ((5, 7), (6, 12)),
+        "inode_post_create_tmpfile": ((6, 9), None),
+        "inode_post_remove_acl": ((6, 9), None),
+        "inode_post_removexattr": ((6, 9), None),
+        "inode_post_set_acl": ((6, 9), None),
+        "inode_post_setattr": ((6, 9), None),
+        "inode_remove_acl": ((6, 2), None),
+        "inode_set_acl": ((6, 2), None),
+        "inode_setintegrity": ((6, 12), None),
+        "inode_xattr_skipcap": ((6, 11), None),
+        "ipc_getlsmprop": ((6, 13), None),
+        "ipc_getsecid": ((5, 7), (6, 13)),
+        "ismaclabel": ((5, 7), (6, 12)),
+        "kernel_post_load_data": ((5, 10), None),
+        "key_free": ((5, 7), (6, 12)),
+        "key_getsecurity": ((5, 7), (6, 12)),
+        "key_post_create_or_update": ((6, 9), None),
+        "lsmprop_to_secctx": ((6, 13), None),
+        "mptcp_add_subflow": ((6, 5), None),
+        "path_post_mknod": ((6, 9), None),
+        "perf_event_free": ((5, 7), (6, 12)),
+        "post_notification": ((5, 8), None),
+        "sb_add_mnt_opt": ((5, 7), (5, 17)),
+        "sb_delete": ((5, 13), None),
+        "sb_mnt_opts_compat": ((5, 13), None),
+        "sctp_assoc_established": ((5, 18), None),
+        "setprocattr": ((5, 7), (6, 12)),
+        "setselfattr": ((6, 8), None),
+        "task_fix_setgid": ((5, 8), None),
+        "task_fix_setgroups": ((6, 0), None),
+        "task_getlsmprop_obj": ((6, 13), None),
+        "task_getsecid": ((5, 7), (5, 13)),
+        "task_getsecid_obj": ((5, 13), (6, 13)),
+        "task_getsecid_subj": ((5, 13), (5, 17)),
+        "tun_dev_free_security": ((5, 7), (6, 12)),
+        "uring_allowed": ((6, 15), None),
+        "uring_cmd": ((6, 0), None),
+        "uring_override_creds": ((5, 16), None),
+        "uring_sqpoll": ((5, 16), None),
+        "userns_create": ((6, 1), None),
+        "vm_enough_memory": ((5, 7), (6, 12)),
+        "watch_key": ((5, 8), None),
+    }
+)
+"""Security hooks that are newer than the type, or that programs may no longer use."""

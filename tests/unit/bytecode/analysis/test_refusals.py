@@ -115,3 +115,10 @@ def test_what_only_a_kernel_refuses_does_not_speak_against_other_runtimes() -> N
     report = analysed(call(9), leave(2))
     assert told(report) == ["helper bpf_skb_store_bytes may not be called by xdp programs"]
     assert not any("nothing runs" in reason for each in report.runtimes for reason in each.reasons)
+
+
+def test_windows_takes_no_code_of_the_other_byte_order() -> None:
+    big = replace(one_program(leave(2)), byteorder="big")
+    for objects, expected in ((one_program(leave(2)), True), (big, False)):
+        runtimes = analyse(objects).runtimes
+        assert next(e.candidate for e in runtimes if e.runtime == "windows") is expected

@@ -428,3 +428,23 @@ def test_a_weak_kernel_function_that_went_does_not_count() -> None:
     extern = Extern("scx_bpf_dispatch", "kfunc", is_weak=True)
     report = analysed(kernel_call("scx_bpf_dispatch"), leave(0), externs=[extern])
     assert report.requirements.newest_kernel is None
+
+
+@pytest.mark.parametrize(
+    ("hook", "oldest", "newest"),
+    [
+        pytest.param("file_open", "5.7", None, id="always"),
+        pytest.param("bpf_token_create", "6.9", None, id="later"),
+        pytest.param("bpf_map_alloc_security", "5.7", "6.8", id="renamed"),
+        pytest.param("inode_getsecurity", "5.7", "6.11", id="refused-to-programs"),
+        pytest.param("task_getsecid_subj", "5.13", "5.16", id="came-and-went"),
+        pytest.param("no_such_hook", "5.7", None, id="unknown"),
+    ],
+)
+def test_a_security_hook_has_a_first_and_perhaps_a_last_kernel(
+    hook: str, oldest: str, newest: str | None
+) -> None:
+    needs = analysed(
+        leave(0), program_type="LSM", attach_type="LSM_MAC", section=f"lsm/{hook}"
+    ).requirements
+    assert (needs.oldest_kernel, needs.newest_kernel) == (oldest, newest)

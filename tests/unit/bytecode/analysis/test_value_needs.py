@@ -119,6 +119,7 @@ def leaving(value: int, program_type: str, attach_type: str | None, section: str
         ("CGROUP_SKB", "CGROUP_INET_EGRESS", 1, "4.10"),
         ("CGROUP_SKB", "CGROUP_INET_EGRESS", 3, "5.3"),
         ("XDP", None, 77, "4.8"),
+        ("XDP", None, 4, "4.14"),
         ("LSM", "LSM_MAC", -1, "5.7"),
     ],
 )

@@ -17,10 +17,11 @@ from skep.bytecode.isa.kernel_features import (
     EXIT_RANGES,
     GONE_KERNEL_FUNCTIONS,
     HELPER_FLAGS,
-    ITERATORS,
+    LSM_HOOKS,
     MAP_FLAGS,
-    STRUCT_OPS,
+    ExitRange,
 )
+from skep.hooks.verdicts import verdicts_of
 
 ROOT = Path(__file__).resolve().parents[4]
 GENERATOR = ROOT / "tools" / "generate_kernel_needs.py"
@@ -57,6 +58,16 @@ def test_no_cell_is_older_than_helper_or_type(column: str) -> None:
         assert GONE.get((helper, column), (99, 0)) > since
 
 
+@pytest.mark.parametrize("row", EXIT_RANGES)
+def test_ranges_agree_with_the_tables_of_verdicts(row: ExitRange) -> None:
+    for attach_type in row.attach_types or (None,):
+        table = verdicts_of(row.program_type, attach_type)
+        assert table is not None
+        if table.accepted is not None:
+            low, high = table.accepted
+            assert low <= row.low <= row.high <= high
+
+
 def test_what_is_named_exists() -> None:
     assert {helper for helper, _ in GONE} | {helper for helper, _ in SLEEPABLE} <= HELPERS.keys()
     assert {column for _, column in GONE} <= set(COLUMNS)
@@ -73,7 +84,7 @@ def test_flags_are_newer_than_what_has_them() -> None:
     assert all(bit.bit_count() == 1 for bit in MAP_FLAGS)
 
 
-def test_targets_are_newer_than_their_types() -> None:
-    assert all(since >= ATTACH_TYPES["TRACE_ITER"] for since in ITERATORS.values())
-    assert all(since >= PROGRAM_TYPES["STRUCT_OPS"] for since in STRUCT_OPS.values())
+def test_what_went_came_before() -> None:
     assert all(gone > since for since, gone in GONE_KERNEL_FUNCTIONS.values())
+    assert all(since >= PROGRAM_TYPES["LSM"] for since, _ in LSM_HOOKS.values())
+    assert all(gone is None or gone > since for since, gone in LSM_HOOKS.values())
