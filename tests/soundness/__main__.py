@@ -1,0 +1,74 @@
+"""``python -m tests.soundness``: run random programs and compare with their labels."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+
+from skep.kernel.kernel_types import kernel_types
+from tests.soundness.batches import Batch
+from tests.soundness.generating import KINDS, Generator, Program
+from tests.soundness.probing import Probes
+from tests.soundness.reporting import Tally
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.soundness", description=__doc__)
+    parser.add_argument("--programs", type=int, default=1400, help="to be accepted, in all")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--type", choices=sorted(KINDS), action="append", help="only these types")
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    parser.add_argument("--show", type=int, default=1, help="programs shown of each violation")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run; 1 if anything was seen that a label does not hold."""
+    arguments = _arguments()
+    types = kernel_types()
+    probes = Probes(types)
+    generator = Generator(types, probes.has_helper, probes.has_kfunc)
+    names = arguments.type or list(KINDS)
+    for name in names:
+        generator.fitting(KINDS[name])  # asks the kernel once, before children are made
+
+    def make(job: str) -> Program:
+        kind, _, seed = job.partition(":")
+        return generator.draw(KINDS[kind], seed)
+
+    tally = Tally()
+    batch = Batch(types, make)
+    wanted = -(-arguments.programs // len(names))
+    begun = time.monotonic()
+    for name in names:
+        numbers = _numbers()
+        missing = wanted
+        while missing > 0:
+            jobs = [f"{name}:{arguments.seed}.{next(numbers)}" for _ in range(missing + 20)]
+            accepted = 0
+            for outcome in batch.run(jobs[: max(missing, 20)]):
+                tally.add(outcome)
+                accepted += outcome.state == "accepted"
+            missing -= accepted
+            if not accepted:
+                print(f"{name}: none of {len(jobs)} accepted, given up", file=sys.stderr)
+                break
+        print(f"{name}: {tally.line(name)}", file=sys.stderr)
+    seconds = time.monotonic() - begun
+    if arguments.json:
+        print(json.dumps(tally.document(seconds), indent=1))
+    else:
+        print(tally.text(seconds, arguments.show))
+    return 1 if tally.violations or tally.lost else 0
+
+
+def _numbers() -> Iterator[int]:
+    number = 0
+    while True:
+        yield number
+        number += 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

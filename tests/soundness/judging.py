@@ -1,0 +1,192 @@
+"""One program from its seed to its verdict: drawn, read, analysed, linked, loaded, run, judged."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.btf.kernel_types import KernelTypes
+from skep.bytecode.isa.disassembling import text_of
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.objectfile.reading import read_object
+from skep.errors import SkepError
+from skep.kernel.loading import execute
+from skep.kernel.probes import possible_cpus
+from tests.soundness.assembling import LDDW
+from tests.soundness.generating import Program
+from tests.soundness.observing import Bench, Input, Observation
+from tests.soundness.oracle import READS, Obligation, differs, of_effects
+from tests.soundness.places import OTHER, Place
+from tests.soundness.worlds import other_packets
+
+_REPEATS = 3  # runs of each of two worlds before a difference is believed
+
+
+@dataclass
+class Violation:
+    """Something was seen that the label does not hold."""
+
+    kind: str
+    seed: str
+    missing: tuple[str, ...]
+    because: str
+    tags: tuple[str, ...]
+    label: tuple[str, ...]
+    listing: str = ""
+
+
+@dataclass
+class Outcome:
+    """What became of one program.
+
+    Attributes:
+        state: ``accepted``, ``refused`` (why is in ``reason``).
+        obligations: ids that were needed, and shown.
+    """
+
+    kind: str
+    seed: str
+    state: str
+    reason: str = ""
+    tags: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    obligations: tuple[str, ...] = ()
+    violations: list[Violation] = field(default_factory=list)
+
+
+def judge(program: Program, types: KernelTypes, where: Place) -> Outcome:
+    """Everything about one program; call it in the place."""
+    outcome = Outcome(program.kind.name, program.seed, "refused", tags=tuple(sorted(program.tags)))
+    try:
+        object_file = read_object(program.data)
+        report = analyse(object_file)
+        settings = LinkSettings(possible_cpus=possible_cpus(), variables=program.settings)
+        plan = link(object_file, types, settings)
+        loaded = execute(plan)
+    except SkepError as error:
+        outcome.reason = error.message
+        return outcome
+    with loaded:
+        outcome.state = "accepted"
+        label = {each.id for each in report.permissions}
+        outcome.label = tuple(sorted(label))
+        bench = Bench(
+            program.kind, plan, loaded, where, watches_copies="helper:13" in program.tags
+        )
+        try:
+            found = list(_obligations(program, bench))
+        except SkepError as error:
+            outcome.state = "not run"
+            outcome.reason = error.message
+            return outcome
+        finally:
+            bench.close()
+    met: set[str] = set()
+    reported: set[tuple[str, ...]] = set()
+    for each in found:
+        shown = [one for one in each.any_of if one in label]
+        met.update(shown)
+        if not shown and each.any_of not in reported:
+            reported.add(each.any_of)
+            outcome.violations.append(
+                Violation(
+                    program.kind.name, program.seed, each.any_of, each.because, outcome.tags,
+                    outcome.label,
+                    listing(plan.programs[0].instructions),
+                )
+            )  # fmt: skip
+    outcome.obligations = tuple(sorted(met))
+    return outcome
+
+
+def listing(instructions: Sequence[Instruction]) -> str:
+    """What was loaded, one line an instruction."""
+    lines = []
+    for slot, each in enumerate(instructions):
+        if each.opcode:
+            upper = instructions[slot + 1].immediate if each.opcode == LDDW else 0
+            lines.append(f"{slot:4} {text_of(each, upper)}")
+    return "\n".join(lines)
+
+
+def _obligations(program: Program, bench: Bench) -> Iterator[Obligation]:
+    kind, template = program.kind, program.template
+    rng = random.Random(program.seed)  # noqa: S311 - repeatable on purpose
+    base = Input(template.packet, template.context, template.numbers, template.text)
+    seen = bench.run(base)
+    yield from _effects(program, bench, base, seen)
+    for other in _effect_worlds(program, base, rng):
+        yield from _effects(program, bench, other, bench.run(other))
+    if "noisy" in program.tags:
+        return
+    for part, other in _read_worlds(program, base, rng):
+        found = bench.run(other)
+        yield from _effects(program, bench, other, found)
+        why = differs(kind, (base, seen), (other, found), program.tags)
+        if why and _is_steady(program, bench, (base, seen), (other, found)):
+            yield Obligation(READS[part], f"{part} decides {why}")
+
+
+def _effects(
+    program: Program, bench: Bench, given: Input, seen: Observation
+) -> Iterator[Obligation]:
+    begun = dict(bench.begun)
+    untouched = b""
+    if program.kind.name == "FLOW_DISSECTOR":
+        untouched = untouched_keys(given.packet)
+    yield from of_effects(program.kind, given, seen, begun, untouched, program.tags)
+
+
+def untouched_keys(packet: bytes) -> bytes:
+    """The flow keys of a program that does nothing; see ``bpf_prog_test_run_flow_dissector``."""
+    keys = bytearray(56)
+    keys[0:2] = (14).to_bytes(2, "little")  # nhoff
+    keys[2:4] = (14).to_bytes(2, "little")  # thoff
+    keys[8:10] = packet[12:14]  # n_proto
+    return bytes(keys)
+
+
+def _is_steady(
+    program: Program,
+    bench: Bench,
+    one: tuple[Input, Observation],
+    two: tuple[Input, Observation],
+) -> bool:
+    """Whether the difference is the input's: both worlds again and again, each with itself."""
+    for _ in range(_REPEATS):
+        for given, seen in (one, two):
+            if differs(program.kind, (given, seen), (given, bench.run(given)), program.tags):
+                return False
+    return True
+
+
+def _effect_worlds(program: Program, base: Input, rng: random.Random) -> Iterator[Input]:
+    """Worlds that differ in what programs may read without permission."""
+    if "map:conf" in program.tags:
+        for _ in range(3):
+            yield replace(base, numbers=(rng.randrange(8), rng.randrange(256)))
+    if base.context and program.kind.name != "XDP":
+        yield replace(base, context=_other_context(program, base.context, rng))
+
+
+def _other_context(program: Program, context: bytes, rng: random.Random) -> bytes:
+    data = bytearray(context)
+    if program.kind.is_skb:
+        for offset in (8, 32, 48, 52, 56, 60, 64):
+            data[offset : offset + 4] = rng.randrange(1, 256).to_bytes(4, "little")
+    elif program.kind.context in {"numbers", "memory"}:
+        for offset in range(0, len(data), 8):
+            data[offset] = rng.randrange(256)
+    return bytes(data)
+
+
+def _read_worlds(
+    program: Program, base: Input, rng: random.Random
+) -> Iterator[tuple[str, Input]]:
+    for packet in other_packets(program.kind, base.packet, rng):
+        yield "packet", replace(base, packet=packet)
+    yield "identity", replace(base, thread=OTHER)
+    yield "kernel memory", replace(base, leader=1)
+    yield "user memory", replace(base, user=1)

@@ -1,0 +1,257 @@
+"""One run of a program, and everything that can be seen of it afterwards."""
+
+import ctypes
+import mmap
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from skep.bytecode.linking.plan import LoadPlan
+from skep.errors import SkepError
+from skep.kernel.attributes import Command, MapElement, ProgramTestRun
+from skep.kernel.loading import LoadedObject
+from skep.kernel.maps import LoadedMap
+from skep.kernel.syscall import BpfError, address, bpf
+from tests.soundness.drafting import BLOOM, DEVMAP, QUEUE, RINGBUF, SOCKMAP, STACK
+from tests.soundness.kinds import ProgramKind
+from tests.soundness.places import Place
+from tests.soundness.worlds import (
+    A,
+    CONF_BYTES,
+    KERNEL_ADDRESS,
+    LEADER_ID,
+    TASK,
+    TEXT,
+    USER_ADDRESS,
+)
+
+_ROOM = 1 << 12
+_HASHES = frozenset({1, 5, 9, 10, 11})
+_ARRAYS = frozenset({2, 6})
+_DISCARDED, _BUSY = 1 << 30, 1 << 31
+_PAGE = 4096
+
+
+@dataclass(frozen=True)
+class Input:
+    """What one run is given.
+
+    Attributes:
+        packet, context: of ``BPF_PROG_TEST_RUN``.
+        numbers, text: parts of the map ``conf``.
+        thread: which thread runs it.
+        leader: which name the leader has.
+        user: which text is in user memory.
+    """
+
+    packet: bytes
+    context: bytes
+    numbers: tuple[int, int]
+    text: bytes
+    thread: str = "usual"
+    leader: int = 0
+    user: int = 0
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen.
+
+    Attributes:
+        verdict: exit value.
+        packet: as it came out; empty if the type gives none.
+        context: as it came out.
+        maps: contents by name, of those that hold something.
+        records: of the ring buffer, discarded ones left out.
+        copies: packets that came in on the loopback interface.
+    """
+
+    verdict: int
+    packet: bytes
+    context: bytes
+    maps: Mapping[str, tuple[tuple[bytes, bytes], ...]]
+    records: tuple[bytes, ...] = ()
+    copies: int = 0
+
+
+@dataclass
+class _Ring:
+    consumer: mmap.mmap
+    producer: mmap.mmap
+
+    def drain(self) -> tuple[bytes, ...]:
+        position = int.from_bytes(self.consumer[:8], "little")
+        end = int.from_bytes(self.producer[:8], "little")
+        records = []
+        while position < end:
+            start = _PAGE + position % _PAGE
+            (head,) = struct.unpack_from("<I", self.producer, start)
+            length = head & ~(_DISCARDED | _BUSY)
+            if not head & _DISCARDED:
+                records.append(bytes(self.producer[start + 8 : start + 8 + length]))
+            position += (length + 8 + 7) // 8 * 8
+        self.consumer[:8] = end.to_bytes(8, "little")
+        return tuple(records)
+
+    def close(self) -> None:
+        self.consumer.close()
+        self.producer.close()
+
+
+@dataclass
+class Bench:
+    """A loaded object, ready to be run again and again from the same state."""
+
+    kind: ProgramKind
+    plan: LoadPlan
+    loaded: LoadedObject
+    where: Place
+    watches_copies: bool = False
+    _maps: dict[str, LoadedMap] = field(default_factory=dict)
+    _ring: _Ring | None = None
+    begun: dict[str, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._maps = {each.name: each for each in self.loaded.maps}
+        ring = self._maps.get("ring")
+        if ring is not None:
+            number = ring.descriptor.number
+            self._ring = _Ring(
+                mmap.mmap(number, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE),
+                mmap.mmap(number, 3 * _PAGE, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE),
+            )
+
+    def close(self) -> None:
+        if self._ring is not None:
+            self._ring.close()
+
+    def run(self, given: Input) -> Observation:
+        """Reset, run, look."""
+        self.where.name_leader(given.leader)
+        self.where.write_user_text(given.user)
+        self._reset(given)
+        self.begun = self._contents()
+        self._refill()
+        before = _received() if self.watches_copies else 0
+        verdict, packet, context = self.where.on_thread(
+            given.thread, lambda: self._test_run(given)
+        )
+        copies = _received() - before if self.watches_copies else 0
+        records = self._ring.drain() if self._ring is not None else ()
+        return Observation(verdict, packet, context, self._contents(), records, copies)
+
+    def _test_run(self, given: Input) -> tuple[int, bytes, bytes]:
+        attribute = ProgramTestRun(prog_fd=self.loaded.programs[0].descriptor.number)
+        kept: list[object] = []
+        packet_out = context_out = None
+        context_in = None
+        if given.packet:
+            packet_in = ctypes.create_string_buffer(given.packet, len(given.packet))
+            packet_out = ctypes.create_string_buffer(_ROOM)
+            attribute.data_in, attribute.data_size_in = address(packet_in), len(given.packet)
+            attribute.data_out, attribute.data_size_out = address(packet_out), _ROOM
+            attribute.repeat = 1
+            kept.append(packet_in)
+        if given.context:
+            context_in = ctypes.create_string_buffer(given.context, len(given.context))
+            attribute.ctx_in, attribute.ctx_size_in = address(context_in), len(given.context)
+            if self.kind.context in {"sk_buff", "xdp_md", "sk_lookup"}:
+                context_out = ctypes.create_string_buffer(len(given.context))
+                attribute.ctx_out = address(context_out)
+                attribute.ctx_size_out = len(given.context)
+        bpf(Command.PROG_TEST_RUN, attribute)
+        packet = packet_out.raw[: attribute.data_size_out] if packet_out is not None else b""
+        context = b""
+        if context_out is not None:
+            context = context_out.raw
+        elif self.kind.context == "memory" and context_in is not None:
+            context = context_in.raw
+        del kept
+        return int(attribute.retval), packet, context
+
+    def _conf(self, given: Input) -> bytes:
+        data = bytearray(CONF_BYTES)
+        struct.pack_into("<QQ", data, A, *given.numbers)
+        struct.pack_into("<Q", data, KERNEL_ADDRESS, self.where.name)
+        struct.pack_into("<Q", data, USER_ADDRESS, self.where.user_text)
+        struct.pack_into("<Q", data, TASK, self.where.task)
+        struct.pack_into("<Q", data, LEADER_ID, self.where.leader_id)
+        data[TEXT : TEXT + len(given.text)] = given.text
+        return bytes(data)
+
+    def _reset(self, given: Input) -> None:
+        for plan in self.plan.maps:
+            loaded = self._maps[plan.name]
+            if plan.frozen:
+                continue
+            if plan.name == "conf":
+                loaded.update(bytes(4), self._conf(given))
+            elif plan.map_type in _ARRAYS:
+                start = dict(plan.contents).get(bytes(4), bytes(loaded.value_size))
+                loaded.update(bytes(4), start)
+            elif plan.name in {"table", "lru"}:
+                loaded.clear()
+                for number in (1, 2):
+                    loaded.update(
+                        number.to_bytes(4, "little"), (11 * number).to_bytes(8, "little")
+                    )
+            elif plan.map_type in {QUEUE, STACK}:
+                _drain(loaded)
+            elif plan.map_type == DEVMAP:
+                loaded.update(bytes(4), (1).to_bytes(4, "little"))
+            elif plan.map_type == SOCKMAP:
+                descriptor = self.where.sockets[1].fileno()
+                loaded.update(bytes(4), descriptor.to_bytes(8, "little"))
+            elif plan.map_type == BLOOM:
+                continue
+
+    def _refill(self) -> None:
+        for plan in self.plan.maps:
+            if plan.map_type in {QUEUE, STACK}:
+                for number in (5, 6):
+                    self._maps[plan.name].update(b"", number.to_bytes(8, "little"))
+                self.begun[plan.name] = tuple(
+                    (b"", number.to_bytes(8, "little"))
+                    for number in ((5, 6) if plan.map_type == QUEUE else (6, 5))
+                )
+
+    def _contents(self) -> dict[str, tuple[tuple[bytes, bytes], ...]]:
+        found = {}
+        for plan in self.plan.maps:
+            loaded = self._maps[plan.name]
+            if plan.frozen:
+                continue
+            if plan.map_type in _ARRAYS:
+                value = loaded.lookup(bytes(4))
+                found[plan.name] = ((bytes(4), value or b""),)
+            elif plan.map_type in _HASHES:
+                found[plan.name] = tuple(sorted(loaded.items()))
+            elif plan.map_type in {QUEUE, STACK}:
+                found[plan.name] = _drain(loaded)
+        return found
+
+
+def _drain(loaded: LoadedMap) -> tuple[tuple[bytes, bytes], ...]:
+    taken = []
+    while True:
+        value = ctypes.create_string_buffer(8)
+        try:
+            bpf(
+                Command.MAP_LOOKUP_AND_DELETE_ELEM,
+                MapElement(map_fd=loaded.descriptor.number, value=address(value)),
+            )
+        except BpfError:
+            return tuple(taken)
+        taken.append((b"", value.raw))
+
+
+def _received() -> int:
+    for line in Path("/proc/thread-self/net/dev").read_text().splitlines():
+        name, _, numbers = line.partition(":")
+        if name.strip() == "lo":
+            return int(numbers.split()[1])
+    return 0
+
+
+__all__ = ["RINGBUF", "Bench", "Input", "Observation", "SkepError"]

@@ -1,0 +1,190 @@
+"""What a label must hold, given what was seen: written without the analyser's tables.
+
+An :class:`Obligation` names permissions of which one at least must be shown, declared or possible.
+Sources of the meanings: see :mod:`.verdicts`.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.soundness.kinds import ProgramKind
+from tests.soundness.observing import Input, Observation
+
+
+@dataclass(frozen=True)
+class Obligation:
+    """One of these permissions must be shown.
+
+    Attributes:
+        any_of: ids.
+        because: what was seen.
+    """
+
+    any_of: tuple[str, ...]
+    because: str
+
+
+def _needs(because: str, *any_of: str) -> Obligation:
+    return Obligation(any_of, because)
+
+
+def _signed(value: int) -> int:
+    value &= 0xFFFF_FFFF
+    return value - (1 << 32) if value >> 31 else value
+
+
+def of_verdict(kind: ProgramKind, value: int) -> Iterator[Obligation]:
+    """Of an exit value."""
+    number, what = _signed(value), f"verdict {_signed(value)}"
+    drop = _needs(f"{what} drops", "net.drop")
+    name = kind.name
+    if name == "XDP":
+        if number == 3:
+            yield _needs(f"{what} sends back", "net.reflect")
+        elif number == 4:
+            yield _needs(f"{what} redirects", "net.redirect")
+        elif number != 2:
+            yield drop
+    elif name in {"SCHED_CLS", "SCHED_ACT"}:
+        if number in {2, 4, 5, 8}:
+            yield drop
+        elif number == 7:
+            yield _needs(f"{what} redirects", "net.redirect")
+    elif name in {"LWT_IN", "LWT_OUT", "LWT_XMIT"}:
+        if number == 7 and name == "LWT_XMIT":
+            yield _needs(f"{what} redirects", "net.redirect")
+        elif number not in {0, 7, 128}:
+            yield drop
+    elif name == "LWT_SEG6LOCAL":
+        if number not in {0, 7}:
+            yield drop
+    elif name in {"SOCKET_FILTER", "NETFILTER"}:
+        if number == 0:
+            yield drop
+    elif name == "CGROUP_SKB":
+        if not number & 1:
+            yield drop
+    elif name == "SK_LOOKUP":
+        if number == 0:
+            yield drop
+            yield _needs(f"{what} refuses a connection", "net.block_socket")
+    elif name == "FLOW_DISSECTOR" and number == 2:
+        yield drop
+
+
+def comparable(kind: ProgramKind, given: bytes, seen: Observation) -> tuple[bytes, bytes]:
+    """The packet before and after, both without what the test run itself changes."""
+    after = seen.packet
+    if kind.name == "XDP" and seen.context:
+        (data,) = struct.unpack_from("<I", seen.context)
+        after = after[data:]
+    if not kind.has_ethernet:
+        return given[14:], after[14:]
+    return given, after
+
+
+def of_effects(kind: ProgramKind, given: Input, seen: Observation, begun: dict[str, tuple[tuple[bytes, bytes], ...]], untouched: bytes, tags: frozenset[str]) -> Iterator[Obligation]:  # fmt: skip
+    """Of what one run did."""
+    yield from of_verdict(kind, seen.verdict)
+    if kind.name == "FLOW_DISSECTOR":
+        if seen.packet != untouched:
+            yield _needs("the flow keys differ from what the kernel put in", "net.steer")
+    elif given.packet and kind.name != "NETFILTER":
+        before, after = comparable(kind, given.packet, seen)
+        if len(before) != len(after):
+            yield _needs(
+                f"length {len(before)} became {len(after)}", "net.resize", "net.encap"
+            )
+        if "rooms" not in tags and not _only_cut(before, after, tags):
+            yield _needs("bytes of the packet changed", "net.modify")
+    yield from _of_context(kind, given, seen)
+    for name, contents in seen.maps.items():
+        if contents != begun.get(name):
+            yield _needs(f"map {name} changed", "data.state")
+    if seen.records:
+        yield _needs(f"{len(seen.records)} records in the ring buffer", "data.export")
+    if seen.copies:
+        yield _needs(f"{seen.copies} packets came in on another interface", "net.mirror")
+
+
+def _only_cut(before: bytes, after: bytes, tags: frozenset[str]) -> bool:
+    if "resizes" not in tags:
+        return before == after
+    # Head and tail move; what is in front and behind is new, what is between must be the same.
+    if len(before) == len(after):
+        return before == after or _overlaps(before, after)
+    return before in after or after in before or _overlaps(before, after)
+
+
+def _overlaps(before: bytes, after: bytes) -> bool:
+    """Whether ``after`` is a stretch of ``before``, with other bytes in front or behind."""
+    for shift in range(-64, 65):
+        start, other = max(0, shift), max(0, -shift)
+        length = min(len(before) - start, len(after) - other)
+        if length >= 40 and before[start : start + length] == after[other : other + length]:
+            return True
+    return False
+
+
+_SKB_FIELDS = (("mark", 8, 4), ("priority", 32, 4), ("cb", 48, 20), ("tstamp", 152, 8))
+
+
+def _of_context(kind: ProgramKind, given: Input, seen: Observation) -> Iterator[Obligation]:
+    if not seen.context:
+        return
+    if kind.is_skb:
+        for name, offset, size in _SKB_FIELDS:
+            if given.context[offset : offset + size] != seen.context[offset : offset + size]:
+                yield _needs(f"{name} of the packet changed", "net.metadata")
+    elif kind.name == "XDP":
+        if struct.unpack_from("<I", seen.context)[0]:
+            yield _needs("there is room for metadata in front of the packet", "net.metadata")
+    elif kind.name == "SK_LOOKUP" and seen.context[:8] != bytes(8):
+        yield _needs("a socket was chosen", "net.steer")
+
+
+def differs(kind: ProgramKind, one: tuple[Input, Observation], two: tuple[Input, Observation], tags: frozenset[str]) -> str:  # fmt: skip
+    """What depends on the difference between two inputs; empty if nothing does.
+
+    A byte of the packet that came through as it was depends on nothing.
+    """
+    (first, a), (second, b) = one, two
+    if a.verdict != b.verdict:
+        return f"verdict {_signed(a.verdict)} or {_signed(b.verdict)}"
+    for name in a.maps:
+        if a.maps[name] != b.maps.get(name) and not _conf_alone(name, first, second, a, b):
+            return f"contents of map {name}"
+    if a.records != b.records:
+        return "records in the ring buffer"
+    if a.context != b.context and first.context == second.context:
+        return "context as it came out"
+    if a.copies != b.copies:
+        return "packets that came in elsewhere"
+    if len(a.packet) != len(b.packet):
+        return "length of the packet"
+    if kind.name == "FLOW_DISSECTOR":
+        return "flow keys" if a.packet != b.packet else ""
+    if kind.name != "NETFILTER" and not tags & {"rooms", "resizes", "checksums"}:
+        before, after = comparable(kind, first.packet, a)
+        before2, after2 = comparable(kind, second.packet, b)
+        for place, (x, y) in enumerate(zip(after, after2, strict=False)):
+            passed = before[place : place + 1] == bytes([x])
+            if x != y and not (passed and before2[place : place + 1] == bytes([y])):
+                return f"byte {place} of the packet as it came out"
+    return ""
+
+
+def _conf_alone(name: str, first: Input, second: Input, a: Observation, b: Observation) -> bool:
+    return name == "conf" and (first.numbers, first.text) != (second.numbers, second.text)
+
+
+READS: dict[str, tuple[str, ...]] = {
+    "packet": ("net.read",),
+    "identity": (
+        "proc.identify", "kernel.read_memory", "proc.stack",
+    ),
+    "kernel memory": ("kernel.read_memory",),
+    "user memory": ("user.read_memory",),
+}  # fmt: skip
+"""What the label must hold if anything seen depends on that part of the world."""

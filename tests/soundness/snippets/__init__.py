@@ -1,0 +1,1 @@
+"""The grammar: what random programs are made of."""
