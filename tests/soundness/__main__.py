@@ -12,6 +12,8 @@ from tests.soundness.generating import KINDS, Generator, Program
 from tests.soundness.probing import Probes
 from tests.soundness.reporting import Tally
 
+ENDS = ("record", "verdict", "quiet")
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soundness", description=__doc__)
@@ -19,6 +21,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--type", choices=sorted(KINDS), action="append", help="only these types")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    parser.add_argument(
+        "--directed", type=int, default=0, metavar="N", help="N programs of each snippet instead"
+    )
     parser.add_argument("--show", type=int, default=1, help="programs shown of each violation")
     return parser.parse_args()
 
@@ -35,10 +40,27 @@ def main() -> int:
 
     def make(job: str) -> Program:
         kind, _, seed = job.partition(":")
+        snippet, _, rest = seed.partition("@")
+        if rest:
+            end = ENDS[int(rest.rpartition(".")[2]) % len(ENDS)]
+            return generator.directed(KINDS[kind], [snippet], seed, end)
         return generator.draw(KINDS[kind], seed)
 
     tally = Tally()
     batch = Batch(types, make)
+    if arguments.directed:
+        jobs = [
+            f"{name}:{each.name}@{arguments.seed}.{number}"
+            for name in names
+            for each in generator.fitting(KINDS[name])
+            for number in range(arguments.directed)
+        ]
+        begun = time.monotonic()
+        for outcome in batch.run(jobs):
+            tally.add(outcome)
+        print(tally.by_snippet())
+        print(tally.text(time.monotonic() - begun, 0))
+        return 1 if tally.violations or tally.lost else 0
     wanted = -(-arguments.programs // len(names))
     begun = time.monotonic()
     for name in names:

@@ -133,19 +133,8 @@ def _effects(
     program: Program, bench: Bench, given: Input, seen: Observation
 ) -> Iterator[Obligation]:
     begun = dict(bench.begun)
-    untouched = b""
-    if program.kind.name == "FLOW_DISSECTOR":
-        untouched = untouched_keys(given.packet)
+    untouched = bench.untouched(given) if program.kind.name == "FLOW_DISSECTOR" else b""
     yield from of_effects(program.kind, given, seen, begun, untouched, program.tags)
-
-
-def untouched_keys(packet: bytes) -> bytes:
-    """The flow keys of a program that does nothing; see ``bpf_prog_test_run_flow_dissector``."""
-    keys = bytearray(56)
-    keys[0:2] = (14).to_bytes(2, "little")  # nhoff
-    keys[2:4] = (14).to_bytes(2, "little")  # thoff
-    keys[8:10] = packet[12:14]  # n_proto
-    return bytes(keys)
 
 
 def _is_steady(
