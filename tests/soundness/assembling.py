@@ -146,9 +146,7 @@ class Code:
             line = self.lines[-2]
         line.record = record
 
-    def _refer(
-        self, opcode: int, dst: int, name: str, *, src: int = 0, immediate: int = 0
-    ) -> None:
+    def _refer(self, opcode: int, dst: int, name: str, *, src: int = 0, immediate: int = 0) -> None:
         self.lines.append(_Line(Instruction(opcode, dst, src, 0, immediate), symbol=name))
 
     def _jump(self, opcode: int, dst: int, src: int, value: int, label: str) -> None:
@@ -237,9 +235,7 @@ class Source:
             for slot, line in enumerate(code.lines):
                 place = (start + slot) * 8
                 if line.symbol:
-                    elf.relocate(
-                        number, place, symbols[line.symbol], 10 if _is_call(line) else 1
-                    )
+                    elf.relocate(number, place, symbols[line.symbol], 10 if _is_call(line) else 1)
                 if line.record is not None:
                     each = line.record
                     access = self.types.string(each.access)
@@ -259,9 +255,7 @@ class Source:
         if not self.maps:
             return {}
         data = b"".join(
-            struct.pack(
-                "<5I", m.map_type, m.key_size, m.value_size, m.max_entries, m.flags
-            )
+            struct.pack("<5I", m.map_type, m.key_size, m.value_size, m.max_entries, m.flags)
             for m in self.maps.values()
         )
         number = elf.data("maps", data)

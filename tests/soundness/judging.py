@@ -72,9 +72,7 @@ def judge(program: Program, types: KernelTypes, where: Place) -> Outcome:
         outcome.state = "accepted"
         label = {each.id for each in report.permissions}
         outcome.label = tuple(sorted(label))
-        bench = Bench(
-            program.kind, plan, loaded, where, watches_copies="helper:13" in program.tags
-        )
+        bench = Bench(program.kind, plan, loaded, where, watches_copies="helper:13" in program.tags)
         try:
             found = list(_obligations(program, bench))
         except SkepError as error:
@@ -171,9 +169,7 @@ def _other_context(program: Program, context: bytes, rng: random.Random) -> byte
     return bytes(data)
 
 
-def _read_worlds(
-    program: Program, base: Input, rng: random.Random
-) -> Iterator[tuple[str, Input]]:
+def _read_worlds(program: Program, base: Input, rng: random.Random) -> Iterator[tuple[str, Input]]:
     for packet in other_packets(program.kind, base.packet, rng):
         yield "packet", replace(base, packet=packet)
     yield "identity", replace(base, thread=OTHER)

@@ -1,6 +1,5 @@
 """What a program's author takes from ``vmlinux.h``: prototypes, variables, places of fields."""
 
-
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.layout import resolved
 from skep.bytecode.btf.types import Kind
@@ -43,9 +42,7 @@ def _prototype(types: BtfBuilder, kernel: KernelTypes, type_id: int, depth: int 
         copied = _copied(types, kernel, parameter.type_id, depth)
         words += [types.string(parameter.name), copied]
     result = _copied(types, kernel, proto.refers_to, depth)
-    return types.raw(
-        Kind.FUNC_PROTO, count=len(proto.parameters), value=result, tail=words
-    )
+    return types.raw(Kind.FUNC_PROTO, count=len(proto.parameters), value=result, tail=words)
 
 
 def declare_function(types: BtfBuilder, kernel: KernelTypes, name: str) -> int:
@@ -96,5 +93,3 @@ def _search(kernel: KernelTypes, type_id: int, name: str) -> int | None:
             if found is not None:
                 return member.bit_offset + found
     return None
-
-

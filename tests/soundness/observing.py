@@ -18,13 +18,13 @@ from tests.soundness.drafting import BLOOM, DEVMAP, QUEUE, RINGBUF, SOCKMAP, STA
 from tests.soundness.kinds import ProgramKind
 from tests.soundness.places import Place
 from tests.soundness.worlds import (
-    A,
     CONF_BYTES,
     KERNEL_ADDRESS,
     LEADER_ID,
     TASK,
     TEXT,
     USER_ADDRESS,
+    A,
 )
 
 _ROOM = 1 << 12
@@ -135,9 +135,7 @@ class Bench:
         self.begun = self._contents()
         self._refill()
         before = _received() if self.watches_copies else 0
-        verdict, packet, context = self.where.on_thread(
-            given.thread, lambda: self._test_run(given)
-        )
+        verdict, packet, context = self.where.on_thread(given.thread, lambda: self._test_run(given))
         copies = _received() - before if self.watches_copies else 0
         records = self._ring.drain() if self._ring is not None else ()
         return Observation(verdict, packet, context, self._contents(), records, copies)
@@ -207,9 +205,7 @@ class Bench:
             elif plan.name in {"table", "lru"}:
                 loaded.clear()
                 for number in (1, 2):
-                    loaded.update(
-                        number.to_bytes(4, "little"), (11 * number).to_bytes(8, "little")
-                    )
+                    loaded.update(number.to_bytes(4, "little"), (11 * number).to_bytes(8, "little"))
             elif plan.map_type in {QUEUE, STACK}:
                 _drain(loaded)
             elif plan.map_type == DEVMAP:
@@ -231,7 +227,7 @@ class Bench:
                 )
 
     def _contents(self) -> dict[str, tuple[tuple[bytes, bytes], ...]]:
-        found = {}
+        found: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
         for plan in self.plan.maps:
             loaded = self._maps[plan.name]
             if plan.frozen:
@@ -247,7 +243,7 @@ class Bench:
 
 
 def _drain(loaded: LoadedMap) -> tuple[tuple[bytes, bytes], ...]:
-    taken = []
+    taken: list[tuple[bytes, bytes]] = []
     while True:
         value = ctypes.create_string_buffer(8)
         try:

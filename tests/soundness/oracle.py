@@ -93,9 +93,7 @@ def of_effects(kind: ProgramKind, given: Input, seen: Observation, begun: dict[s
     elif given.packet and kind.name != "NETFILTER":
         before, after = comparable(kind, given.packet, seen)
         if len(before) != len(after):
-            yield _needs(
-                f"length {len(before)} became {len(after)}", "net.resize", "net.encap"
-            )
+            yield _needs(f"length {len(before)} became {len(after)}", "net.resize", "net.encap")
         if "rooms" not in tags and not _only_cut(before, after, tags):
             yield _needs("bytes of the packet changed", "net.modify")
     yield from _of_context(kind, given, seen)

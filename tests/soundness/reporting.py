@@ -51,11 +51,11 @@ class Tally:
             for each in violations:
                 found.setdefault((each.seed.partition("@")[0], *sort), []).append(each)
         lines = []
-        for (snippet, missing, because), each in sorted(found.items()):
-            kinds = sorted({one.kind for one in each})
-            first = min(each, key=lambda one: len(one.listing))
+        for (snippet, missing, because), several in sorted(found.items()):
+            kinds = sorted({one.kind for one in several})
+            first = min(several, key=lambda one: len(one.listing))
             lines.append(
-                f"{snippet}: {missing} not shown ({because}), {len(each)} programs of "
+                f"{snippet}: {missing} not shown ({because}), {len(several)} programs of "
                 f"{', '.join(kinds)}; {first.kind}:{first.seed}"
             )
         return "\n".join(lines)

@@ -109,9 +109,7 @@ def changeable(kind: ProgramKind, packet: bytes) -> list[int]:
     if kind.name == "NETFILTER":  # its header is checked before the program runs
         return list(range(34, len(packet)))
     first = 6 if kind.has_ethernet else 14
-    return [
-        n for n in range(first, len(packet)) if n not in kept and n not in {12, 13, 14}
-    ]
+    return [n for n in range(first, len(packet)) if n not in kept and n not in {12, 13, 14}]
 
 
 def other_packets(kind: ProgramKind, packet: bytes, rng: random.Random) -> list[bytes]:

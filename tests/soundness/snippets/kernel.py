@@ -117,7 +117,7 @@ def copy_from_user(draft: Draft) -> None:
 
 @snippet(165, weight=4)
 def text_of_address(draft: Draft) -> None:
-    """snprintf follows an address: %s and %pks in the kernel, %pus in user space."""
+    """Text: snprintf follows an address: %s and %pks in the kernel, %pus in user space."""
     code, rng = draft.code, draft.rng
     form, place = rng.choice(
         ((b"%s", KERNEL_ADDRESS), (b"%pks", KERNEL_ADDRESS), (b"%pus", USER_ADDRESS))
@@ -167,7 +167,7 @@ _TASKS = ("bpf_task_from_vpid", "bpf_task_from_pid")
 
 @snippet("bpf_rdonly_cast", weight=2)
 def cast_address(draft: Draft) -> None:
-    """bpf_rdonly_cast makes a typed pointer of any number."""
+    """Any number: bpf_rdonly_cast makes a typed pointer of any number."""
     code = draft.code
     draft.conf(1, TASK)
     struct = draft.source.types.struct("task_struct", 8, ())
@@ -260,7 +260,7 @@ def dynptr_write(draft: Draft) -> None:
 
 @snippet(_FROM, fits=writes_packet, weight=2)
 def dynptr_set(draft: Draft) -> None:
-    """bpf_dynptr_memset and _copy over a packet."""
+    """Both bpf_dynptr_memset and _copy over a packet."""
     code = draft.code
     _dynptr_of_packet(draft)
     if draft.rng.random() < 0.5:
@@ -369,9 +369,7 @@ def probe_into_dynptr(draft: Draft) -> None:
     code.mov(9, 0)
 
 
-@snippet(
-    113, "bpf_cast_to_kern_ctx", fits=lambda kind: is_tc(kind) or is_xdp(kind), weight=2
-)
+@snippet(113, "bpf_cast_to_kern_ctx", fits=lambda kind: is_tc(kind) or is_xdp(kind), weight=2)
 def typed_context(draft: Draft) -> None:
     """The kernel's own structure behind the context, and packet bytes through its pointer."""
     code = draft.code
