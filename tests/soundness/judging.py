@@ -44,6 +44,7 @@ class Outcome:
     Attributes:
         state: ``accepted``, ``refused`` (why is in ``reason``).
         obligations: ids that were needed, and shown.
+        needs: of each group one permission must be shown.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Outcome:
     tags: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
+    needs: tuple[tuple[str, ...], ...] = ()
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -96,6 +98,7 @@ def judge(program: Program, types: KernelTypes, where: Place) -> Outcome:
                 )
             )  # fmt: skip
     outcome.obligations = tuple(sorted(met))
+    outcome.needs = tuple(sorted({each.any_of for each in found}))
     return outcome
 
 

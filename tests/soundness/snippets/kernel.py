@@ -60,7 +60,6 @@ def groups_of_task(draft: Draft) -> None:
 @snippet(158, weight=3)
 def walk_of_task(draft: Draft) -> None:
     """Typed pointers: the name of the running thread's leader, which is another thread."""
-    code = draft.code
     draft.helper(158)
     relocated_load(draft, 8, 1, 0, "task_struct", "group_leader")
     relocated_load(draft, draft.rng.choice((1, 4)), 8, 1, "task_struct", "comm")
