@@ -4,13 +4,17 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from skep.kernel.kernel_types import kernel_types
 from tests.soundness.batches import Batch
 from tests.soundness.generating import KINDS, Generator, Program
+from tests.soundness.mutating import Prover, Row, all_rows
 from tests.soundness.probing import Probes
+from tests.soundness.proving import describe, reason_unused, summary
 from tests.soundness.reporting import Tally
+
+ENDS = ("record", "verdict", "quiet")
 
 
 def _arguments() -> argparse.Namespace:
@@ -19,6 +23,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--type", choices=sorted(KINDS), action="append", help="only these types")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    parser.add_argument(
+        "--directed", type=int, default=0, metavar="N", help="N programs of each snippet instead"
+    )
+    parser.add_argument(
+        "--mutate", action="store_true", help="take each row of the classification out in turn"
+    )
     parser.add_argument("--show", type=int, default=1, help="programs shown of each violation")
     return parser.parse_args()
 
@@ -35,10 +45,29 @@ def main() -> int:
 
     def make(job: str) -> Program:
         kind, _, seed = job.partition(":")
+        snippet, _, rest = seed.partition("@")
+        if rest:
+            end = ENDS[int(rest.rpartition(".")[2]) % len(ENDS)]
+            return generator.directed(KINDS[kind], [snippet], seed, end)
         return generator.draw(KINDS[kind], seed)
 
     tally = Tally()
     batch = Batch(types, make)
+    if arguments.mutate:
+        return _prove(arguments, generator, batch, make, names)
+    if arguments.directed:
+        jobs = [
+            f"{name}:{each.name}@{arguments.seed}.{number}"
+            for name in names
+            for each in generator.fitting(KINDS[name])
+            for number in range(arguments.directed)
+        ]
+        begun = time.monotonic()
+        for outcome in batch.run(jobs):
+            tally.add(outcome)
+        print(tally.by_snippet())
+        print(tally.text(time.monotonic() - begun, 0))
+        return 1 if tally.violations or tally.lost else 0
     wanted = -(-arguments.programs // len(names))
     begun = time.monotonic()
     for name in names:
@@ -61,6 +90,38 @@ def main() -> int:
     else:
         print(tally.text(seconds, arguments.show))
     return 1 if tally.violations or tally.lost else 0
+
+
+def _prove(
+    arguments: argparse.Namespace,
+    generator: Generator,
+    batch: Batch,
+    make: Callable[[str], Program],
+    names: list[str],
+) -> int:
+    per_snippet = arguments.directed or 9
+    jobs = [
+        f"{name}:{each.name}@{arguments.seed}.{number}"
+        for name in names
+        for each in generator.fitting(KINDS[name])
+        for number in range(per_snippet)
+    ]
+    jobs += [f"{name}:{arguments.seed}.{number}" for name in names for number in range(200)]
+    outcomes = [each for each in batch.run(jobs) if each.state == "accepted"]
+    tried = {tag for name in names for tag in (f"{s.name}" for s in generator.fitting(KINDS[name]))}
+    ran = {tag for each in outcomes for tag in each.tags}
+
+    def why_not(row: Row) -> str:
+        return reason_unused(row, tried, ran)
+
+    prover = Prover(outcomes, make)
+    proofs = []
+    for row in all_rows():
+        proofs.append(prover.prove(row, why_not))
+        if proofs[-1].caught_by or not arguments.json:
+            print(describe(proofs[-1]), file=sys.stderr, flush=True)
+    print(summary(proofs, as_json=arguments.json))
+    return 0
 
 
 def _numbers() -> Iterator[int]:

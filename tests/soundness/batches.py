@@ -143,5 +143,6 @@ def _outcome(document: dict[str, Any]) -> Outcome:
         tuple(document["tags"]),
         tuple(document["label"]),
         tuple(document["obligations"]),
+        tuple(tuple(each) for each in document["needs"]),
         violations,
     )

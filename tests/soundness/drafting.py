@@ -15,6 +15,7 @@ from tests.soundness.kernel_facts import declare_function, declare_variable
 from tests.soundness.kinds import ProgramKind
 from tests.soundness.worlds import CONF_BYTES, Template
 
+STACK_TRACE = 7
 HASH, ARRAY, PERCPU_ARRAY, LPM, QUEUE, STACK = 1, 2, 6, 11, 22, 23
 PERF, DEVMAP, RINGBUF, BLOOM, CPUMAP, SOCKMAP, SOCKHASH, LRU = 4, 14, 27, 30, 16, 15, 18, 9
 SHAPES = {
@@ -32,9 +33,19 @@ SHAPES = {
     "bloom": MapShape(BLOOM, 0, 8, 8),
     "prefixes": MapShape(LPM, 8, 8, 4, 1),
     "sockets": MapShape(SOCKMAP, 4, 8, 2),
+    "traces": MapShape(STACK_TRACE, 4, 64, 8),
 }
 
 NOT_SLEEPABLE = frozenset({"queue", "stacked", "bloom", "prefixes", "percpu", "sockets", "events"})
+
+_TAGS = {
+    "noisy": frozenset({5, 7, 46, 47, 118, 125, 160, 208, 22, 55, 122}),
+    "resizes": frozenset({38, 43, 44, 65, 50, 31, 18, 19, 73, 74, 75}),
+    "rooms": frozenset({50, 31, 18, 19, 73, 74, 75}),
+    "checksums": frozenset({10, 11, 97}),
+}
+"""What helpers do that a judge has to know: give another answer each time, move the packet, write
+what depends on what was there."""
 
 SLOTS = tuple(range(-64, 0, 8))
 DYNPTR, OTHER_DYNPTR = -80, -96
@@ -121,6 +132,7 @@ class Draft:
 
     def helper(self, number: int) -> None:
         self.tags.add(f"helper:{number}")
+        self.tags.update(tag for tag, numbers in _TAGS.items() if number in numbers)
         self.code.helper(number)
 
     def kfunc(self, name: str) -> None:

@@ -8,12 +8,12 @@ from skep.bytecode.btf.kernel_types import KernelTypes
 from tests.soundness.assembling import MapShape
 from tests.soundness.drafting import Draft
 from tests.soundness.kinds import KINDS, ProgramKind
-from tests.soundness.snippets import acting, core, flow, kernel, reading
+from tests.soundness.snippets import acting, calls, core, flow, kernel, reading
 from tests.soundness.snippets.table import SNIPPETS, Need, Snippet
-from tests.soundness.verdicts import write_verdict
+from tests.soundness.verdicts import write_mask, write_verdict
 from tests.soundness.worlds import Template, draw_template
 
-ROOMS = (acting, core, flow, kernel, reading)  # they enter what they have into the table
+ROOMS = (acting, calls, core, flow, kernel, reading)  # they enter what they have into the table
 
 HasHelper = Callable[[ProgramKind, int], bool]
 HasKfunc = Callable[[ProgramKind, str], bool]
@@ -108,17 +108,25 @@ class Generator:
                 draft.record(8)
         return _ended(draft, seed)
 
-    def directed(
-        self, kind: ProgramKind, names: Sequence[str], seed: str, *, records: bool = True
-    ) -> Program:
-        """A program of the snippets named, whose result is recorded."""
+    def directed(self, kind: ProgramKind, names: Sequence[str], seed: str, end: str) -> Program:
+        """A program of the snippets named and nothing else.
+
+        Args:
+            end: what follows: ``record`` puts the result into a map, ``verdict`` returns it,
+                ``quiet`` leaves it.
+        """
         draft = self._begun(kind, seed)
+        draft.tags.add(f"end:{end}")
         for name in names:
             draft.tags.add(f"snippet:{name}")
             SNIPPETS[name].write(draft)
-        if records:
+        if end == "record":
             draft.record(8)
-        draft.code.mov(0, kind.passing)
+        if end == "verdict":
+            draft.code.copy(0, 8)
+            write_mask(draft)
+        else:
+            draft.code.mov(0, kind.passing)
         draft.code.exit()
         return finished(draft, seed)
 

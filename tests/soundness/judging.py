@@ -44,6 +44,7 @@ class Outcome:
     Attributes:
         state: ``accepted``, ``refused`` (why is in ``reason``).
         obligations: ids that were needed, and shown.
+        needs: of each group one permission must be shown.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Outcome:
     tags: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
+    needs: tuple[tuple[str, ...], ...] = ()
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -96,6 +98,7 @@ def judge(program: Program, types: KernelTypes, where: Place) -> Outcome:
                 )
             )  # fmt: skip
     outcome.obligations = tuple(sorted(met))
+    outcome.needs = tuple(sorted({each.any_of for each in found}))
     return outcome
 
 
@@ -131,19 +134,8 @@ def _effects(
     program: Program, bench: Bench, given: Input, seen: Observation
 ) -> Iterator[Obligation]:
     begun = dict(bench.begun)
-    untouched = b""
-    if program.kind.name == "FLOW_DISSECTOR":
-        untouched = untouched_keys(given.packet)
+    untouched = bench.untouched(given) if program.kind.name == "FLOW_DISSECTOR" else b""
     yield from of_effects(program.kind, given, seen, begun, untouched, program.tags)
-
-
-def untouched_keys(packet: bytes) -> bytes:
-    """The flow keys of a program that does nothing; see ``bpf_prog_test_run_flow_dissector``."""
-    keys = bytearray(56)
-    keys[0:2] = (14).to_bytes(2, "little")  # nhoff
-    keys[2:4] = (14).to_bytes(2, "little")  # thoff
-    keys[8:10] = packet[12:14]  # n_proto
-    return bytes(keys)
 
 
 def _is_steady(

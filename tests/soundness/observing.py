@@ -4,26 +4,27 @@ import ctypes
 import mmap
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import LoadPlan
 from skep.errors import SkepError
 from skep.kernel.attributes import Command, MapElement, ProgramTestRun
-from skep.kernel.loading import LoadedObject
+from skep.kernel.loading import LoadedObject, LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap
 from skep.kernel.syscall import BpfError, address, bpf
 from tests.soundness.drafting import BLOOM, DEVMAP, QUEUE, RINGBUF, SOCKMAP, STACK
 from tests.soundness.kinds import ProgramKind
 from tests.soundness.places import Place
 from tests.soundness.worlds import (
-    A,
     CONF_BYTES,
     KERNEL_ADDRESS,
     LEADER_ID,
     TASK,
     TEXT,
     USER_ADDRESS,
+    A,
 )
 
 _ROOM = 1 << 12
@@ -139,8 +140,21 @@ class Bench:
         records = self._ring.drain() if self._ring is not None else ()
         return Observation(verdict, packet, context, self._contents(), records, copies)
 
-    def _test_run(self, given: Input) -> tuple[int, bytes, bytes]:
-        attribute = ProgramTestRun(prog_fd=self.loaded.programs[0].descriptor.number)
+    def untouched(self, given: Input) -> bytes:
+        """What a program of this type that does nothing leaves of the packet."""
+        plan = self.plan.programs[0]
+        nothing = replace(
+            plan, instructions=(Instruction(0xB7), Instruction(0x95)), functions=(), lines=(),
+            subprograms=(0,), needs_types=False, poisons=(),
+        )  # fmt: skip
+        with load_program(nothing, []) as program:
+            return self._test_run(given, program)[1]
+
+    def _test_run(
+        self, given: Input, program: LoadedProgram | None = None
+    ) -> tuple[int, bytes, bytes]:
+        program = program or self.loaded.programs[0]
+        attribute = ProgramTestRun(prog_fd=program.descriptor.number)
         kept: list[object] = []
         packet_out = context_out = None
         context_in = None
@@ -213,7 +227,7 @@ class Bench:
                 )
 
     def _contents(self) -> dict[str, tuple[tuple[bytes, bytes], ...]]:
-        found = {}
+        found: dict[str, tuple[tuple[bytes, bytes], ...]] = {}
         for plan in self.plan.maps:
             loaded = self._maps[plan.name]
             if plan.frozen:
@@ -229,7 +243,7 @@ class Bench:
 
 
 def _drain(loaded: LoadedMap) -> tuple[tuple[bytes, bytes], ...]:
-    taken = []
+    taken: list[tuple[bytes, bytes]] = []
     while True:
         value = ctypes.create_string_buffer(8)
         try:

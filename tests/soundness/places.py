@@ -41,7 +41,7 @@ USER_TEXTS = (b"user-one", b"2nd-user")
 PORTS = (8080, 4242)
 
 
-class PlaceRefused(Exception):  # noqa: N818 - a test's own, named for what happened
+class PlaceRefused(Exception):
     """This machine does not let us make namespaces."""
 
 

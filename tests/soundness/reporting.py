@@ -44,6 +44,22 @@ class Tally:
             found.setdefault((" or ".join(each.missing), because), []).append(each)
         return dict(sorted(found.items(), key=lambda item: -len(item[1])))
 
+    def by_snippet(self) -> str:
+        """Of directed programs: what is missing, by the one snippet in them."""
+        found: dict[tuple[str, str, str], list[Violation]] = {}
+        for sort, violations in self.sorts().items():
+            for each in violations:
+                found.setdefault((each.seed.partition("@")[0], *sort), []).append(each)
+        lines = []
+        for (snippet, missing, because), several in sorted(found.items()):
+            kinds = sorted({one.kind for one in several})
+            first = min(several, key=lambda one: len(one.listing))
+            lines.append(
+                f"{snippet}: {missing} not shown ({because}), {len(several)} programs of "
+                f"{', '.join(kinds)}; {first.kind}:{first.seed}"
+            )
+        return "\n".join(lines)
+
     def document(self, seconds: float) -> dict[str, object]:
         def named(prefix: str) -> dict[str, int]:
             chosen = {

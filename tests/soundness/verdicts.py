@@ -35,6 +35,15 @@ def _masked(draft: Draft, register: int) -> None:
         code.bits(register, draft.rng.choice((1, 3, 7)))
 
 
+def write_mask(draft: Draft) -> None:
+    """Make r0 what the verifier accepts."""
+    verdicts = draft.kind.verdicts
+    if verdicts == (0, 1):
+        draft.code.bits(0, 1)
+    elif verdicts == (0, 1, 2, 3):
+        draft.code.bits(0, 3)
+
+
 def write_verdict(draft: Draft) -> None:
     """Several ways to get a value into r0."""
     code, rng, kind = draft.code, draft.rng, draft.kind

@@ -387,7 +387,7 @@ def name_into_map(draft: Draft) -> None:
 
 @snippet(165, weight=1)
 def text_into_map(draft: Draft) -> None:
-    """snprintf into the value of a map."""
+    """Text by snprintf into the value of a map."""
     code = draft.code
     code.store(8, 10, OTHER_BUFFER, 9)
     draft.map_value(1, "out")

@@ -149,7 +149,7 @@ def call_with_stack(draft: Draft) -> None:
 
 @snippet(181, weight=2)
 def loop_callback(draft: Draft) -> None:
-    """bpf_loop over a frame: the callback changes what the caller reads afterwards."""
+    """A bpf_loop over a frame: the callback changes what the caller reads afterwards."""
     code, rng = draft.code, draft.rng
     made = _function(draft)
     made.load(8, 3, 2, 0)
@@ -170,7 +170,7 @@ def loop_callback(draft: Draft) -> None:
 
 @snippet(164, weight=1)
 def each_element(draft: Draft) -> None:
-    """for_each_map_elem: the callback reads values, or writes them."""
+    """Elements by for_each_map_elem: the callback reads values, or writes them."""
     code, rng = draft.code, draft.rng
     made = _function(draft)
     made.load(8, 5, 3, 0)

@@ -60,7 +60,6 @@ def groups_of_task(draft: Draft) -> None:
 @snippet(158, weight=3)
 def walk_of_task(draft: Draft) -> None:
     """Typed pointers: the name of the running thread's leader, which is another thread."""
-    code = draft.code
     draft.helper(158)
     relocated_load(draft, 8, 1, 0, "task_struct", "group_leader")
     relocated_load(draft, draft.rng.choice((1, 4)), 8, 1, "task_struct", "comm")
@@ -117,7 +116,7 @@ def copy_from_user(draft: Draft) -> None:
 
 @snippet(165, weight=4)
 def text_of_address(draft: Draft) -> None:
-    """snprintf follows an address: %s and %pks in the kernel, %pus in user space."""
+    """Text: snprintf follows an address: %s and %pks in the kernel, %pus in user space."""
     code, rng = draft.code, draft.rng
     form, place = rng.choice(
         ((b"%s", KERNEL_ADDRESS), (b"%pks", KERNEL_ADDRESS), (b"%pus", USER_ADDRESS))
@@ -167,7 +166,7 @@ _TASKS = ("bpf_task_from_vpid", "bpf_task_from_pid")
 
 @snippet("bpf_rdonly_cast", weight=2)
 def cast_address(draft: Draft) -> None:
-    """bpf_rdonly_cast makes a typed pointer of any number."""
+    """Any number: bpf_rdonly_cast makes a typed pointer of any number."""
     code = draft.code
     draft.conf(1, TASK)
     struct = draft.source.types.struct("task_struct", 8, ())
@@ -260,7 +259,7 @@ def dynptr_write(draft: Draft) -> None:
 
 @snippet(_FROM, fits=writes_packet, weight=2)
 def dynptr_set(draft: Draft) -> None:
-    """bpf_dynptr_memset and _copy over a packet."""
+    """Both bpf_dynptr_memset and _copy over a packet."""
     code = draft.code
     _dynptr_of_packet(draft)
     if draft.rng.random() < 0.5:

@@ -10,7 +10,7 @@ from tests.soundness.snippets.table import (
     not_sleepable,
     snippet,
 )
-from tests.soundness.worlds import A, B, TEXT
+from tests.soundness.worlds import TEXT, A, B
 
 _SIZES = (1, 1, 2, 4, 8)
 
@@ -144,7 +144,7 @@ def variable_load(draft: Draft) -> None:
 
 @snippet(28, fits=has_packet, weight=1)
 def checksum_difference(draft: Draft) -> None:
-    """csum_diff over packet bytes."""
+    """A sum by csum_diff over packet bytes."""
     code = draft.code
     code.copy(1, 7)
     code.add(1, draft.reach - 8)
@@ -195,7 +195,7 @@ def buffer_length(draft: Draft) -> None:
 
 @snippet(182, weight=1)
 def compare_text(draft: Draft) -> None:
-    """strncmp of a map's text with a constant."""
+    """Compare: strncmp of a map's text with a constant."""
     code = draft.code
     name = draft.text(draft.template.text)
     draft.map_value(1, "conf")
@@ -208,7 +208,7 @@ def compare_text(draft: Draft) -> None:
 
 @snippet(105, weight=1)
 def number_in_text(draft: Draft) -> None:
-    """strtol and strtoul, the result on the stack or in a map's value."""
+    """Numbers by strtol and strtoul, the result on the stack or in a map's value."""
     code, into_map = draft.code, draft.rng.random() < 0.4
     draft.clear_buffer(OTHER_BUFFER, 16)
     code.put(8, 10, OTHER_BUFFER, int.from_bytes(b"42\0\0", "little"))

@@ -25,7 +25,7 @@ class Snippet:
     write: Write
     fits: Fits
     needs: tuple[Need, ...]
-    weight: int
+    weight: float
 
 
 SNIPPETS: dict[str, Snippet] = {}
@@ -36,7 +36,7 @@ def _always(_kind: ProgramKind) -> bool:
 
 
 def snippet(
-    *needs: Need, fits: Fits = _always, weight: int = 2, name: str = ""
+    *needs: Need, fits: Fits = _always, weight: float = 2, name: str = ""
 ) -> Callable[[Write], Write]:
     """Enter a function into the table."""
 

@@ -1,0 +1,286 @@
+"""The harness proves itself: take one row out of the classification, and be caught.
+
+Programs are run once; what was seen of them is kept. Then each row is taken out in a child, which
+analyses anew the programs that use the row: the row is *caught* if a label now lacks something that
+was seen. A row that is not caught is listed with the reason, which is found out, not claimed:
+nothing was seen to depend on it, or what is lost is shown by another row as well.
+"""
+
+import gc
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+from skep.bytecode.isa import call_arguments
+from skep.bytecode.objectfile.reading import read_object
+from tests.soundness.generating import Program
+from tests.soundness.judging import Outcome
+
+_ANALYSIS = "skep.bytecode.analysis"
+_MOST_PROGRAMS = 60
+Needs = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row that can be taken out.
+
+    Attributes:
+        sort: which table.
+        name: for people.
+        uses: whether a program, by its outcome, exercises it.
+        remove: takes it out; the modules of the analysis are loaded anew around it.
+        claims: whether it says anything that could be lost.
+    """
+
+    sort: str
+    name: str
+    uses: Callable[[Outcome], bool]
+    remove: Callable[[], None]
+    claims: bool = True
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What came of taking out a row."""
+
+    sort: str
+    name: str
+    caught_by: str = ""
+    programs: int = 0
+    reason: str = ""
+
+
+def _inner(proxy: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The dictionary behind a read-only view."""
+    (found,) = (each for each in gc.get_referents(proxy) if isinstance(each, dict))
+    return found
+
+
+def _tagged(tag: str) -> Callable[[Outcome], bool]:
+    return lambda outcome: tag in outcome.tags
+
+
+def _of_kind(*names: str) -> Callable[[Outcome], bool]:
+    return lambda outcome: outcome.kind in names
+
+
+_MODEST = frozenset(
+    {"number", "size", "context", "map", "unused", "callback", "callback_context", "special",
+     "iterator", "dynptr", "constant_string", "kernel_object", "dynptr_new"}
+)  # fmt: skip
+"""Roles that claim no reading or writing of their own."""
+
+
+def argument_rows() -> Iterator[Row]:
+    """Each argument of each call, and each result."""
+    tables = (
+        (call_arguments.HELPER_ARGUMENTS, "helper:"),
+        (call_arguments.KERNEL_FUNCTION_ARGUMENTS, "kfunc:"),
+    )
+    for table, prefix in tables:
+        for key, facts in table.items():
+            for index, role in enumerate(facts.arguments):
+                arguments = list(facts.arguments)
+                arguments[index] = "number"
+                yield Row(
+                    "argument",
+                    f"{prefix}{key} r{index + 1} {role}",
+                    _tagged(f"{prefix}{key}"),
+                    _replacer(table, key, facts._replace(arguments=tuple(arguments))),
+                    claims=role not in _MODEST,
+                )
+            if facts.result not in {"none", "number"}:
+                yield Row(
+                    "result",
+                    f"{prefix}{key} r0 {facts.result}",
+                    _tagged(f"{prefix}{key}"),
+                    _replacer(table, key, facts._replace(result="number")),
+                    claims=facts.result != "map",
+                )
+
+
+def _replacer(table: Mapping[Any, Any], key: object, value: object) -> Callable[[], None]:
+    def remove() -> None:
+        _inner(table)[key] = value
+
+    return remove
+
+
+def permission_rows(taxonomy: ModuleType) -> Iterator[Row]:
+    """Each helper, kernel function and type that a permission lists."""
+    for name, facts in taxonomy.PERMISSIONS.items():
+        for number in facts.helpers:
+            yield _listed(name, "helpers", number, _tagged(f"helper:{number}"))
+        for pattern in facts.kernel_functions:
+            yield _listed(name, "kernel_functions", pattern, _matching(pattern))
+        for kind in facts.program_types:
+            yield _listed(name, "program_types", kind, _of_kind(kind))
+
+
+def _matching(pattern: str) -> Callable[[Outcome], bool]:
+    from fnmatch import fnmatchcase
+
+    return lambda outcome: any(
+        fnmatchcase(tag[6:], pattern) for tag in outcome.tags if tag.startswith("kfunc:")
+    )
+
+
+def _listed(
+    permission: str, attribute: str, entry: object, uses: Callable[[Outcome], bool]
+) -> Row:
+    def remove() -> None:
+        taxonomy = importlib.import_module(f"{_ANALYSIS}.taxonomy")
+        facts = taxonomy.PERMISSIONS[permission]
+        rest = tuple(each for each in getattr(facts, attribute) if each != entry)
+        _inner(taxonomy.PERMISSIONS)[permission] = facts._replace(**{attribute: rest})
+
+    return Row("permission", f"{permission} {attribute} {entry}", uses, remove)
+
+
+def context_rows(contexts: ModuleType) -> Iterator[Row]:
+    """Each field of a context whose change is a permission, or which is a pointer."""
+    seen = set()
+    for kind, layout in contexts._BY_TYPE.items():
+        if layout.name in seen:
+            continue
+        seen.add(layout.name)
+        kinds = [name for name, each in contexts._BY_TYPE.items() if each is layout]
+        for field in layout.writable:
+            yield _without(kind, "writable", field, field.name, kinds)
+        for attribute in ("packet_fields", "pointers"):
+            for offset, name in getattr(layout, attribute).items():
+                yield _without(kind, attribute, offset, str(name), kinds)
+
+
+def _without(kind: str, attribute: str, entry: Any, name: str, kinds: Sequence[str]) -> Row:
+    def remove() -> None:
+        contexts = importlib.import_module(f"{_ANALYSIS}.contexts")
+        layout = contexts._BY_TYPE[kind]
+        if attribute == "writable":
+            rest: object = tuple(e for e in layout.writable if e.name != name)
+        else:
+            rest = {k: v for k, v in getattr(layout, attribute).items() if k != entry}
+        changed = replace(layout, **{attribute: rest})
+        table = _inner(contexts._BY_TYPE)
+        for each in kinds:
+            table[each] = changed
+
+    return Row("context", f"{kind} {attribute} {name}", _of_kind(*kinds), remove)
+
+
+def verdict_rows() -> Iterator[Row]:
+    """Each row of the verdict tables that shows a permission."""
+    try:
+        verdicts = importlib.import_module("skep.hooks.verdicts")
+    except ModuleNotFoundError:
+        return
+    for number, table in enumerate(verdicts.VERDICT_TABLES):
+        for index, verdict in enumerate(table.verdicts):
+            if verdict.permissions:
+                attach = f" ({', '.join(table.attach_types)})" if table.attach_types else ""
+                yield Row(
+                    "verdict",
+                    f"{table.program_type}{attach} {verdict.name} {verdict.which}",
+                    _of_kind(table.program_type),
+                    _silenced(number, index),
+                )
+
+
+def _silenced(number: int, index: int) -> Callable[[], None]:
+    def remove() -> None:
+        verdicts = importlib.import_module("skep.hooks.verdicts")
+        table = verdicts.VERDICT_TABLES[number]
+        rows = list(table.verdicts)
+        rows[index] = replace(rows[index], permissions=())
+        object.__setattr__(table, "verdicts", tuple(rows))
+
+    return remove
+
+
+def all_rows() -> list[Row]:
+    """Every row of every table."""
+    taxonomy = importlib.import_module(f"{_ANALYSIS}.taxonomy")
+    contexts = importlib.import_module(f"{_ANALYSIS}.contexts")
+    return [
+        *argument_rows(),
+        *permission_rows(taxonomy),
+        *context_rows(contexts),
+        *verdict_rows(),
+    ]
+
+
+class Prover:
+    """Takes rows out, one after another.
+
+    Args:
+        outcomes: of programs that were accepted and run, without violations.
+        make: the program of an outcome.
+    """
+
+    def __init__(self, outcomes: Sequence[Outcome], make: Callable[[str], Program]) -> None:
+        self._outcomes = [each for each in outcomes if each.needs and not each.violations]
+        self._make = make
+
+    def prove(self, row: Row, why_not: Callable[[Row], str]) -> Proof:
+        """Whether a row is caught.
+
+        Args:
+            why_not: why no program exercises the row.
+        """
+        using = [each for each in self._outcomes if row.uses(each)]
+        if not using:
+            return Proof(row.sort, row.name, reason=why_not(row))
+        short = sorted(using, key=lambda each: (len(each.needs), len(each.tags)))
+        spread = short[:: max(1, len(short) // _MOST_PROGRAMS)][:_MOST_PROGRAMS]
+        caught = self._caught(row, spread)
+        if caught or len(spread) == len(using):
+            return self._proof(row, caught, len(using))
+        return self._proof(row, self._caught(row, using[: 10 * _MOST_PROGRAMS]), len(using))
+
+    def _proof(self, row: Row, caught: str, programs: int) -> Proof:
+        reason = ""
+        if not caught:
+            reason = (
+                "nothing seen was shown by this row alone" if row.claims else "claims no effect"
+            )
+        return Proof(row.sort, row.name, caught, programs, reason)
+
+    def _caught(self, row: Row, using: Sequence[Outcome]) -> str:
+        """The first program whose label now lacks something; in a child of its own."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(reading)
+            answer = ""
+            try:
+                answer = self._without(row, using)
+            except BaseException as error:  # noqa: BLE001 - nothing may leave a forked child
+                answer = f"!{error!r}"
+            os.write(writing, json.dumps(answer).encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            answer = json.loads(pipe.read() or b'"!died"')
+        os.waitpid(child, 0)
+        if answer.startswith("!"):
+            raise RuntimeError(f"{row.name}: {answer}")
+        return str(answer)
+
+    def _without(self, row: Row, using: Sequence[Outcome]) -> str:
+        for name in [each for each in sys.modules if each.startswith(_ANALYSIS)]:
+            del sys.modules[name]
+        row.remove()
+        analysing = importlib.import_module(f"{_ANALYSIS}.analysing")
+        for each in using:
+            job = f"{each.kind}:{each.seed}"
+            report = analysing.analyse(read_object(self._make(job).data))
+            label = {permission.id for permission in report.permissions}
+            if any(not label & set(need) for need in each.needs):
+                return job
+        return ""
