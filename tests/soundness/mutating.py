@@ -131,9 +131,7 @@ def _matching(pattern: str) -> Callable[[Outcome], bool]:
     )
 
 
-def _listed(
-    permission: str, attribute: str, entry: object, uses: Callable[[Outcome], bool]
-) -> Row:
+def _listed(permission: str, attribute: str, entry: object, uses: Callable[[Outcome], bool]) -> Row:
     def remove() -> None:
         taxonomy = importlib.import_module(f"{_ANALYSIS}.taxonomy")
         facts = taxonomy.PERMISSIONS[permission]

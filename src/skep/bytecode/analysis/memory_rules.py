@@ -7,6 +7,7 @@ the pointer is (:mod:`.values`).
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from skep.bytecode.analysis.contexts import NETFILTER
 from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.flow_facts import FunctionFacts
@@ -98,7 +99,27 @@ def memory_findings(program: Program) -> Iterator[Finding]:
             note = f"no {rule.what}" if program.is_resolved else f"{rule.what}: {UNRESOLVED}"
             if rule.is_listed or rule.kind == KERNEL:
                 yield finding(program, rule.permission, "D", note, confidence=confidence)
+    yield from _of_packets_in_kernel_memory(program)
     yield from _of_fields(program)
+
+
+def _of_packets_in_kernel_memory(program: Program) -> Iterator[Finding]:
+    """A program about packets that reads kernel memory may read the packet there."""
+    layout = program.layout
+    if not layout.packet_fields and layout is not NETFILTER:
+        return
+    for function, facts in program.function_facts():
+        for slot, kinds in sorted(facts.loads.items()):
+            if kinds & KERNEL:
+                yield finding(
+                    program,
+                    "net.read",
+                    "D",
+                    "load from kernel memory, which has the packet, too",
+                    confidence="possible",
+                    function=function,
+                    slot=slot,
+                )
 
 
 def _is_call(flows: Mapping[str, FunctionFlow], found: Finding) -> bool:
