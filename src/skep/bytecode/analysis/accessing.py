@@ -109,7 +109,7 @@ class Memory:
         """What may be stored where a pointer of one of ``kinds`` points to."""
         found = 0
         if kinds & CONTEXT:
-            found |= EVERY_KIND if not self._layout.is_known else self._layout.pointer_kinds
+            found |= self._behind_context()
         if not is_wide:
             return Pointer(found) if found else unknown
         if kinds & (FRAME | OUTER):
@@ -125,12 +125,19 @@ class Memory:
             found |= KERNEL | MEMORY
         return Pointer(found) if found else unknown
 
+    def _behind_context(self) -> int:
+        """Kinds of what some field of the context points to."""
+        if not self._layout.is_known:
+            return EVERY_KIND
+        # All that typed contexts hold is the kernel's, whatever the field.
+        return KERNEL if self._layout.is_typed else self._layout.pointer_kinds
+
     def _load_context(self, base: Pointer, offset: int, unknown: Value) -> Value:
         layout = self._layout
         if not layout.is_known:
             return ANYTHING
         if base.offset is None:
-            return Pointer(layout.pointer_kinds) if layout.pointer_kinds else unknown
+            return Pointer(self._behind_context()) if layout.pointer_kinds else unknown
         place = base.offset + offset
         name = layout.packet_fields.get(place)
         if name is not None:
@@ -258,8 +265,16 @@ class Memory:
         names = names_of(value)
         return not names or any(self._texts.may_follow(name) for name in names)
 
-    def text_at(self, value: Value, most: int, stack: Stack) -> bytes | None:
-        """Known bytes behind a pointer, up to the first zero or ``most``; ``None`` if unknown."""
+    def texts_at(self, value: Value, most: int, stack: Stack) -> list[bytes] | None:
+        """Texts a pointer may point to, each up to its zero or ``most``; ``None`` if unknown."""
+        if isinstance(value, Pointer) and value.kinds == MAP_VALUE and value.places:
+            found = [self._texts.text_at(value.name, each, most) for each in sorted(value.places)]
+            return [each for each in found if each is not None] if None not in found else None
+        text = self._text_at(value, most, stack)
+        return None if text is None else [text]
+
+    def _text_at(self, value: Value, most: int, stack: Stack) -> bytes | None:
+        """The one text there may be, ``None`` if unknown."""
         if not isinstance(value, Pointer) or value.offset is None:
             return None
         if value.kinds == MAP_VALUE:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from skep.bytecode.analysis.accessing import Memory
 from skep.bytecode.analysis.effects import redirect_result, result_of
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts
-from skep.bytecode.analysis.formats import parse_format
+from skep.bytecode.analysis.formats import Reads, parse_format
 from skep.bytecode.analysis.frames import SLOT, Dynptr, Parts, Stack, forget_numbers
 from skep.bytecode.analysis.values import (
     ANYTHING,
@@ -203,26 +203,28 @@ class Calls:
             return
         index = roles.index("format")
         most = _size(index, roles, arguments)
-        text = self._memory.text_at(arguments[index], most or _MOST_FORMAT, stack)
-        known = None if text is None else parse_format(text)
-        if known is None and not self._memory.may_follow(arguments[index]):
-            return
-        if known is None:
-            self._facts.reads(slot, KERNEL | USER, is_certain=False)
+        texts = self._memory.texts_at(arguments[index], most or _MOST_FORMAT, stack)
+        formats = [parse_format(text) for text in texts or ()]
+        if not formats or None in formats:
+            if self._memory.may_follow(arguments[index]):
+                self._facts.reads(slot, KERNEL | USER, is_certain=False)
             return
         values = self._format_values(helper, roles, arguments, stack)
-        for place, reads in enumerate(known.reads):
-            if not reads:
-                continue
-            value = values[place] if place < len(values) else None
-            if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET | KERNEL):
-                self._read(slot, value)
-            elif reads == "user":
-                self._facts.reads(slot, USER, is_certain=True)
-            else:
-                self._facts.reads(slot, KERNEL, is_certain=True)
-                if reads == "both":
-                    self._facts.reads(slot, USER, is_certain=False)
+        for known in formats:
+            for place, reads in enumerate(known.reads if known is not None else ()):
+                if reads:
+                    self._follow(slot, reads, values[place] if place < len(values) else None)
+
+    def _follow(self, slot: int, reads: Reads, value: Value | None) -> None:
+        """A conversion that reads at an address."""
+        if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET | KERNEL):
+            self._read(slot, value)
+        elif reads == "user":
+            self._facts.reads(slot, USER, is_certain=True)
+        else:
+            self._facts.reads(slot, KERNEL, is_certain=True)
+            if reads == "both":
+                self._facts.reads(slot, USER, is_certain=False)
 
     def _format_values(
         self, helper: int | None, roles: Sequence[str], arguments: Arguments, stack: Stack

@@ -94,8 +94,9 @@ class DataFlow:
         while waiting:
             key = waiting.pop()
             if key not in found:
-                found[key] = self._facts[key]
-                waiting += self._facts[key].callees
+                facts = found[key] = self._facts[key]
+                waiting += facts.callees
+                waiting += [self._call(name, given) for name, given in facts.later]
 
     def _call(self, name: str, arguments: Arguments) -> Key:
         """Interpret ``name`` unless that was done; the key of its facts."""

@@ -54,6 +54,8 @@ _CALLBACK_ARGUMENTS: dict[int, tuple[int | None, ...]] = {
     # Which argument of the helper each argument of the callback is; None: nothing we look at.
     181: (None, 3),  # loop: callback(index, context)
 }
+_LATER = frozenset({170})  # timer_set_callback
+_LATER_BY_NAME = ("bpf_wq_set_callback", "bpf_task_work_schedule_")
 CALLBACK_HELPERS = frozenset({164, 170, 180, 181, 209})
 _NODES = (Pointer(MEMORY, 0), Pointer(MEMORY, 0), UNKNOWN, UNKNOWN, UNKNOWN)
 _ELEMENT = (Pointer(MAP), Pointer(MAP_VALUE), Pointer(MAP_VALUE), UNKNOWN, UNKNOWN)
@@ -135,6 +137,11 @@ def redirect_result(helper: int, arguments: Sequence[Value], *, is_xdp: bool) ->
                 found.add(REDIRECTED_OR_DROPPED)
         return of_constants(frozenset(found))
     return None
+
+
+def runs_later(helper: int | None, name: str) -> bool:
+    """Whether a callback runs after the program, from a timer or a work queue."""
+    return helper in _LATER or name.startswith(_LATER_BY_NAME)
 
 
 def callback_arguments(

@@ -29,6 +29,7 @@ class FunctionFacts:
         thrown: values by slot of ``bpf_throw``; they end the whole program.
         frame_bytes: depth of its stack.
         callees: what it calls, as keys.
+        later: callbacks that timers and work queues call after it, with their arguments.
         blocks: first slots of the blocks that values let control reach.
         reads_constants: loads from read-only data at a known place.
         stopped: calls behind which nothing ran: poisoned ones, and those of functions that never
@@ -50,6 +51,7 @@ class FunctionFacts:
     thrown: dict[int, Value] = field(default_factory=dict)
     frame_bytes: int = 0
     callees: set[Key] = field(default_factory=set)
+    later: set[Key] = field(default_factory=set)
     blocks: set[int] = field(default_factory=set)
     reads_constants: bool = False
     stopped: set[int] = field(default_factory=set)

@@ -20,6 +20,7 @@ from skep.bytecode.analysis.effects import (
     as_outer,
     callback_arguments,
     callbacks_in,
+    runs_later,
 )
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts
 from skep.bytecode.analysis.frames import Escapes, Stack, State
@@ -339,7 +340,10 @@ class Interpreter:
             self.facts.is_resolved = False
         for callback in filter(None, callbacks):
             given = callback_arguments(helper, name, arguments)
-            self.analysis.invoke(self.facts, callback, given)
+            if runs_later(helper, name):
+                self.facts.later.add((callback, given))
+            else:
+                self.analysis.invoke(self.facts, callback, given)
         if callbacks:
             self._share_frame(arguments, stack)
         regs[1:6] = [UNKNOWN] * 5

@@ -7,6 +7,7 @@ the pointer is (:mod:`.values`).
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from skep.bytecode.analysis.calling import arguments_of
 from skep.bytecode.analysis.contexts import NETFILTER
 from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.findings import Finding, finding
@@ -83,10 +84,13 @@ def memory_findings(program: Program) -> Iterator[Finding]:
             yield finding(program, "net.read", "E", "LD_ABS or LD_IND", function=name, slot=slot)
     flows = {flow.function.name: flow for flow in program.graph.functions}
     vague = _dynptr_kinds(program)
+    meets = _meets_kernel(program)
     for rule in _RULES:
         shown = False
         if rule.applies(program):
             for each in _accesses(program, rule, flows, vague):
+                if rule.kind == KERNEL and each.confidence == "possible" and not meets:
+                    continue
                 shown = True
                 yield each
         elif rule.access == "store" and rule.kind == KERNEL:
@@ -95,8 +99,9 @@ def memory_findings(program: Program) -> Iterator[Finding]:
                     shown = True
                     yield each
         if not shown and (rule.is_listed or not program.is_resolved) and rule.applies(program):
-            confidence = "excluded" if program.is_resolved else "possible"
-            note = f"no {rule.what}" if program.is_resolved else f"{rule.what}: {UNRESOLVED}"
+            is_excluded = program.is_resolved or (rule.kind == KERNEL and not meets)
+            confidence = "excluded" if is_excluded else "possible"
+            note = f"no {rule.what}" if is_excluded else f"{rule.what}: {UNRESOLVED}"
             if rule.is_listed or rule.kind == KERNEL:
                 yield finding(program, rule.permission, "D", note, confidence=confidence)
     yield from _of_packets_in_kernel_memory(program)
@@ -120,6 +125,25 @@ def _of_packets_in_kernel_memory(program: Program) -> Iterator[Finding]:
                     function=function,
                     slot=slot,
                 )
+
+
+def _meets_kernel(program: Program) -> bool:
+    """Whether anything the program reaches can give it a pointer to a structure of the kernel.
+
+    The verifier follows no other pointer there, so without one a pointer that data flow lost is
+    one to something else.
+    """
+    layout = program.layout
+    if layout.is_typed or not layout.is_known or layout is NETFILTER or program.holds_pointers:
+        return True
+    if any(extern.kind == "kernel_variable" for extern in program.externs.values()):
+        return True
+    for call in program.calls:
+        known = arguments_of(call.helper, call.kernel_function or "")
+        effects = {"kernel_address", "format"}
+        if known.result in {"kernel_object", "anything"} or effects & {*known.arguments}:
+            return True
+    return False
 
 
 def _is_call(flows: Mapping[str, FunctionFlow], found: Finding) -> bool:

@@ -104,6 +104,7 @@ class Preparation:
             maps=self._maps,
             externs=self._externs,
             fields=self._fields,
+            holds_pointers=bool(self.assumptions.pointer_maps),
             exception_callback=self._handlers.get(name),
         )
 

@@ -98,6 +98,7 @@ class Program:
         references: reachable relocations that are not calls, with their function.
         maps: maps of the object by name.
         externs: what the object needs from outside, by name.
+        holds_pointers: values of maps may hold pointers to structures of the kernel.
         fields: names of the fields that code accesses, as far as records tell.
         exception_callback: function that makes an exit value of what is thrown, if not the
             kernel's own.
@@ -115,6 +116,7 @@ class Program:
     maps: Mapping[str, MapSpec]
     externs: Mapping[str, Extern]
     fields: FieldNames
+    holds_pointers: bool = False
     exception_callback: str | None = None
 
     @property

@@ -141,6 +141,7 @@ _ROWS = (
         "medium",
         helpers=(49, 59, 61, 62),
         kernel_functions=("bpf_sock_ops_enable_tx_tstamp",),
+        struct_ops=("smc_hs_ctrl",),
     ),
     PermissionFacts(
         "net.sockopt_intercept",
@@ -546,7 +547,7 @@ COMBINATIONS = (
         "could_block",
         "Can stop what other programs do",
         "critical",
-        all_of=(("lsm.enforce", "proc.signal", "kernel.override_return"),),
+        all_of=(("proc.signal", "kernel.override_return"),),
     ),
     CombinationFacts(
         "remote_controlled",

@@ -45,12 +45,14 @@ class Pointer(NamedTuple):
         offset: bytes from the start of what it points to, ``None`` unknown.
         name: maps or functions it may be, separated by NUL; empty unknown.
         seen: constants some path gives instead.
+        places: the offsets there may be, if they are a few; empty for one or for unknown.
     """
 
     kinds: int
     offset: int | None = None
     name: str = ""
     seen: frozenset[int] = _NONE
+    places: frozenset[int] = _NONE
 
 
 class Number(NamedTuple):
@@ -83,6 +85,7 @@ REDIRECTED_OR_DROPPED = 1 << 66
 """The same, of a redirect that drops the packet if it has no target."""
 
 _MOST_NAMES = 4
+_MOST_PLACES = 4
 _NAMES = "\0"
 
 
@@ -215,8 +218,20 @@ def _join_pointers(one: Pointer, other: Pointer) -> Pointer:
         names = dict.fromkeys([*names_of(one), *names_of(other)])
         known = one.name and other.name and len(names) <= _MOST_NAMES
         name = _NAMES.join(sorted(names)) if known else ""
-    offset = one.offset if one.offset == other.offset and one.kinds == other.kinds else None
-    return Pointer(one.kinds | other.kinds, offset, name, _more(one.seen, other.seen))
+    seen = _more(one.seen, other.seen)
+    if one.kinds != other.kinds:
+        return Pointer(one.kinds | other.kinds, None, name, seen)
+    if one.offset is not None and one.offset == other.offset:
+        return Pointer(one.kinds, one.offset, name, seen)
+    return Pointer(one.kinds, None, name, seen, _places(one, other) if name else _NONE)
+
+
+def _places(one: Pointer, other: Pointer) -> frozenset[int]:
+    """The few offsets of both; none if one of them is unknown or they are many."""
+    left = one.places if one.offset is None else frozenset((one.offset,))
+    right = other.places if other.offset is None else frozenset((other.offset,))
+    both = left | right
+    return both if left and right and len(both) <= _MOST_PLACES else _NONE
 
 
 def _join_number(pointer: Pointer, seen: frozenset[int]) -> Pointer:

@@ -157,10 +157,16 @@ class TypeTable:
             for type_id in range(1, len(self._places)):
                 name_offset, info = unpack(self.raw, self._places[type_id])
                 if name_offset:
-                    key = (self.string(name_offset), Kind(info >> 24 & 0x1F))
+                    kind_of = Kind(info >> 24 & 0x1F)
+                    key = (self._named(kind_of, name_offset), kind_of)
                     found.setdefault(key, []).append(type_id)
             self._by_name = found
         return tuple(self._by_name.get((name, kind), ()))
+
+    def _named(self, kind: Kind, offset: int) -> str:
+        # The kernel asks of a declaration tag only that it is not empty (btf_decl_tag_check_meta
+        # in kernel/bpf/btf.c, Linux 6.18): it may hold a whole document.
+        return self.text(offset) if kind is Kind.DECL_TAG else self.string(offset)
 
     def string(self, offset: int) -> str:
         """The string at ``offset`` of the string part, which is a name.
@@ -260,7 +266,7 @@ class TypeTable:
         count = info & 0xFFFF
         is_flagged = bool(info >> 31)
         size, refers_to = (value, 0) if kind in _SIZED else (0, value)
-        name = self.string(name_offset)
+        name = self._named(kind, name_offset)
         behind = place + 12
         each = _TAILS[kind][1]
         tail = raw[behind : behind + each * count]

@@ -134,3 +134,12 @@ def test_text_for_people_never_fails() -> None:
     types = read_btf(builder.build(), "little")
     assert types.text(offset) == "int x;\t// é"
     assert types.text(1 << 20) == ""
+
+
+def test_a_declaration_tag_may_hold_any_text() -> None:
+    builder = BtfBuilder()
+    number = builder.integer("int")
+    builder.raw(Kind.DECL_TAG, "a line\nand another", value=number, tail=[0xFFFF_FFFF])
+    table = read_btf(builder.build(), "little")
+    assert [each.name for each in table if each.kind == Kind.DECL_TAG] == ["a line\nand another"]
+    assert table.find("a line\nand another", Kind.DECL_TAG)
