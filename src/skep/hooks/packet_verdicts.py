@@ -134,7 +134,7 @@ _NO_FLOW = Verdict(
     "BPF_DROP",
     Exactly(2),
     "finds no flow: the packet is steered without one, or dropped",
-    _DROP,
+    ("net.drop", "net.steer"),
     is_certain=False,
 )
 
@@ -210,7 +210,13 @@ PACKET_TABLES = (
     VerdictTable(
         "FLOW_DISSECTOR",
         (
-            Verdict("BPF_OK", Exactly(0), "uses the keys that the program wrote", passes=True),
+            Verdict(
+                "BPF_OK",
+                Exactly(0),
+                "steers the packet by the keys the program wrote, or by none",
+                ("net.steer",),
+                passes=True,
+            ),
             _NO_FLOW,
             Verdict(
                 "BPF_FLOW_DISSECTOR_CONTINUE",
