@@ -47,7 +47,8 @@ def of_verdict(kind: ProgramKind, value: int) -> Iterator[Obligation]:
         elif number != 2:
             yield drop
     elif name in {"SCHED_CLS", "SCHED_ACT"}:
-        if number in {2, 4, 5, 8}:
+        # Measured on clsact: QUEUED (5) is taken for UNSPEC. act_bpf knows no STOLEN and no TRAP.
+        if number in ({2, 4, 8} if name == "SCHED_CLS" else {2}):
             yield drop
         elif number == 7:
             yield _needs(f"{what} redirects", "net.redirect")

@@ -5,7 +5,8 @@ Sources, Linux 6.12: ``enum xdp_action``, ``enum bpf_ret_code``, ``enum tcx_acti
 (``tcx_action_code``), kernel/bpf/devmap.c, kernel/bpf/cpumap.c, net/sched/cls_bpf.c
 (``cls_bpf_exec_opcode``), net/sched/act_bpf.c, drivers/net/netkit.c, net/core/lwt_bpf.c,
 net/ipv6/seg6_local.c, net/core/flow_dissector.c and net/netfilter/nf_bpf_link.c. Measured on 6.18:
-XDP with devmap programs, clsact, LWT_IN, LWT_OUT, LWT_XMIT.
+XDP with devmap programs, clsact, LWT_IN, LWT_OUT, LWT_XMIT. Classifiers are taken to be attached
+with "direct action", as everybody does; without it a value is the number of a class.
 """
 
 from dataclasses import replace
@@ -134,7 +135,7 @@ _NO_FLOW = Verdict(
     "BPF_DROP",
     Exactly(2),
     "finds no flow: the packet is steered without one, or dropped",
-    _DROP,
+    ("net.drop", "net.steer"),
     is_certain=False,
 )
 
@@ -210,7 +211,13 @@ PACKET_TABLES = (
     VerdictTable(
         "FLOW_DISSECTOR",
         (
-            Verdict("BPF_OK", Exactly(0), "uses the keys that the program wrote", passes=True),
+            Verdict(
+                "BPF_OK",
+                Exactly(0),
+                "steers the packet by the keys the program wrote, or by none",
+                ("net.steer",),
+                passes=True,
+            ),
             _NO_FLOW,
             Verdict(
                 "BPF_FLOW_DISSECTOR_CONTINUE",

@@ -9,6 +9,7 @@ The walk follows moves inside the entry function. Whatever else writes the regis
 that may be anything. Exit values have 32 bits, so moves that keep those are moves.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ from skep.bytecode.analysis.values import signed
 from skep.bytecode.isa.instructions import Instruction
 
 _MOST_STEPS = 4_096  # instructions looked at for one exit
+_MOST_STEPS_IN_ALL = 100_000  # for all exits of a program
 _MOVES = frozenset({0xBC, 0xBF})
 _CONSTANT_MOVES = frozenset({0xB4, 0xB7})
 _SHIFT_LEFT, _SHIFTS_RIGHT = 0x67, frozenset({0x77, 0xC7})
@@ -43,44 +45,47 @@ class Origin:
     number: int = 0
 
 
-def origins_of(
-    flow: FunctionFlow, exit_slot: int, blocks: set[int], changed: frozenset[int]
-) -> tuple[Origin, ...]:
-    """Everything r0 can be at ``exit_slot`` of an entry function, in order of the slots.
-
-    Args:
-        blocks: first slots of the blocks that values let control reach; no others are walked.
-        changed: slots a loader may change; what they write may be anything.
-    """
-    found = set(_Walk(flow, blocks, changed).back(exit_slot, 0, with_loads=True))
-    return tuple(sorted(found, key=lambda each: (each.slot, each.kind, each.number)))
-
-
-class _Walk:
-    """From uses of registers back to what wrote them; steps are shared by nested questions."""
+class ExitOrigins:
+    """Walks back from the exits of one entry function, with a limit for all of them together."""
 
     def __init__(self, flow: FunctionFlow, blocks: set[int], changed: frozenset[int]) -> None:
+        """Prepare the walk.
+
+        Args:
+            flow: of the entry function.
+            blocks: first slots of the blocks that values let control reach; no others are walked.
+            changed: slots a loader may change; what they write may be anything.
+        """
         self._changed = changed
         self._code = flow.function.instructions
         self._relocated = flow.relocations
         self._blocks = {start: flow.blocks[start] for start in blocks if start in flow.blocks}
+        self._starts = sorted(self._blocks)
         self._before: dict[int, list[Block]] = {}
         for block in self._blocks.values():
             for successor in block.successors:
                 self._before.setdefault(successor, []).append(block)
-        self._steps = _MOST_STEPS
+        self._steps_in_all = _MOST_STEPS_IN_ALL
+        self._steps = 0
 
-    def back(self, slot: int, register: int, *, with_loads: bool = False) -> Iterator[Origin]:
+    def of(self, exit_slot: int) -> tuple[Origin, ...]:
+        """Everything r0 can be at an exit, in order of the slots."""
+        self._steps = granted = min(_MOST_STEPS, self._steps_in_all)
+        found = set(self._back(exit_slot, 0, with_loads=True))
+        self._steps_in_all -= granted - max(self._steps, 0)
+        return tuple(sorted(found, key=lambda each: (each.slot, each.kind, each.number)))
+
+    def _back(self, slot: int, register: int, *, with_loads: bool = False) -> Iterator[Origin]:
         """Origins of ``register`` as the instruction at ``slot`` finds it.
 
         Args:
             with_loads: fields of the context are told apart; without it, they are anything.
         """
-        start = max((s for s in self._blocks if s <= slot), default=None)
-        if start is None:
+        index = bisect_right(self._starts, slot) - 1
+        if index < 0:
             yield Origin("anything", slot)
             return
-        waiting = [(self._blocks[start], slot, register)]
+        waiting = [(self._blocks[self._starts[index]], slot, register)]
         seen: set[tuple[int, int]] = set()
         while waiting:
             block, end, register = waiting.pop()
@@ -153,7 +158,7 @@ class _Walk:
         if opcode in _MOVES and instruction.offset in {0, 32}:
             return instruction.src
         if with_loads and opcode in _CONTEXT_LOADS:
-            bases = list(self.back(slot, instruction.src))
+            bases = list(self._back(slot, instruction.src))
             if bases and all(base.kind == "entry" for base in bases):
                 return Origin("context", slot, instruction.offset)
         return Origin("anything", slot)

@@ -35,6 +35,9 @@ _KEYWORD = re.compile(
     )
 )
 
+# Behind the name: a place in the function, or what compilers call their copies of it.
+_CLONE = re.compile(r"(?<=.)(?:\+|\.(?:isra|constprop|part|cold|llvm)\b).*")
+
 # Functions every system call passes, and the names one system call has.
 _DISPATCHERS = (
     "do_syscall_64",
@@ -60,6 +63,14 @@ _DISPATCHERS = (
     "__do_syscall",
     "do_trap_ecall_u",
     "syscall_trace_*",
+    "trace_syscall_*",
+    "perf_syscall_*",
+    "ftrace_syscall_*",
+    "perf_trace_sys_*",
+    "__audit_syscall_*",
+    "audit_syscall_*",
+    "ptrace_report_syscall*",
+    "__secure_computing",
     "syscall_enter_from_user_mode*",
     "syscall_exit_to_user_mode*",
     "syscall_exit_work",
@@ -145,7 +156,7 @@ def sees_system_calls(program: Program) -> Answer:
     if keyword in _RAW_TRACEPOINTS:
         return _ANSWERS[target in {"sys_enter", "sys_exit"}]
     if keyword in _FUNCTIONS:
-        names = [name.partition("+")[0] for name in target.replace(" ", "").split(",")]
+        names = [_CLONE.sub("", name) for name in target.replace(" ", "").split(",")]
         return _ANSWERS[any(map(_is_system_call, names))]
     return Answer.MAYBE
 

@@ -8,7 +8,7 @@ known and none shows it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from skep.bytecode.analysis.exit_origins import Origin, origins_of
+from skep.bytecode.analysis.exit_origins import ExitOrigins, Origin
 from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.kernel_targets import Answer, changes_security, security_hook
 from skep.bytecode.analysis.memory_rules import UNRESOLVED
@@ -141,28 +141,31 @@ def _exits(program: Program) -> list[_Exit] | None:
     exits = program.exits()
     if exits is None:
         return None
-    return [_exit(program, function, slot, ends_of(value)) for function, slot, value in exits]
+    ends = [(each, ends_of(each.value)) for each in exits]
+    walk = _walk(program) if any(each.is_open for _, each in ends) else None
+    return [_exit(program, each.function, each.slot, known, walk) for each, known in ends]
 
 
-def _exit(program: Program, function: str, slot: int, ends: Ends) -> _Exit:
-    origins = _origins(program, function, slot) if ends.is_open else ()
+def _walk(program: Program) -> ExitOrigins | None:
+    """Where the exit values of the entry come from."""
+    flow = next(iter(program.graph.functions), None)
+    if program.facts is None or program.entry is None or flow is None or not program.is_resolved:
+        return None
+    changed = program.fields.slots(flow.function.name)
+    return ExitOrigins(flow, program.facts[program.entry].blocks, changed)
+
+
+def _exit(
+    program: Program, function: str, slot: int, ends: Ends, walk: ExitOrigins | None
+) -> _Exit:
+    is_entry = program.entry is not None and function == program.entry[0]
+    origins = walk.of(slot) if walk is not None and ends.is_open and is_entry else ()
     written = {each.number: each.slot for each in origins if each.kind == "constant"}
     others = [each for each in origins if each.kind != "constant"]
     handed_on = [each for each in others if _is_earlier_decision(program, each)]
     is_open = ends.is_open and not (origins and len(handed_on) == len(others))
     from_context = bool(others) and all(each.kind == "context" for each in others)
     return _Exit(function, slot, ends, written, is_open, bool(handed_on), from_context)
-
-
-def _origins(program: Program, function: str, slot: int) -> tuple[Origin, ...]:
-    """What the register holds there; nothing is known of functions other than the entry."""
-    flow = next(iter(program.graph.functions), None)
-    if program.facts is None or program.entry is None or flow is None:
-        return ()
-    if function != flow.function.name or not program.is_resolved:
-        return ()
-    changed = program.fields.slots(function)
-    return origins_of(flow, slot, program.facts[program.entry].blocks, changed)
 
 
 def _is_earlier_decision(program: Program, origin: Origin) -> bool:

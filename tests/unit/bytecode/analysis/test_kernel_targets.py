@@ -68,6 +68,10 @@ class TestSystemCalls:
             ("my_sys_call_64", False),
             ("vfs_*,__x64_sys_*", True),
             ("vfs_*,tcp_*", False),
+            ("x64_sys_call.cold", True),
+            ("syscall_trace_enter.constprop.0", True),
+            ("tcp_sendmsg.isra.0+0x10", False),
+            ("__audit_syscall_entry", True),
             ("*" * 200, True),
         ],
     )
