@@ -13,7 +13,15 @@ from tests.soundness.snippets.table import SNIPPETS, Need, Snippet
 from tests.soundness.verdicts import write_mask, write_verdict
 from tests.soundness.worlds import Template, draw_template
 
-ROOMS = (acting, calls, core, flow, kernel, reading, tricks)  # they enter what they have into the table
+ROOMS = (
+    acting,
+    calls,
+    core,
+    flow,
+    kernel,
+    reading,
+    tricks,
+)  # they enter what they have into the table
 
 HasHelper = Callable[[ProgramKind, int], bool]
 HasKfunc = Callable[[ProgramKind, str], bool]
