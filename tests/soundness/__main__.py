@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from skep.kernel.kernel_types import kernel_types
 from tests.soundness.batches import Batch
 from tests.soundness.generating import KINDS, Generator, Program
-from tests.soundness.mutating import Prover, Row, all_rows
+from tests.soundness.jobs import directed_jobs, maker
+from tests.soundness.mutating import Prover, Row, all_rows, companions
 from tests.soundness.probing import Probes
 from tests.soundness.proving import describe, reason_unused, summary
 from tests.soundness.reporting import Tally
-
-ENDS = ("record", "verdict", "quiet")
 
 
 def _arguments() -> argparse.Namespace:
@@ -43,25 +42,13 @@ def main() -> int:
     for name in names:
         generator.fitting(KINDS[name])  # asks the kernel once, before children are made
 
-    def make(job: str) -> Program:
-        kind, _, seed = job.partition(":")
-        snippet, _, rest = seed.partition("@")
-        if rest:
-            end = ENDS[int(rest.rpartition(".")[2]) % len(ENDS)]
-            return generator.directed(KINDS[kind], [snippet], seed, end)
-        return generator.draw(KINDS[kind], seed)
-
+    make = maker(generator)
     tally = Tally()
     batch = Batch(types, make)
     if arguments.mutate:
         return _prove(arguments, generator, batch, make, names)
     if arguments.directed:
-        jobs = [
-            f"{name}:{each.name}@{arguments.seed}.{number}"
-            for name in names
-            for each in generator.fitting(KINDS[name])
-            for number in range(arguments.directed)
-        ]
+        jobs = _directed(generator, names, arguments.seed, arguments.directed)
         begun = time.monotonic()
         for outcome in batch.run(jobs):
             tally.add(outcome)
@@ -92,6 +79,16 @@ def main() -> int:
     return 1 if tally.violations or tally.lost else 0
 
 
+def _directed(generator: Generator, names: list[str], seed: int, number: int) -> list[str]:
+    return [
+        job
+        for name in names
+        for job in directed_jobs(
+            name, [each.name for each in generator.fitting(KINDS[name])], seed, number
+        )
+    ]
+
+
 def _prove(
     arguments: argparse.Namespace,
     generator: Generator,
@@ -100,12 +97,7 @@ def _prove(
     names: list[str],
 ) -> int:
     per_snippet = arguments.directed or 9
-    jobs = [
-        f"{name}:{each.name}@{arguments.seed}.{number}"
-        for name in names
-        for each in generator.fitting(KINDS[name])
-        for number in range(per_snippet)
-    ]
+    jobs = _directed(generator, names, arguments.seed, per_snippet)
     jobs += [f"{name}:{arguments.seed}.{number}" for name in names for number in range(200)]
     outcomes = [each for each in batch.run(jobs) if each.state == "accepted"]
     tried = {tag for name in names for tag in (f"{s.name}" for s in generator.fitting(KINDS[name]))}
@@ -116,10 +108,10 @@ def _prove(
 
     prover = Prover(outcomes, make)
     proofs = []
-    for row in all_rows():
-        proofs.append(prover.prove(row, why_not))
-        if proofs[-1].caught_by or not arguments.json:
-            print(describe(proofs[-1]), file=sys.stderr, flush=True)
+    rows = all_rows()
+    for row in rows:
+        proofs.append(prover.prove(row, companions(row, rows), why_not))
+        print(describe(proofs[-1]), file=sys.stderr, flush=True)
     print(summary(proofs, as_json=arguments.json))
     return 0
 

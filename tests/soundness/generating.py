@@ -8,12 +8,20 @@ from skep.bytecode.btf.kernel_types import KernelTypes
 from tests.soundness.assembling import MapShape
 from tests.soundness.drafting import Draft
 from tests.soundness.kinds import KINDS, ProgramKind
-from tests.soundness.snippets import acting, calls, core, flow, kernel, reading
+from tests.soundness.snippets import acting, calls, core, flow, kernel, reading, tricks
 from tests.soundness.snippets.table import SNIPPETS, Need, Snippet
 from tests.soundness.verdicts import write_mask, write_verdict
 from tests.soundness.worlds import Template, draw_template
 
-ROOMS = (acting, calls, core, flow, kernel, reading)  # they enter what they have into the table
+ROOMS = (
+    acting,
+    calls,
+    core,
+    flow,
+    kernel,
+    reading,
+    tricks,
+)  # they enter what they have into the table
 
 HasHelper = Callable[[ProgramKind, int], bool]
 HasKfunc = Callable[[ProgramKind, str], bool]

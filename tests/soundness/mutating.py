@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,7 @@ class Row:
         uses: whether a program, by its outcome, exercises it.
         remove: takes it out; the modules of the analysis are loaded anew around it.
         claims: whether it says anything that could be lost.
+        subject: the call it is about, ``helper:1``; empty for others.
     """
 
     sort: str
@@ -43,17 +45,24 @@ class Row:
     uses: Callable[[Outcome], bool]
     remove: Callable[[], None]
     claims: bool = True
+    subject: str = ""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What came of taking out a row."""
+    """What came of taking out a row.
+
+    Attributes:
+        caught_by: the program whose label no longer holds what was seen.
+        together: it was caught only with the other rows about the same call out as well.
+    """
 
     sort: str
     name: str
     caught_by: str = ""
     programs: int = 0
     reason: str = ""
+    together: bool = False
 
 
 def _inner(proxy: Mapping[Any, Any]) -> dict[Any, Any]:
@@ -86,28 +95,35 @@ def argument_rows() -> Iterator[Row]:
     for table, prefix in tables:
         for key, facts in table.items():
             for index, role in enumerate(facts.arguments):
-                arguments = list(facts.arguments)
-                arguments[index] = "number"
                 yield Row(
                     "argument",
                     f"{prefix}{key} r{index + 1} {role}",
                     _tagged(f"{prefix}{key}"),
-                    _replacer(table, key, facts._replace(arguments=tuple(arguments))),
+                    _replacer(table, key, index),
                     claims=role not in _MODEST,
+                    subject=f"{prefix}{key}",
                 )
             if facts.result not in {"none", "number"}:
                 yield Row(
                     "result",
                     f"{prefix}{key} r0 {facts.result}",
                     _tagged(f"{prefix}{key}"),
-                    _replacer(table, key, facts._replace(result="number")),
+                    _replacer(table, key, None),
                     claims=facts.result != "map",
+                    subject=f"{prefix}{key}",
                 )
 
 
-def _replacer(table: Mapping[Any, Any], key: object, value: object) -> Callable[[], None]:
+def _replacer(table: Mapping[Any, Any], key: object, index: int | None) -> Callable[[], None]:
     def remove() -> None:
-        _inner(table)[key] = value
+        facts = table[key]
+        if index is None:
+            changed = facts._replace(result="number")
+        else:
+            arguments = list(facts.arguments)
+            arguments[index] = "number"
+            changed = facts._replace(arguments=tuple(arguments))
+        _inner(table)[key] = changed
 
     return remove
 
@@ -124,8 +140,6 @@ def permission_rows(taxonomy: ModuleType) -> Iterator[Row]:
 
 
 def _matching(pattern: str) -> Callable[[Outcome], bool]:
-    from fnmatch import fnmatchcase
-
     return lambda outcome: any(
         fnmatchcase(tag[6:], pattern) for tag in outcome.tags if tag.startswith("kfunc:")
     )
@@ -138,7 +152,9 @@ def _listed(permission: str, attribute: str, entry: object, uses: Callable[[Outc
         rest = tuple(each for each in getattr(facts, attribute) if each != entry)
         _inner(taxonomy.PERMISSIONS)[permission] = facts._replace(**{attribute: rest})
 
-    return Row("permission", f"{permission} {attribute} {entry}", uses, remove)
+    subject = {"helpers": f"helper:{entry}", "kernel_functions": f"kfunc:{entry}"}
+    name = f"{permission} {attribute} {entry}"
+    return Row("permission", name, uses, remove, subject=subject.get(attribute, ""))
 
 
 def context_rows(contexts: ModuleType) -> Iterator[Row]:
@@ -213,6 +229,21 @@ def all_rows() -> list[Row]:
     ]
 
 
+def companions(row: Row, rows: Sequence[Row]) -> list[Row]:
+    """Other rows that claim something about the same call."""
+    sort, _, name = row.subject.partition(":")
+    if not name:
+        return []
+
+    def is_same(other: Row) -> bool:
+        kind, _, pattern = other.subject.partition(":")
+        return kind == sort and (fnmatchcase(name, pattern) or fnmatchcase(pattern, name))
+
+    return [
+        each for each in rows if each is not row and each.subject and each.claims and is_same(each)
+    ]
+
+
 class Prover:
     """Takes rows out, one after another.
 
@@ -225,60 +256,67 @@ class Prover:
         self._outcomes = [each for each in outcomes if each.needs and not each.violations]
         self._make = make
 
-    def prove(self, row: Row, why_not: Callable[[Row], str]) -> Proof:
+    def prove(self, row: Row, others: Sequence[Row], why_not: Callable[[Row], str]) -> Proof:
         """Whether a row is caught.
 
         Args:
+            others: rows about the same call, which may show the same.
             why_not: why no program exercises the row.
         """
+        if not row.claims:
+            return Proof(row.sort, row.name, reason="claims no effect")
         using = [each for each in self._outcomes if row.uses(each)]
         if not using:
             return Proof(row.sort, row.name, reason=why_not(row))
-        short = sorted(using, key=lambda each: (len(each.needs), len(each.tags)))
-        spread = short[:: max(1, len(short) // _MOST_PROGRAMS)][:_MOST_PROGRAMS]
-        caught = self._caught(row, spread)
-        if caught or len(spread) == len(using):
-            return self._proof(row, caught, len(using))
-        return self._proof(row, self._caught(row, using[: 10 * _MOST_PROGRAMS]), len(using))
+        using.sort(key=lambda each: (len(each.needs), len(each.tags)))
+        chosen = using[:: max(1, len(using) // _MOST_PROGRAMS)][:_MOST_PROGRAMS]
+        caught, lost = self._caught([row], chosen)
+        if caught:
+            return Proof(row.sort, row.name, caught, len(using))
+        if others:
+            caught, lost_too = self._caught([row, *others], chosen)
+            if caught:
+                return Proof(row.sort, row.name, caught, len(using), together=True)
+            lost = lost or lost_too
+        if lost:
+            reason = f"a label loses {', '.join(lost)}, and nothing seen needed it"
+        else:
+            reason = "no label loses anything: without the row as much is assumed"
+        return Proof(row.sort, row.name, "", len(using), reason)
 
-    def _proof(self, row: Row, caught: str, programs: int) -> Proof:
-        reason = ""
-        if not caught:
-            reason = (
-                "nothing seen was shown by this row alone" if row.claims else "claims no effect"
-            )
-        return Proof(row.sort, row.name, caught, programs, reason)
-
-    def _caught(self, row: Row, using: Sequence[Outcome]) -> str:
+    def _caught(self, rows: Sequence[Row], using: Sequence[Outcome]) -> tuple[str, list[str]]:
         """The first program whose label now lacks something; in a child of its own."""
         reading, writing = os.pipe()
         child = os.fork()
         if not child:
             os.close(reading)
-            answer = ""
             try:
-                answer = self._without(row, using)
+                document: object = self._without(rows, using)
             except BaseException as error:  # noqa: BLE001 - nothing may leave a forked child
-                answer = f"!{error!r}"
-            os.write(writing, json.dumps(answer).encode())
+                document = [f"!{error!r}", []]
+            with os.fdopen(writing, "wb") as pipe:
+                pipe.write(json.dumps(document).encode())
             os._exit(0)
         os.close(writing)
         with os.fdopen(reading, "rb") as pipe:
-            answer = json.loads(pipe.read() or b'"!died"')
+            answer, lost = json.loads(pipe.read() or b'["!died", []]')
         os.waitpid(child, 0)
         if answer.startswith("!"):
-            raise RuntimeError(f"{row.name}: {answer}")
-        return str(answer)
+            raise RuntimeError(f"{rows[0].name}: {answer}")
+        return str(answer), list(lost)
 
-    def _without(self, row: Row, using: Sequence[Outcome]) -> str:
+    def _without(self, rows: Sequence[Row], using: Sequence[Outcome]) -> tuple[str, list[str]]:
         for name in [each for each in sys.modules if each.startswith(_ANALYSIS)]:
             del sys.modules[name]
-        row.remove()
+        for row in rows:
+            row.remove()
         analysing = importlib.import_module(f"{_ANALYSIS}.analysing")
+        lost: set[str] = set()
         for each in using:
             job = f"{each.kind}:{each.seed}"
             report = analysing.analyse(read_object(self._make(job).data))
             label = {permission.id for permission in report.permissions}
             if any(not label & set(need) for need in each.needs):
-                return job
-        return ""
+                return job, []
+            lost |= set(each.label) - label
+        return "", sorted(lost)

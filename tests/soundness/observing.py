@@ -15,6 +15,7 @@ from skep.kernel.loading import LoadedObject, LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap
 from skep.kernel.syscall import BpfError, address, bpf
 from tests.soundness.drafting import BLOOM, DEVMAP, QUEUE, RINGBUF, SOCKMAP, STACK
+from tests.soundness.events import Events
 from tests.soundness.kinds import ProgramKind
 from tests.soundness.places import Place
 from tests.soundness.worlds import (
@@ -44,6 +45,7 @@ class Input:
         thread: which thread runs it.
         leader: which name the leader has.
         user: which text is in user memory.
+        is_quiet: nobody listens, and the loopback interface takes only short packets.
     """
 
     packet: bytes
@@ -53,6 +55,7 @@ class Input:
     thread: str = "usual"
     leader: int = 0
     user: int = 0
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class Observation:
         maps: contents by name, of those that hold something.
         records: of the ring buffer, discarded ones left out.
         copies: packets that came in on the loopback interface.
+        events: of the perf event array.
     """
 
     verdict: int
@@ -74,6 +78,7 @@ class Observation:
     maps: Mapping[str, tuple[tuple[bytes, bytes], ...]]
     records: tuple[bytes, ...] = ()
     copies: int = 0
+    events: tuple[bytes, ...] = ()
 
 
 @dataclass
@@ -111,6 +116,7 @@ class Bench:
     watches_copies: bool = False
     _maps: dict[str, LoadedMap] = field(default_factory=dict)
     _ring: _Ring | None = None
+    _events: Events | None = None
     begun: dict[str, tuple[tuple[bytes, bytes], ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -123,14 +129,24 @@ class Bench:
                 mmap.mmap(number, 3 * _PAGE, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE),
             )
 
+        events = self._maps.get("events")
+        if events is not None:
+            self._events = Events.opened()
+            if self._events is not None:
+                key = self._events.cpu.to_bytes(4, "little")
+                events.update(key, self._events.descriptor.to_bytes(4, "little"))
+
     def close(self) -> None:
         if self._ring is not None:
             self._ring.close()
+        if self._events is not None:
+            self._events.close()
 
     def run(self, given: Input) -> Observation:
         """Reset, run, look."""
         self.where.name_leader(given.leader)
         self.where.write_user_text(given.user)
+        self.where.quieten(given.is_quiet)
         self._reset(given)
         self.begun = self._contents()
         self._refill()
@@ -138,7 +154,8 @@ class Bench:
         verdict, packet, context = self.where.on_thread(given.thread, lambda: self._test_run(given))
         copies = _received() - before if self.watches_copies else 0
         records = self._ring.drain() if self._ring is not None else ()
-        return Observation(verdict, packet, context, self._contents(), records, copies)
+        events = self._events.drain() if self._events is not None else ()
+        return Observation(verdict, packet, context, self._contents(), records, copies, events)
 
     def untouched(self, given: Input) -> bytes:
         """What a program of this type that does nothing leaves of the packet."""
@@ -211,6 +228,8 @@ class Bench:
             elif plan.map_type == DEVMAP:
                 loaded.update(bytes(4), (1).to_bytes(4, "little"))
             elif plan.map_type == SOCKMAP:
+                if given.is_quiet:
+                    continue
                 descriptor = self.where.sockets[1].fileno()
                 loaded.update(bytes(4), descriptor.to_bytes(8, "little"))
             elif plan.map_type == BLOOM:

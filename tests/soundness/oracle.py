@@ -5,7 +5,7 @@ Sources of the meanings: see :mod:`.verdicts`.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.soundness.kinds import ProgramKind
@@ -23,6 +23,23 @@ class Obligation:
 
     any_of: tuple[str, ...]
     because: str
+
+
+@dataclass(frozen=True)
+class Before:
+    """How it was before a run.
+
+    Attributes:
+        maps: contents by name.
+        untouched: what a program that does nothing leaves of the packet.
+    """
+
+    maps: Mapping[str, tuple[tuple[bytes, bytes], ...]]
+    untouched: bytes = b""
+
+
+EVENTS = "events of a perf event array"
+Run = tuple[Input, Observation]
 
 
 def _needs(because: str, *any_of: str) -> Obligation:
@@ -85,26 +102,41 @@ def comparable(kind: ProgramKind, given: bytes, seen: Observation) -> tuple[byte
     return given, after
 
 
-def of_effects(kind: ProgramKind, given: Input, seen: Observation, begun: dict[str, tuple[tuple[bytes, bytes], ...]], untouched: bytes, tags: frozenset[str]) -> Iterator[Obligation]:  # fmt: skip
+def of_effects(
+    kind: ProgramKind,
+    given: Input,
+    seen: Observation,
+    before: Before,
+    tags: frozenset[str],
+) -> Iterator[Obligation]:
     """Of what one run did."""
     yield from of_verdict(kind, seen.verdict)
     if kind.name == "FLOW_DISSECTOR":
-        if seen.packet != untouched:
+        if seen.packet != before.untouched:
             yield _needs("the flow keys differ from what the kernel put in", "net.steer")
     elif given.packet and kind.name != "NETFILTER":
-        before, after = comparable(kind, given.packet, seen)
-        if len(before) != len(after):
-            yield _needs(f"length {len(before)} became {len(after)}", "net.resize", "net.encap")
-        if "rooms" not in tags and not _only_cut(before, after, tags):
+        was, after = comparable(kind, given.packet, seen)
+        if len(was) != len(after):
+            yield _needs(f"length {len(was)} became {len(after)}", "net.resize", "net.encap")
+        if "rooms" not in tags and not _only_cut(was, after, tags):
             yield _needs("bytes of the packet changed", "net.modify")
     yield from _of_context(kind, given, seen)
     for name, contents in seen.maps.items():
-        if contents != begun.get(name):
+        if contents != before.maps.get(name):
             yield _needs(f"map {name} changed", "data.state")
     if seen.records:
         yield _needs(f"{len(seen.records)} records in the ring buffer", "data.export")
+    if seen.events:
+        yield _needs("an event was handed to user space", "data.export")
+    if given.packet and any(_begins(given.packet, each) for each in seen.events):
+        yield _needs("packet bytes in an event", "net.to_userspace")
     if seen.copies:
         yield _needs(f"{seen.copies} packets came in on another interface", "net.mirror")
+
+
+def _begins(packet: bytes, event: bytes) -> bool:
+    """Whether an event ends with the first bytes of the packet (16 behind a record of 8)."""
+    return packet[:16] in event or packet[14:30] in event
 
 
 def _only_cut(before: bytes, after: bytes, tags: frozenset[str]) -> bool:
@@ -143,7 +175,7 @@ def _of_context(kind: ProgramKind, given: Input, seen: Observation) -> Iterator[
         yield _needs("a socket was chosen", "net.steer")
 
 
-def differs(kind: ProgramKind, one: tuple[Input, Observation], two: tuple[Input, Observation], tags: frozenset[str]) -> str:  # fmt: skip
+def differs(kind: ProgramKind, one: Run, two: Run, tags: frozenset[str]) -> str:
     """What depends on the difference between two inputs; empty if nothing does.
 
     A byte of the packet that came through as it was depends on nothing.
@@ -156,6 +188,8 @@ def differs(kind: ProgramKind, one: tuple[Input, Observation], two: tuple[Input,
             return f"contents of map {name}"
     if a.records != b.records:
         return "records in the ring buffer"
+    if a.events != b.events:
+        return EVENTS
     if a.context != b.context and first.context == second.context:
         return "context as it came out"
     if a.copies != b.copies:
@@ -185,5 +219,14 @@ READS: dict[str, tuple[str, ...]] = {
     ),
     "kernel memory": ("kernel.read_memory",),
     "user memory": ("user.read_memory",),
+    "network": ("net.lookup", "net.steer", "kernel.read_memory"),
 }  # fmt: skip
 """What the label must hold if anything seen depends on that part of the world."""
+
+
+def of_read(part: str, why: str) -> Obligation:
+    """What the label must hold because something seen depends on a part of the world."""
+    any_of = READS[part]
+    if part == "packet" and why == EVENTS:  # whole packets go out: more than reading them
+        any_of = (*any_of, "net.to_userspace")
+    return Obligation(any_of, f"{part} decides {why}")

@@ -74,6 +74,7 @@ class Place:
     name: int
     user_text: int
     sockets: list[socket.socket]
+    _is_quiet: bool
     _usual: ThreadPoolExecutor
     _other: ThreadPoolExecutor
     _buffer: "ctypes.Array[ctypes.c_char]" = field(repr=False)
@@ -89,9 +90,35 @@ class Place:
     def write_user_text(self, index: int) -> None:
         self._buffer.value = USER_TEXTS[index]
 
+    def quieten(self, is_quiet: bool) -> None:  # noqa: FBT001 - the new state itself
+        """Let nobody listen, and only short packets pass; or as it was."""
+        if is_quiet == self._is_quiet:
+            return
+        for each in self.sockets:
+            each.close()
+        self.sockets[:] = [] if is_quiet else _listening()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
+            request = struct.pack("16si12x", b"lo", 100 if is_quiet else 65536)
+            fcntl.ioctl(plain, 0x8922, request)  # SIOCSIFMTU
+        self._is_quiet = is_quiet
+
     @property
     def leader_id(self) -> int:
         return os.getpid()
+
+
+def _listening() -> list[socket.socket]:
+    sockets = []
+    for port in PORTS:
+        made = socket.socket()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(("127.0.0.1", port))
+        made.listen(1)
+        sockets.append(made)
+    datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    datagrams.bind(("127.0.0.1", PORTS[1]))
+    sockets.append(datagrams)
+    return sockets
 
 
 def _name_leader(name: bytes) -> None:
@@ -140,12 +167,7 @@ def place(types: KernelTypes) -> Iterator[Place]:
     _name_leader(LEADER_NAMES[0])
     task = _task_address()
     text = ctypes.create_string_buffer(USER_TEXTS[0], 64)
-    sockets = []
-    for port in PORTS:
-        made = socket.socket()
-        made.bind(("127.0.0.1", port))
-        made.listen(1)
-        sockets.append(made)
+    sockets = _listening()
     with (
         ThreadPoolExecutor(1, initializer=_become_usual) as usual,
         ThreadPoolExecutor(1, initializer=_become_other) as other,
@@ -155,6 +177,7 @@ def place(types: KernelTypes) -> Iterator[Place]:
             name=task + place_of(types, "task_struct", "comm"),
             user_text=ctypes.addressof(text),
             sockets=sockets,
+            _is_quiet=False,
             _usual=usual,
             _other=other,
             _buffer=text,

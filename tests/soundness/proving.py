@@ -34,13 +34,15 @@ def reason_unused(row: Row, tried: Collection[str], ran: Collection[str]) -> str
 def describe(proof: Proof) -> str:
     """One line."""
     if proof.caught_by:
-        return f"caught   {proof.sort} {proof.name}: by {proof.caught_by}"
+        how = " with the other rows about it" if proof.together else ""
+        return f"caught{how} {proof.sort} {proof.name}: by {proof.caught_by}"
     return f"{'-' if not proof.programs else 'MISSED'} {proof.sort} {proof.name}: {proof.reason}"
 
 
 def summary(proofs: Sequence[Proof], *, as_json: bool) -> str:
     """All rows that are not caught, by reason, and how many are."""
     caught = Counter(each.sort for each in proofs if each.caught_by)
+    together = Counter(each.sort for each in proofs if each.together)
     total = Counter(each.sort for each in proofs)
     by_reason: dict[str, list[str]] = {}
     for each in proofs:
@@ -50,10 +52,15 @@ def summary(proofs: Sequence[Proof], *, as_json: bool) -> str:
         document = {
             "rows": dict(total),
             "caught": dict(caught),
+            "of_these_only_with_other_rows": dict(together),
             "not_caught": by_reason,
         }
         return json.dumps(document, indent=1)
-    lines = [f"{sort}: {caught[sort]} of {count} rows caught" for sort, count in total.items()]
+    lines = [
+        f"{sort}: {caught[sort]} of {count} rows caught, {together[sort]} of them only together "
+        "with other rows about the same call"
+        for sort, count in total.items()
+    ]
     for reason, names in sorted(by_reason.items()):
         lines.append(f"{reason} ({len(names)}):")
         lines += [f"  {name}" for name in names]

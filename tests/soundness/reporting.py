@@ -99,11 +99,9 @@ class Tally:
     def text(self, seconds: float, show: int) -> str:
         accepted = sum(n for (_, state), n in self.states.items() if state == "accepted")
         tried = sum(self.states.values())
-        lines = [
-            f"{accepted} programs accepted of {tried} in {seconds:.0f} s; "
-            f"{len({(v.kind, v.seed) for v in self.violations})} with violations, "
-            f"{len(self.lost)} lost"
-        ]
+        bad = len({(each.kind, each.seed) for each in self.violations})
+        head = f"{accepted} programs accepted of {tried} in {seconds:.0f} s"
+        lines = [f"{head}; {bad} with violations, {len(self.lost)} lost"]
         lines += [f"  refused {count}: {why}" for why, count in self.reasons.most_common(25)]
         for (missing, because), found in self.sorts().items():
             lines.append(f"\n{len(found)} x {missing} not shown: {because}")

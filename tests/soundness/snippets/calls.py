@@ -52,7 +52,8 @@ _LEFT_OUT = (
     "bpf_local_irq", "bpf_preempt", "bpf_rcu", "bpf_res_spin", "cgroup_rstat", "css_rstat",
     "bpf_iter_", "bpf_obj_", "bpf_percpu_obj", "bpf_list", "bpf_rbtree", "bpf_refcount",
     "bpf_cpumask", "cubictcp", "bbr_", "dctcp_", "tcp_", "bpf_copy_to_user", "bpf_throw",
-    "bpf_stream_print", "bpf_xdp_metadata", "__bpf_trap", "bpf_kfunc_", "bpf_ksock", "bpf_dynptr_from_file",
+    "bpf_stream_print", "bpf_xdp_metadata", "__bpf_trap", "bpf_kfunc_", "bpf_ksock",
+    "bpf_dynptr_from_file",
 )  # fmt: skip
 NEED_PAIRS = "a call that belongs to others: locks, objects, iterators, reference counts"
 
@@ -152,9 +153,12 @@ def _argument(draft: Draft, arguments: _Arguments, what: int | str, row: CallArg
         name = rng.choice(_MAPS.get(what, ("table",)))
         draft.map(0, name)
         code.lines = code.lines[:-2]
-        arguments.last.append(lambda code, to: draft.map(to, name))
+        arguments.last.append(lambda _code, to: draft.map(to, name))
     elif role in {"read", "write", "read_write"}:
         _memory(draft, arguments, role, BUFFER if index < 2 else OTHER_BUFFER)
+    elif role == "kernel_address" and rng.random() < 0.4:
+        text = draft.text(b"lea")
+        arguments.last.append(lambda code, to: code.data(to, text))
     elif role in {"kernel_address", "user_address", "format_value"}:
         draft.conf(0, USER_ADDRESS if role == "user_address" else KERNEL_ADDRESS)
         arguments.kept(0)
@@ -250,8 +254,11 @@ def is_run(what: int | str, row: CallArguments) -> bool:
 
 
 def _enter() -> None:
-    everything: dict[int | str, CallArguments] = {**HELPER_ARGUMENTS, **KERNEL_FUNCTION_ARGUMENTS}
-    for what, row in everything.items():
+    everything: list[tuple[int | str, CallArguments]] = [
+        *HELPER_ARGUMENTS.items(),
+        *KERNEL_FUNCTION_ARGUMENTS.items(),
+    ]
+    for what, row in everything:
         if is_run(what, row):
             needs: tuple[Need, ...] = (what,)
             name = f"call:{what}"

@@ -1,0 +1,30 @@
+"""Names of programs, from which they can be made again.
+
+``TYPE:SEED.NUMBER`` is a random program; ``TYPE:SNIPPET@SEED.NUMBER`` has a single snippet, and the
+number says how it ends.
+"""
+
+from collections.abc import Callable, Sequence
+
+from tests.soundness.generating import KINDS, Generator, Program
+
+ENDS = ("record", "verdict", "quiet")
+
+
+def maker(generator: Generator) -> Callable[[str], Program]:
+    """Makes the program of a name."""
+
+    def make(job: str) -> Program:
+        kind, _, seed = job.partition(":")
+        snippet, _, rest = seed.partition("@")
+        if rest:
+            end = ENDS[int(rest.rpartition(".")[2]) % len(ENDS)]
+            return generator.directed(KINDS[kind], [snippet], seed, end)
+        return generator.draw(KINDS[kind], seed)
+
+    return make
+
+
+def directed_jobs(kind: str, snippets: Sequence[str], seed: int, number: int) -> list[str]:
+    """Names of programs of single snippets."""
+    return [f"{kind}:{name}@{seed}.{each}" for name in snippets for each in range(number)]
