@@ -25,7 +25,7 @@ from skep.bytecode.analysis.locating import Locator
 from skep.bytecode.analysis.need import Kernel, Need, kernel_text, release_before
 from skep.bytecode.analysis.object_rules import struct_ops_types
 from skep.bytecode.analysis.preparing import Preparation
-from skep.bytecode.analysis.programs import Program, helper_name
+from skep.bytecode.analysis.programs import Program, asked_for, helper_name
 from skep.bytecode.analysis.requirements import needs_left
 from skep.bytecode.analysis.values import UNKNOWN, Value
 from skep.bytecode.analysis.version_fit import fit_to_version
@@ -274,7 +274,11 @@ class _Check:
         except SkepError as error:
             yield self._at(program, "no", error.message, *place)
         else:
-            if found.kind == "missing":
+            is_called = kind == "extern_call" and name not in asked_for([program])
+            if found.kind == "missing" and is_called:
+                what = f"this kernel has no kernel function {name}, and the object does not ask"
+                yield self._at(program, "no", what, *place)
+            elif found.kind == "missing":
                 what = f"this kernel has no {name}; the object can do without"
                 yield self._at(program, "note", what, *place)
 

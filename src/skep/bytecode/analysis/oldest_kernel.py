@@ -16,7 +16,7 @@ from dataclasses import replace
 from skep.bytecode.analysis.helper_needs import helper_need
 from skep.bytecode.analysis.instruction_sets import InstructionUse
 from skep.bytecode.analysis.need import FIRST, Kernel, Need, kernel_text, pair_of, release_before
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import Program, asked_for
 from skep.bytecode.analysis.refusals import type_refusals
 from skep.bytecode.analysis.report_needs import Limit, Reason, Refusal
 from skep.bytecode.analysis.value_needs import exit_needs, flag_needs, map_flag_needs
@@ -133,6 +133,7 @@ def _call_needs(
     program: Program, tested: frozenset[str], struct_ops: Sequence[str]
 ) -> Iterator[Need]:
     name = program.spec.name
+    asked = asked_for([program])
     for call in program.calls:
         if call.helper is not None:
             facts = HELPERS.get(call.helper)
@@ -149,7 +150,7 @@ def _call_needs(
                     name,
                     call.function,
                     call.slot,
-                    "weak" if call.is_weak else "",
+                    "weak" if call.is_weak and call.kernel_function in asked else "",
                     gone=gone,
                     from_types=True,
                 )

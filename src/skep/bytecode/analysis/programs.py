@@ -1,6 +1,6 @@
 """One entry with everything the rules look at: its type, code, calls, data flow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -212,6 +212,20 @@ def calls_of(
                 is_weak = extern is not None and extern.is_weak
                 found.append(Call(name, slot, kernel_function=plain, is_weak=is_weak))
     return found
+
+
+def asked_for(programs: Iterable[Program]) -> frozenset[str]:
+    """Names of the kernel whose address the programs take, without flavours.
+
+    A weak name that is called without that is needed all the same: where the kernel lacks it, the
+    call is poisoned, and the verifier refuses it.
+    """
+    return frozenset(
+        relocation.name.partition("___")[0]
+        for program in programs
+        for _, relocation in program.references
+        if relocation.kind == "extern_address"
+    )
 
 
 def references_of(flow: FunctionFlow) -> list[tuple[str, Relocation]]:

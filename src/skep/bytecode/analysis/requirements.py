@@ -32,7 +32,7 @@ from skep.bytecode.analysis.oldest_kernel import (
     struct_ops_needs,
     unknown_uses,
 )
-from skep.bytecode.analysis.programs import Program, externs_of, kernel_variables
+from skep.bytecode.analysis.programs import Program, asked_for, externs_of, kernel_variables
 from skep.bytecode.analysis.refusals import CodeChecks, code_refusals
 from skep.bytecode.analysis.report_needs import Requirements, Target, ToSet
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
@@ -218,11 +218,12 @@ def _needs_btf(object_file: ObjectFile, programs: Sequence[Program]) -> str:
         program.spec.program_type == "STRUCT_OPS" for program in programs
     ):
         return "yes"
-    externs = externs_of(object_file).values()
-    if any(
-        extern.kind in {"kfunc", "kernel_variable"} and not extern.is_weak for extern in externs
-    ):
-        return "yes"
+    asked = asked_for(programs)
+    for extern in externs_of(object_file).values():
+        if extern.kind in {"kfunc", "kernel_variable"}:
+            name = extern.name.partition("___")[0]
+            if not extern.is_weak or (extern.kind == "kfunc" and name not in asked):
+                return "yes"
     records = list(records_of(object_file, programs))
     known = KnownAnswers.of(object_file)
     code = {function.name: function.instructions for function in object_file.functions}

@@ -77,12 +77,17 @@ def test_a_missing_kernel_function_says_no() -> None:
     assert any("bpf_xdp_ct_lookup" in each.what for each in fit.findings)
 
 
-def test_a_weak_kernel_function_that_is_missing_is_a_note_at_most() -> None:
-    fit = fit_to_types(fixture("kfunc"), MOVED)
-    weak = [each for each in fixture("kfunc").extern_details if each.is_weak]
-    assert weak
-    for extern in weak:
-        assert not any(extern.name in each.what for each in fit.findings if each.level == "no")
+def refused(name: str) -> list[str]:
+    fit = fit_to_types(fixture(name), MOVED)
+    return [each.what for each in fit.findings if each.level == "no"]
+
+
+def test_a_weak_kernel_function_the_object_asks_for_may_be_missing() -> None:
+    assert not any("bpf_rcu_read_lock" in each for each in refused("presence"))
+
+
+def test_a_weak_kernel_function_that_is_just_called_may_not_be_missing() -> None:
+    assert any("bpf_rcu_read_unlock" in each for each in refused("kfunc"))
 
 
 def test_a_helper_a_map_type_and_a_program_type_that_are_missing_say_no() -> None:

@@ -20,6 +20,7 @@ from tests.builders.assembled import (
     function_address,
     hash_map,
     jump,
+    jump_if_equal,
     kernel_call,
     leave,
     load,
@@ -29,6 +30,7 @@ from tests.builders.assembled import (
     object_file,
     one_program,
     permissions,
+    symbol_address,
     value_address,
 )
 from tests.builders.btf import BtfBuilder
@@ -120,12 +122,21 @@ def test_a_reason_says_where() -> None:
     assert (first.program, first.function, first.slot) == ("main", "deep", 1)
 
 
-def test_a_weak_kernel_function_is_optional() -> None:
+def test_a_weak_kernel_function_is_optional_if_the_object_asks_for_it() -> None:
     externs = [Extern("bpf_rcu_read_lock", "kfunc", is_weak=True)]
-    needs = analysed(kernel_call("bpf_rcu_read_lock"), leave(2), externs=externs).requirements
+    asks: Listing = [symbol_address(R1, "bpf_rcu_read_lock"), jump_if_equal(R1, 0, 1)]
+    called: Listing = [kernel_call("bpf_rcu_read_lock"), leave(2)]
+    needs = analysed(*asks, *called, externs=externs).requirements
     assert needs.oldest_kernel == "4.8"
     assert [(each.kernel, each.optional) for each in needs.optional] == [("6.2", "weak")]
     assert needs.needs_btf == "no"
+
+
+def test_a_weak_kernel_function_that_is_just_called_is_needed() -> None:
+    # Generated headers declare every kernel function weak; without it the call is poisoned.
+    externs = [Extern("bpf_rcu_read_lock", "kfunc", is_weak=True)]
+    needs = analysed(kernel_call("bpf_rcu_read_lock"), leave(2), externs=externs).requirements
+    assert (needs.oldest_kernel, needs.needs_btf) == ("6.2", "yes")
 
 
 def test_a_program_that_is_not_loaded_by_default_does_not_count() -> None:
@@ -426,7 +437,8 @@ def test_a_kernel_function_that_went_gives_a_newest_kernel(
 
 def test_a_weak_kernel_function_that_went_does_not_count() -> None:
     extern = Extern("scx_bpf_dispatch", "kfunc", is_weak=True)
-    report = analysed(kernel_call("scx_bpf_dispatch"), leave(0), externs=[extern])
+    asks: Listing = [symbol_address(R1, "scx_bpf_dispatch"), jump_if_equal(R1, 0, 1)]
+    report = analysed(*asks, kernel_call("scx_bpf_dispatch"), leave(0), externs=[extern])
     assert report.requirements.newest_kernel is None
 
 
