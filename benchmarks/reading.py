@@ -4,7 +4,8 @@ A typical object (30 KB, 700 instructions) and a big one (2 MB, 50,000 instructi
 ``big_object``, and all of the project's own fixtures together. Processor time, the best of several
 rounds, because the machine may have other things to do. The peers, in the same run, where they
 are installed: pyelftools parsing sections, symbols and relocations, which is less than is done
-here; and ``llvm-objdump -d -r`` in a process of its own.
+here; and ``llvm-objdump -d -r`` in a process of its own, as ``skep inspect`` is, which also has
+to start.
 """
 
 import gc
@@ -33,6 +34,7 @@ BOUNDS = {
     "typical, analysed": 0.020,
     "big, without data flow": 0.150,
     "big, analysed": 0.600,
+    "skep inspect big.o": 1.0,
 }
 """Seconds, agreed on before anything was measured."""
 _PEER = "elftools"
@@ -112,6 +114,8 @@ def measure(rounds: int = ROUNDS, *, programs: int = 25, types: int = 1500) -> R
     with tempfile.TemporaryDirectory(prefix="skep-reading-") as directory:
         path = Path(directory) / "big.o"
         path.write_bytes(big)
+        inspect = [sys.executable, "-m", "skep", "inspect", str(path)]
+        steps["skep inspect big.o"] = lambda: _run(inspect)
         _add_peers(steps, left_out, path, big)
         for name, step in steps.items():
             seconds[name] = list(_timed(step, rounds))
@@ -136,10 +140,11 @@ def _add_peers(
         return
     command = [objdump, "-d", "-r", str(path)]
 
-    def disassemble() -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    steps["llvm-objdump, big"] = lambda: _run(command)
 
-    steps["llvm-objdump, big"] = disassemble
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _parsed_by_peer(peer: Any, data: bytes) -> int:
