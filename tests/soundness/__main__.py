@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from skep.kernel.kernel_types import kernel_types
 from tests.soundness.batches import Batch
 from tests.soundness.generating import KINDS, Generator, Program
-from tests.soundness.jobs import directed_jobs, maker
+from tests.soundness.jobs import directed_jobs, maker, proving_jobs
 from tests.soundness.mutating import Prover, Row, all_rows, companions
 from tests.soundness.probing import Probes
 from tests.soundness.proving import describe, reason_unused, summary
@@ -97,8 +97,8 @@ def _prove(
     names: list[str],
 ) -> int:
     per_snippet = arguments.directed or 9
-    jobs = _directed(generator, names, arguments.seed, per_snippet)
-    jobs += [f"{name}:{arguments.seed}.{number}" for name in names for number in range(200)]
+    jobs = proving_jobs(generator, arguments.seed, per_snippet)
+    jobs += [f"{name}:{arguments.seed}.{number}" for name in names for number in range(60)]
     outcomes = [each for each in batch.run(jobs) if each.state == "accepted"]
     tried = {tag for name in names for tag in (f"{s.name}" for s in generator.fitting(KINDS[name]))}
     ran = {tag for each in outcomes for tag in each.tags}

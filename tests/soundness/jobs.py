@@ -28,3 +28,19 @@ def maker(generator: Generator) -> Callable[[str], Program]:
 def directed_jobs(kind: str, snippets: Sequence[str], seed: int, number: int) -> list[str]:
     """Names of programs of single snippets."""
     return [f"{kind}:{name}@{seed}.{each}" for name in snippets for each in range(number)]
+
+
+_FIRST = ("XDP", "SCHED_CLS", "SYSCALL", "NETFILTER", "SOCKET_FILTER", "LWT_XMIT")
+
+
+def proving_jobs(generator: Generator, seed: int, number: int, kinds: int = 4) -> list[str]:
+    """Names of programs of each snippet in a few types, for the proof of the harness."""
+    order = [*_FIRST, *(name for name in KINDS if name not in _FIRST)]
+    taken: dict[str, int] = {}
+    jobs = []
+    for name in order:
+        for each in generator.fitting(KINDS[name]):
+            if taken.get(each.name, 0) < kinds:
+                taken[each.name] = taken.get(each.name, 0) + 1
+                jobs += directed_jobs(name, [each.name], seed, number)
+    return jobs

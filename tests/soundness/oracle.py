@@ -1,7 +1,9 @@
 """What a label must hold, given what was seen: written without the analyser's tables.
 
 An :class:`Obligation` names permissions of which one at least must be shown, declared or possible.
-Sources of the meanings: see :mod:`.verdicts`.
+Sources of the meanings, Linux 6.18: XDP in net/core/filter.c and net/core/dev.c, traffic control
+in net/sched/cls_bpf.c (``cls_bpf_exec_opcode``) and net/sched/act_bpf.c (``tcf_bpf_act``), cgroups
+in kernel/bpf/cgroup.c, routes in net/core/lwt_bpf.c (``run_lwt_bpf``).
 """
 
 import struct
@@ -64,7 +66,8 @@ def of_verdict(kind: ProgramKind, value: int) -> Iterator[Obligation]:
         elif number != 2:
             yield drop
     elif name in {"SCHED_CLS", "SCHED_ACT"}:
-        # Measured on clsact: QUEUED (5) is taken for UNSPEC. act_bpf knows no STOLEN and no TRAP.
+        # Measured on clsact: QUEUED (5) is taken for UNSPEC (cls_bpf_exec_opcode). act_bpf knows
+        # no STOLEN and no TRAP (tcf_bpf_act).
         if number in ({2, 4, 8} if name == "SCHED_CLS" else {2}):
             yield drop
         elif number == 7:

@@ -1,10 +1,4 @@
-"""How a random program ends, and what its exit values mean to us.
-
-The meanings are written down a second time here, from the callers in the kernel, and on purpose
-not taken from the analyser: XDP in net/core/filter.c and net/core/dev.c, traffic control in
-net/core/dev.c and net/sched, cgroups in kernel/bpf/cgroup.c, routes in net/core/lwt_bpf.c, Linux
-6.18.
-"""
+"""How a random program ends: ways to get a value into r0."""
 
 from tests.soundness.assembling import Record
 from tests.soundness.drafting import BUFFER, Draft
