@@ -40,9 +40,9 @@ from skep.kernel.probes import possible_cpus
 
 ORACLE = Path(__file__).with_name("libbpf_oracle.py")
 MAPPABLE = 0x400
-# Made for the analysis: functions this kernel lacks or declares otherwise, and program types our
-# linker refuses until it can look their targets up.
-FOR_ANALYSIS = {
+# Made for the analysis: functions and targets this kernel lacks or declares otherwise, and program
+# types our linker refuses until it can look their targets up.
+FOR_ANALYSIS = {"handed_on", "iterators", "traced"} | {
     f"may_{name}"
     for name in (
         "crypto",

@@ -140,16 +140,17 @@ _NO_FLOW = Verdict(
 )
 
 XDP_VERDICTS = _xdp(_XDP_TX, _XDP_REDIRECT)
+CLASSIFIER_VERDICTS = VerdictTable(
+    "SCHED_CLS",
+    (_TC_UNSPEC, _TC_OK, _TC_SHOT, _TC_STOLEN, _TC_REDIRECT, _TC_TRAP, _TC_OTHERS),
+    neutral=-1,
+    scope=_INTERFACE,
+)
 PACKET_TABLES = (
     XDP_VERDICTS,
     _xdp(_XDP_REDIRECT, attach_types=("XDP_CPUMAP",)),
     _xdp(_XDP_REDIRECT_DROPS, attach_types=("XDP_DEVMAP",)),
-    VerdictTable(
-        "SCHED_CLS",
-        (_TC_UNSPEC, _TC_OK, _TC_SHOT, _TC_STOLEN, _TC_REDIRECT, _TC_TRAP, _TC_OTHERS),
-        neutral=-1,
-        scope=_INTERFACE,
-    ),
+    CLASSIFIER_VERDICTS,
     _tcx("TCX_", ("TCX_INGRESS", "TCX_EGRESS"), _TC_OTHERS),
     _tcx(
         "NETKIT_",

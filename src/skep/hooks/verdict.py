@@ -164,15 +164,18 @@ class VerdictTable:
         """Every permission some value shows, in order of the rows."""
         return tuple({name: None for row in self.verdicts for name in row.permissions})
 
-    def named(self, prefix: str) -> Mapping[str, int]:
-        """Values by the name an author writes: the kernel's, lower case, without ``prefix``.
+    @property
+    def values(self) -> Mapping[str, int]:
+        """Values by the name of their row, for rows of one value.
 
-        >>> from skep.hooks.verdicts import verdicts_of
-        >>> verdicts_of("XDP", "XDP").named("XDP_")["pass"]
+        >>> from skep.hooks.packet_verdicts import XDP_VERDICTS
+        >>> XDP_VERDICTS.values["XDP_PASS"]
         2
         """
         return {
-            row.name.removeprefix(prefix).lower(): row.which.value
-            for row in self.verdicts
-            if isinstance(row.which, Exactly)
+            row.name: row.which.value for row in self.verdicts if isinstance(row.which, Exactly)
         }
+
+    def named(self, prefix: str) -> Mapping[str, int]:
+        """Values by the name an author writes: the kernel's, lower case, without ``prefix``."""
+        return {name.removeprefix(prefix).lower(): value for name, value in self.values.items()}

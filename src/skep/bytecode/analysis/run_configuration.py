@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import Kind
 from skep.errors import SkepError
+from skep.hooks.packet_verdicts import XDP_VERDICTS
 
 _SECTION = ".xdp_run_config"
-_ACTIONS = ("XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT")
+_ACTIONS = tuple(XDP_VERDICTS.values)
 
 
 @dataclass(frozen=True, slots=True)

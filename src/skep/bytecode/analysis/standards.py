@@ -27,9 +27,13 @@ from skep.bytecode.linking.core.fixed import STABLE_TYPES
 from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, Obstacle, obstacle_of
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.errors import SkepError
+from skep.hooks.packet_verdicts import CLASSIFIER_VERDICTS, XDP_VERDICTS
 
 L3AF, LIBXDP, SKEP = "l3af chain", "libxdp dispatcher", "skep chain"
-_PASSES: Mapping[str, int] = {"XDP": 2, "SCHED_CLS": 0}  # XDP_PASS, TC_ACT_OK
+_PASSES: Mapping[str, int] = {
+    "XDP": XDP_VERDICTS.values["XDP_PASS"],
+    "SCHED_CLS": CLASSIFIER_VERDICTS.values["TC_ACT_OK"],
+}
 _PROBES = frozenset(
     {"KPROBE", "TRACEPOINT", "RAW_TRACEPOINT", "RAW_TRACEPOINT_WRITABLE", "TRACING", "PERF_EVENT"}
 )
