@@ -42,6 +42,18 @@ def _without_effect(program_type: str, *attach_types: str) -> VerdictTable:
     return VerdictTable(program_type, _NO_EFFECT, attach_types, neutral=0)
 
 
+def _replaced(which: Exactly | Others, *permissions: str, by_redirect: bool = False) -> Verdict:
+    name = str(which.value) if isinstance(which, Exactly) else "any"
+    return Verdict(
+        name,
+        which,
+        "means what the replaced function says",
+        permissions,
+        by_redirect=by_redirect,
+        is_certain=False,
+    )
+
+
 TRACING_TABLES = (
     VerdictTable(
         "LSM",
@@ -104,16 +116,13 @@ TRACING_TABLES = (
         "STRUCT_OPS", (Verdict("any", Others(), "means what the operation says", passes=True),)
     ),
     VerdictTable(
+        # It answers for the function it replaces; what XDP and traffic control make of the value.
         "EXT",
         (
-            Verdict(
-                "any",
-                Others(),
-                "means what the replaced function says",
-                ("net.drop", "net.reflect", "net.redirect"),
-                by_redirect=True,
-                is_certain=False,
-            ),
+            _replaced(Exactly(3), "net.drop", "net.reflect"),
+            _replaced(Exactly(4), "net.drop", "net.redirect"),
+            _replaced(Exactly(7), "net.drop", "net.redirect", by_redirect=True),
+            _replaced(Others(), "net.drop"),
         ),
     ),
 )

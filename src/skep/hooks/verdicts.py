@@ -32,11 +32,14 @@ _BY_TYPE: Mapping[str, VerdictTable] = MappingProxyType(
 def verdicts_of(program_type: str | None, attach_type: str | None) -> VerdictTable | None:
     """What the return values of a program mean; ``None`` for types that are in no table.
 
+    A program whose type nobody knows has the table of programs that replace others.
+
     >>> verdicts_of("CGROUP_SOCK_ADDR", "CGROUP_INET4_BIND").rows(3)[1].permissions
     ('net.privileged_bind',)
     """
     found = _BY_ATTACH_TYPE.get((program_type or "", attach_type or ""))
-    return found or _BY_TYPE.get(program_type or "")
+    # Of a program of unknown type as little is known as of one that replaces another.
+    return found or _BY_TYPE.get("EXT" if program_type is None else program_type)
 
 
 def scope_of_type(program_type: str | None) -> str:

@@ -37,9 +37,9 @@ def test_every_program_type_has_a_table_whatever_its_attach_type(program_type: s
     assert verdicts_of(program_type, "NEW_HOOK") is table(program_type)
 
 
-def test_a_type_nobody_knows_has_none() -> None:
+def test_a_type_in_no_table_has_none_and_one_nobody_stated_may_be_any() -> None:
     assert verdicts_of("NEW", None) is None
-    assert verdicts_of(None, "XDP") is None
+    assert verdicts_of(None, "XDP") is table("EXT")
 
 
 def test_no_attach_type_is_in_two_tables_or_made_up() -> None:

@@ -12,7 +12,6 @@ from skep.bytecode.analysis.values import (
     MEMORY,
     MOST_CONSTANTS,
     REDIRECTED,
-    REDIRECTED_OR_DROPPED,
     UNKNOWN,
     UNKNOWN32,
     Number,
@@ -29,14 +28,11 @@ from skep.bytecode.analysis.values import (
 _ADD, _SUB, _MUL, _DIV, _OR, _AND = 0x00, 0x10, 0x20, 0x30, 0x40, 0x50
 _SHL, _SHR, _MOD, _XOR, _ARSH = 0x60, 0x70, 0x90, 0xA0, 0xC0
 
+_REDIRECTED_HIGH = 1 << 65
 _MOVED_REDIRECTED = {  # sign extension from 32 bits, by two shifts, as compilers write it
-    key: result
-    for redirect in (REDIRECTED, REDIRECTED_OR_DROPPED)
-    for key, result in (
-        ((redirect, _SHL, 32), redirect << 1),
-        ((redirect << 1, _SHR, 32), redirect),
-        ((redirect << 1, _ARSH, 32), redirect),
-    )
+    (REDIRECTED, _SHL, 32): _REDIRECTED_HIGH,
+    (_REDIRECTED_HIGH, _SHR, 32): REDIRECTED,
+    (_REDIRECTED_HIGH, _ARSH, 32): REDIRECTED,
 }
 
 

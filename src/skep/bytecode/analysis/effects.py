@@ -18,7 +18,6 @@ from skep.bytecode.analysis.values import (
     OUTER,
     PACKET,
     REDIRECTED,
-    REDIRECTED_OR_DROPPED,
     SOCKET,
     UNKNOWN,
     Pointer,
@@ -112,29 +111,26 @@ def redirect_result(helper: int, arguments: Sequence[Value], *, is_xdp: bool) ->
     """
     refused = _XDP_ABORTED if is_xdp else _TC_SHOT
     if helper in _REDIRECTS_AWAY:
-        return REDIRECTED_OR_DROPPED
+        return REDIRECTED
     if helper == REDIRECT:
         flags = constants(arguments[1])
         if flags is None:
-            return of_constants(frozenset({REDIRECTED_OR_DROPPED, refused}))
+            return of_constants(frozenset({REDIRECTED, refused}))
         allowed = 0 if is_xdp else _INGRESS
-        return of_constants(
-            frozenset(refused if flag & ~allowed else REDIRECTED_OR_DROPPED for flag in flags)
-        )
+        return of_constants(frozenset(refused if flag & ~allowed else REDIRECTED for flag in flags))
     if helper == REDIRECT_MAP:
         # The two low bits of the flags are returned if the key is not in the map (since 5.3).
         flags = constants(arguments[2])
         if flags is None or any(flag > MASK64 for flag in flags):
-            return UNKNOWN._replace(seen=frozenset({REDIRECTED_OR_DROPPED}))
+            return UNKNOWN._replace(seen=frozenset({REDIRECTED}))
         found = set()
         for flag in flags:
             if flag & ~_XDP_MAP_FLAGS:
                 found.add(refused)
                 continue
+            found.add(REDIRECTED)
             if flag & _ACTION:
-                found |= {REDIRECTED, flag & _ACTION}
-            else:
-                found.add(REDIRECTED_OR_DROPPED)
+                found.add(flag & _ACTION)
         return of_constants(frozenset(found))
     return None
 

@@ -38,6 +38,7 @@ _EXPORTED: Mapping[int | None, int] = {25: 3, 111: 3, 121: 3, 127: 1, 130: 1}
 _ADJUST_ROOM = 50
 _ENCAPSULATES = 0x5E | 0xFF << 56
 _CHANGE_TYPE = 32
+_SOCKET_REDIRECTS = frozenset({52, 60, 71, 72})
 _OTHER_HOST = 3  # PACKET_OTHERHOST
 _ADJUST_HEAD = 44
 _DEVICE_MAPS = frozenset({14, 25})  # DEVMAP, DEVMAP_HASH
@@ -105,6 +106,9 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
     if number == REDIRECT_MAP:
         yield from _strongest(program, call, "net.to_userspace", _into_xskmap(program, arguments))
         yield from _strongest(program, call, "net.mirror", _broadcast(program, arguments))
+    elif number in _SOCKET_REDIRECTS:
+        what = "a redirect that can fail"
+        yield finding(program, "net.drop", "D", what, confidence="possible", call=call)
     elif number == _CHANGE_TYPE:
         yield from _strongest(program, call, "net.drop", _change_type(arguments))
     elif number in _OUTPUTS and (number != 25 or program.layout.has_packet):

@@ -11,7 +11,6 @@ from skep.bytecode.analysis.flow_facts import FunctionFacts, Key
 from skep.bytecode.analysis.values import (
     MASK64,
     REDIRECTED,
-    REDIRECTED_OR_DROPPED,
     Number,
     Value,
     seen_in,
@@ -65,14 +64,12 @@ class Ends(NamedTuple):
     Attributes:
         numbers: signed 32-bit values some path gives.
         redirects: some path gives the result of a redirecting helper.
-        can_fail: one of those redirects drops the packet if it has no target.
         low: least of the other values there may be, signed 32-bit; above ``high`` if none.
         high: greatest of them.
     """
 
     numbers: frozenset[int]
     redirects: bool
-    can_fail: bool = False
     low: int = 1
     high: int = 0
 
@@ -164,18 +161,15 @@ class Program:
 _MOST32, _HALF32 = (1 << 32) - 1, 1 << 31
 
 
-_REDIRECTS = frozenset({REDIRECTED, REDIRECTED_OR_DROPPED})
-
-
 def ends_of(value: Value) -> Ends:
     """An exit value as the kernel sees it: its low 32 bits, signed."""
     seen = seen_in(value)
     numbers = frozenset(signed(each, 32) for each in seen if each <= MASK64)
     others = frozenset(each for each in seen if each > MASK64)
-    ends = Ends(numbers, bool(others), REDIRECTED_OR_DROPPED in others)
-    if isinstance(value, int | frozenset) and others <= _REDIRECTS:
+    ends = Ends(numbers, bool(others))
+    if isinstance(value, int | frozenset) and others <= {REDIRECTED}:
         return ends
-    if isinstance(value, Number) and value.high <= _MOST32 and others <= _REDIRECTS:
+    if isinstance(value, Number) and value.high <= _MOST32 and others <= {REDIRECTED}:
         low, high = value.low, value.high
         if high < _HALF32 or low >= _HALF32:
             return ends._replace(low=signed(low, 32), high=signed(high, 32))

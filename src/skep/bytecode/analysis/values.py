@@ -81,8 +81,6 @@ UNKNOWN32 = Number(0, MASK32, MASK32, 0)
 ANYTHING = Pointer(EVERY_KIND)
 REDIRECTED = 1 << 64
 """Result of a redirecting helper, kept among constants: its number means the same everywhere."""
-REDIRECTED_OR_DROPPED = 1 << 66
-"""The same, of a redirect that drops the packet if it has no target."""
 
 _MOST_NAMES = 4
 _MOST_PLACES = 4

@@ -55,8 +55,10 @@ def verdict_findings(program: Program) -> Iterator[Finding]:
     security = changes_security(program)
     found = [*_of_exits(program, table, security), *_of_errors(program, table)]
     yield from found
+    # Whoever may change the result of a security function is there for that.
+    enforcing = {"declared"} if spec.program_type == "LSM" else {"declared", "possible"}
     if security is Answer.YES and not any(
-        each.permission == _ENFORCE and each.confidence == "declared" for each in found
+        each.permission == _ENFORCE and each.confidence in enforcing for each in found
     ):
         yield finding(program, _OBSERVE, "T", f"program type {spec.program_type}")
 
@@ -132,7 +134,7 @@ def _of_exit(table: VerdictTable, each: _Exit, permission: str) -> Iterator[tupl
         from_context = "hands on a value of its context"
         what = from_context if each.from_context else f"exit value {UNRESOLVED}"
         yield each.slot, "possible", what
-    elif each.ends.can_fail and permission == _DROP:
+    elif each.ends.redirects and permission == _DROP:
         yield each.slot, "possible", "a redirect that can fail"
 
 

@@ -87,6 +87,9 @@ def classify(section: str) -> SectionFacts:
     row = _named(name)
     if row is not None:
         return _facts(section, row, name, "convention")
+    row = _strict(f"cgroup/{name}")  # "connect4": loaders of one's own leave the folder out
+    if row is not None and row.program_type == "CGROUP_SOCK_ADDR":
+        return _facts(section, row, f"cgroup/{name}", "convention")
     for prefix, program_type in _BY_LENGTH:
         behind = name[len(prefix) : len(prefix) + 1]
         if name.startswith(prefix) and (not behind or behind in _BEHIND_PREFIX):
@@ -113,7 +116,7 @@ def _facts(
         program_type=row.program_type,
         attach_type=row.attach_type,
         target=name[len(row.pattern) + 1 :],
-        is_optional=section != name,
+        is_optional=section.startswith("?"),
         is_sleepable=row.is_sleepable,
         has_frags=row.has_frags,
         is_usdt=row.is_usdt,

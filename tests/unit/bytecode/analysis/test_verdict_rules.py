@@ -321,6 +321,28 @@ class TestSettingTheError:
         assert permissions(report) == {"cgroup.sysctl": "possible"}
 
 
-def test_what_replaces_a_function_may_return_anything() -> None:
-    found = permissions(analysed(leave(2), program_type="EXT", section="freplace/f"))
-    assert {found[name] for name in ("net.drop", "net.reflect", "net.redirect")} == {"possible"}
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param([mov(R0, 2)], {"net.drop"}, id="two"),
+        pytest.param([mov(R0, 3)], {"net.drop", "net.reflect"}, id="three"),
+        pytest.param([mov(R0, 7)], {"net.drop", "net.redirect"}, id="seven"),
+        pytest.param(
+            [load(4, R0, R1, 0)], {"net.drop", "net.reflect", "net.redirect"}, id="unknown"
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"program_type": "EXT", "section": "freplace/f"}, id="replacing"),
+        pytest.param({"program_type": None, "section": "ldabs"}, id="unknown-type"),
+    ],
+)
+def test_a_value_for_an_unknown_hook_may_mean_what_it_means_anywhere(
+    value: Listing, expected: set[str], settings: dict[str, object]
+) -> None:
+    found = permissions(analysed(value, EXIT, **settings))
+    shown = {name for name in ("net.drop", "net.reflect", "net.redirect") if name in found}
+    assert shown == expected
+    assert {found[name] for name in shown} == {"possible"}

@@ -46,6 +46,8 @@ def test_strict_names(
         ("sk_msg_first", "SK_MSG", "SK_MSG_VERDICT"),
         ("cgroup/sock1", "CGROUP_SOCK", "CGROUP_INET_SOCK_CREATE"),
         ("kprobe-open", "KPROBE", None),
+        ("connect4", "CGROUP_SOCK_ADDR", "CGROUP_INET4_CONNECT"),
+        ("bind6", "CGROUP_SOCK_ADDR", "CGROUP_INET6_BIND"),
     ],
 )
 def test_conventional_names_mean_what_their_beginning_means(
