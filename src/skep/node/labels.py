@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.growth import Granted, granted
-from skep.bytecode.analysis.label_bounds import check_within
+from skep.bytecode.analysis.label_bounds import within
 from skep.bytecode.analysis.linked import analyse_linked
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.btf.kernel_types import KernelTypes
@@ -56,9 +56,7 @@ def node_label(
         OutsideLabel: it exceeds the package label.
         PlanMismatch: the plan contradicts itself, its object or the kernel.
     """
-    label = analyse_linked(plan, object_file, kernel)
-    check_within(package, label)
-    return label
+    return within(package, analyse_linked(plan, object_file, kernel))
 
 
 def package_labels(content: PackageContent) -> dict[str, AnalysisReport]:

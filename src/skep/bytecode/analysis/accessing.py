@@ -78,7 +78,8 @@ class Memory:
 
     def load(self, slot: int, opcode: int, base: Value, offset: int, stack: Stack) -> Value:
         """What a load gives."""
-        size_bits = opcode >> 3 & 3
+        # Where a loader changes the offset, it may change the width, too.
+        size_bits = opcode >> 3 & 3 if offset != SHIFTED else 3
         unknown: Value = _ZERO_EXTENDED[size_bits] if opcode & 0xE0 == 0x60 else UNKNOWN
         if not isinstance(base, Pointer):
             if isinstance(base, Number):

@@ -1,17 +1,28 @@
 """Two labels compared: what is loaded lies within what was published.
 
 The law: every (id, scope) of a program in the node label is in the package label of that program,
-or covered by one that is.
-Certainty may only rise, and that is no new permission: a value that linking made known was covered
-as unknown. What lies outside is refused. It can only come from a mistake in Skep or from an object
-made to deceive it, and both are better stopped than asked about.
+or covered by one that is, and it is not less certain. Certainty that linking adds is no new
+permission: a value that became known was covered as unknown. What lies outside is refused. It can
+only come from a mistake in Skep or from an object made to deceive it, and both are better stopped
+than asked about.
+
+Certainty that linking takes away is kept. Where a setting switches off the path that is certain and
+leaves one that nobody can follow, the program still has the permission, and people have read that
+it is certain: another setting, or another kernel, shall not have to ask them again.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from skep.bytecode.analysis.errors import OutsideLabel
-from skep.bytecode.analysis.report import AnalysisReport, Evidence, Permission, ProgramReport
+from skep.bytecode.analysis.report import (
+    DECLARED,
+    EXCLUDED,
+    AnalysisReport,
+    Evidence,
+    Permission,
+    ProgramReport,
+)
 from skep.bytecode.analysis.texts import confidence_rank, covers, permission_text
 
 _Key = tuple[str, str]
@@ -92,8 +103,8 @@ def _only(permission: Permission, evidence: Sequence[Evidence]) -> Permission:
     )
 
 
-def check_within(package: AnalysisReport, node: AnalysisReport) -> None:
-    """Refuse a node label that exceeds the package label.
+def within(package: AnalysisReport, node: AnalysisReport) -> AnalysisReport:
+    """The node label, as certain as the package label is.
 
     Raises:
         OutsideLabel: it does; the message names permission, program, instruction and source line.
@@ -105,6 +116,32 @@ def check_within(package: AnalysisReport, node: AnalysisReport) -> None:
             hint="do not use the package; tell its publisher, and report it to Skep",
             detail="\n".join(map(_sentence, outside)),
         )
+    of_object = _of_object(package)
+    of_programs = {each.name: _shown(each) for each in package.programs}
+    programs = tuple(_as_certain(each, of_programs.get(each.name, {})) for each in node.programs)
+    certain = {key for key, confidence in of_object.items() if confidence == DECLARED}
+    for program in programs:
+        certain |= {key for key, confidence in _shown(program).items() if confidence == DECLARED}
+    return replace(
+        node,
+        programs=programs,
+        permissions=tuple(
+            replace(each, confidence=DECLARED) if (each.id, each.scope) in certain else each
+            for each in node.permissions
+        ),
+    )
+
+
+def _as_certain(program: ProgramReport, before: Mapping[_Key, str]) -> ProgramReport:
+    return replace(
+        program,
+        permissions=tuple(
+            replace(each, confidence=DECLARED)
+            if each.confidence != EXCLUDED and before.get((each.id, each.scope)) == DECLARED
+            else each
+            for each in program.permissions
+        ),
+    )
 
 
 def _sentence(permission: Permission) -> str:
@@ -133,5 +170,5 @@ def _confidences(report: AnalysisReport, programs: Collection[str]) -> dict[_Key
     for program in report.programs:
         if program.name in programs:
             for key, confidence in _shown(program).items():
-                found[key] = max(found.get(key, "excluded"), confidence, key=confidence_rank)
+                found[key] = max(found.get(key, EXCLUDED), confidence, key=confidence_rank)
     return found

@@ -4,14 +4,25 @@ from dataclasses import replace
 from typing import ClassVar
 
 import pytest
-from tests.builders.assembled import analysed, call, hash_map, jump_if_equal, leave
+from tests.builders.assembled import (
+    EXIT,
+    R0,
+    R1,
+    analysed,
+    call,
+    confidence,
+    hash_map,
+    jump_if_equal,
+    leave,
+    load,
+)
 
 from skep.bytecode.analysis.errors import OutsideLabel
 from skep.bytecode.analysis.label_bounds import (
     LabelChange,
-    check_within,
     exceeding,
     label_changes,
+    within,
 )
 from skep.bytecode.analysis.report import AnalysisReport, Evidence
 from skep.errors import Refused
@@ -38,18 +49,44 @@ def _at(report: AnalysisReport, file: str, line: int) -> AnalysisReport:
 
 @pytest.mark.parametrize("report", [DROPS, PASSES, EITHER, SIGNALS])
 def test_a_label_lies_within_itself(report: AnalysisReport) -> None:
-    check_within(report, report)
+    within(report, report)
     assert not label_changes(report, report)
 
 
+def test_certainty_that_is_gone_is_kept() -> None:
+    maybe = analysed(load(4, R0, R1, 12), EXIT)  # a number nobody knows
+    kept = within(EITHER, _only_drops(maybe))
+    assert confidence(maybe, "net.drop") == "possible"
+    assert confidence(kept, "net.drop") == "declared"
+    assert [each.confidence for each in kept.permissions] == ["declared"]
+    assert not label_changes(EITHER, kept)
+
+
+def test_certainty_is_not_made_up() -> None:
+    maybe = analysed(load(4, R0, R1, 12), EXIT)
+    assert within(maybe, maybe) == maybe
+    assert within(maybe, DROPS) == DROPS
+    assert within(EITHER, PASSES) == PASSES
+
+
+def _only_drops(report: AnalysisReport) -> AnalysisReport:
+    program = report.programs[0]
+    shown = tuple(each for each in program.permissions if each.id == "net.drop")
+    return replace(
+        report,
+        programs=(replace(program, permissions=shown),),
+        permissions=tuple(each for each in report.permissions if each.id == "net.drop"),
+    )
+
+
 def test_less_lies_within_more() -> None:
-    check_within(EITHER, DROPS)
-    check_within(EITHER, PASSES)
+    within(EITHER, DROPS)
+    within(EITHER, PASSES)
 
 
 def test_more_is_refused_with_permission_program_instruction_and_source_line() -> None:
     with pytest.raises(OutsideLabel) as caught:
-        check_within(PASSES, _at(SIGNALS, "quiet.c", 12))
+        within(PASSES, _at(SIGNALS, "quiet.c", 12))
     message = caught.value.message
     for part in ("proc.signal", "program main", "main instruction 0", "quiet.c:12"):
         assert part in message
@@ -60,7 +97,7 @@ def test_more_is_refused_with_permission_program_instruction_and_source_line() -
 def test_everything_that_is_outside_is_listed() -> None:
     both = analysed(call(109), leave(1))
     with pytest.raises(OutsideLabel) as caught:
-        check_within(PASSES, both)
+        within(PASSES, both)
     assert len(caught.value.detail.splitlines()) == 2
     assert [each.id for each in exceeding(PASSES, both)] == ["proc.signal", "net.drop"]
 
@@ -94,7 +131,7 @@ def test_what_another_program_may_do_does_not_cover_this_one() -> None:
 
 def test_what_the_object_has_covers_its_programs_and_itself() -> None:
     pinned = analysed(leave(2), maps=[replace(hash_map(), pinning=1)])
-    check_within(pinned, pinned)
+    within(pinned, pinned)
     assert [each.id for each in exceeding(PASSES, pinned)] == ["data.shared_pinned"]
     assert label_changes(PASSES, pinned) == (LabelChange("data.shared_pinned", "", "", "declared"),)
 
@@ -105,7 +142,7 @@ def test_evidence_without_a_place_is_said_too() -> None:
         DROPS, permissions=tuple(replace(each, evidence=(nowhere,)) for each in DROPS.permissions)
     )
     with pytest.raises(OutsideLabel, match=r"program main has net.drop \(.*: program type\)"):
-        check_within(PASSES, report)
+        within(PASSES, report)
 
 
 def test_changes_are_those_of_the_programs_that_are_loaded() -> None:
@@ -124,9 +161,9 @@ class TestSecurityHooks:
         node = analysed(leave(0), **self.LSM)
         assert {each.id for each in package.permissions} == {"lsm.enforce"}
         assert {each.id for each in node.permissions} == {"lsm.observe"}
-        check_within(package, node)
+        within(package, node)
 
     def test_denying_does_not_lie_within_observing(self) -> None:
         package, node = (analysed(leave(value), **self.LSM) for value in (0, -1))
         with pytest.raises(OutsideLabel, match=r"lsm\.enforce"):
-            check_within(package, node)
+            within(package, node)

@@ -8,14 +8,19 @@ from tests.builders.assembled import (
     R0,
     R1,
     R10,
+    Listing,
     add,
     call,
     confidence,
     copy,
+    function,
+    hash_map,
     jump_if_equal,
     kernel_call,
     leave,
     load,
+    local,
+    map_address,
     mov,
     one_program,
     store,
@@ -208,3 +213,56 @@ def test_a_stated_type_is_that_of_the_plan(stated: str) -> None:
 def test_an_unused_stack_address_is_no_difference() -> None:
     made = one_program(copy(2, R10), add(2, -8), leave(2))
     assert not label_changes(analyse(made), _node(made))
+
+
+def test_a_load_may_become_wider_than_it_was_compiled() -> None:
+    # One byte as compiled: no flag that hands on the packet fits into it. The kernel says eight.
+    listing: Listing = [
+        copy(2, R10),
+        add(2, -8),
+        Instruction(0x71, 7, 2),
+        copy(R1, 6),
+        map_address(2, "events"),
+        copy(3, 7),
+        copy(4, R10),
+        add(4, -8),
+        mov(5, 8),
+        call(25),
+        leave(2),
+    ]
+    types, theirs = BtfBuilder(), BtfBuilder()
+    root = types.struct("task_struct", 8, [("pid", types.integer("u8", 1), 0)])
+    theirs.struct("task_struct", 64, [("pid", theirs.integer("u64", 8), 64)])
+    kernel = KernelTypes.build(theirs.build())
+    made = replace(
+        one_program(copy(6, R1), *listing, maps=[hash_map("events", map_type=4)]),
+        types=read_btf(types.build(), "little"),
+        core_relocations=(CoreRelocation("main", 3, root, "task_struct", "0:0", 0),),
+    )
+    plan = link(made, kernel, LinkSettings())
+    assert plan.programs[0].instructions[3] == Instruction(0x79, 7, 2, 8)
+    package, node = analyse(made), analyse_linked(plan, made, kernel)
+    assert confidence(package, "net.to_userspace") == "possible"
+    assert not exceeding(package, node)
+
+
+def test_what_follows_a_function_that_never_returns_is_left_out() -> None:
+    types = BtfBuilder()
+    root = types.struct("task_struct", 8, [("gone", types.integer(), 0)])
+    made = one_program(
+        local("lacking"),
+        mov(R1, 9),
+        call(SEND_SIGNAL),
+        leave(1),
+        others=[function("lacking", mov(R0, 0), EXIT)],
+    )
+    made = replace(
+        made,
+        types=read_btf(types.build(), "little"),
+        core_relocations=(CoreRelocation("lacking", 0, root, "task_struct", "0:0", 0),),
+    )
+    package, node = analyse(made), _node(made, _kernel())
+    assert confidence(package, "proc.signal") == "declared"
+    assert confidence(node, "proc.signal") is None
+    assert node.program("main").exit_values is None
+    assert confidence(node, "net.drop") == "excluded"
