@@ -146,5 +146,6 @@ def _outcome(document: dict[str, Any]) -> Outcome:
         tuple(document["label"]),
         tuple(document["obligations"]),
         tuple(tuple(each) for each in document["needs"]),
+        tuple(document["seen"]),
         violations,
     )

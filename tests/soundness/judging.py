@@ -51,6 +51,7 @@ class Outcome:
         state: ``accepted``, ``refused`` (why is in ``reason``).
         obligations: ids that were needed, and shown.
         needs: of each group one permission must be shown.
+        seen: why.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Outcome:
     label: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
     needs: tuple[tuple[str, ...], ...] = ()
+    seen: tuple[str, ...] = ()
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -95,6 +97,7 @@ def judge(program: Program, types: KernelTypes, where: Place) -> Outcome:
     for each in _of_node_label(found, plan, object_file, types, report):
         _violated(outcome, each, plan)
     outcome.needs = tuple(sorted({each.any_of for each in found}))
+    outcome.seen = tuple(sorted({each.because for each in found}))
     outcome.obligations = tuple(sorted({one for need in outcome.needs for one in need} & label))
     return outcome
 

@@ -37,8 +37,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 T = TypeVar("T")
 
 USUAL, OTHER = "usual", "another"
-LEADER_NAMES = (b"leader-one", b"seconduser")
-USER_TEXTS = (b"user-one", b"2nd-user")
+# Strings of other lengths, in which everything that is looked for is elsewhere.
+LEADER_NAMES = (b"leader-one", b"other12")
+USER_TEXTS = (b"user-one", b"2nd")
 PORTS = (8080, 4242)
 
 
