@@ -18,10 +18,9 @@ from typing import Any
 from skep.bytecode.btf.kernel_types import KernelTypes
 from tests.soundness.generating import Program
 from tests.soundness.judging import Outcome, Violation, judge
-from tests.soundness.places import enter_namespaces, place
+from tests.soundness.places import die_with_parent, enter_namespaces, place
 
 _SECONDS = 20.0  # without a word, after which a child is lost
-_REFUSED = 3
 
 Make = Callable[[str], Program]
 
@@ -70,7 +69,8 @@ class Batch:
                     yield _outcome(document)
         finally:
             os.close(reading)
-            os.kill(child, signal.SIGKILL)
+            if finished < len(jobs):
+                os.kill(child, signal.SIGKILL)  # its own child dies with it
             os.waitpid(child, 0)
         if finished < len(jobs) and begun:
             kind, _, seed = begun.partition(":")
@@ -81,6 +81,7 @@ class Batch:
         code = 1
         try:
             enter_namespaces()
+            die_with_parent()
             inner = os.fork()
             if not inner:
                 self._inner(writing, jobs)
@@ -93,6 +94,7 @@ class Batch:
     def _inner(self, writing: int, jobs: Sequence[str]) -> None:
         code = 1
         try:
+            die_with_parent()
             with place(self._types) as where:
                 for job in jobs:
                     _say(writing, {"begun": job})
@@ -144,5 +146,6 @@ def _outcome(document: dict[str, Any]) -> Outcome:
         tuple(document["label"]),
         tuple(document["obligations"]),
         tuple(tuple(each) for each in document["needs"]),
+        tuple(document["seen"]),
         violations,
     )

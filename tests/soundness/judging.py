@@ -5,11 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.bytecode.analysis.analysing import analyse
+from skep.bytecode.analysis.label_bounds import exceeding
+from skep.bytecode.analysis.linked import analyse_linked
+from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.isa.disassembling import text_of
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.plan import LoadPlan
 from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object
 from skep.errors import SkepError
 from skep.kernel.loading import execute
@@ -46,6 +51,7 @@ class Outcome:
         state: ``accepted``, ``refused`` (why is in ``reason``).
         obligations: ids that were needed, and shown.
         needs: of each group one permission must be shown.
+        seen: why.
     """
 
     kind: str
@@ -56,6 +62,7 @@ class Outcome:
     label: tuple[str, ...] = ()
     obligations: tuple[str, ...] = ()
     needs: tuple[tuple[str, ...], ...] = ()
+    seen: tuple[str, ...] = ()
     violations: list[Violation] = field(default_factory=list)
 
 
@@ -84,23 +91,55 @@ def judge(program: Program, types: KernelTypes, where: Place) -> Outcome:
             return outcome
         finally:
             bench.close()
-    met: set[str] = set()
-    reported: set[tuple[str, ...]] = set()
     for each in found:
-        shown = [one for one in each.any_of if one in label]
-        met.update(shown)
-        if not shown and each.any_of not in reported:
-            reported.add(each.any_of)
-            outcome.violations.append(
-                Violation(
-                    program.kind.name, program.seed, each.any_of, each.because, outcome.tags,
-                    outcome.label,
-                    listing(plan.programs[0].instructions),
-                )
-            )  # fmt: skip
-    outcome.obligations = tuple(sorted(met))
+        if not label.intersection(each.any_of):
+            _violated(outcome, each, plan)
+    for each in _of_node_label(found, plan, object_file, types, report):
+        _violated(outcome, each, plan)
     outcome.needs = tuple(sorted({each.any_of for each in found}))
+    outcome.seen = tuple(sorted({each.because for each in found}))
+    outcome.obligations = tuple(sorted({one for need in outcome.needs for one in need} & label))
     return outcome
+
+
+def _of_node_label(
+    found: Sequence[Obligation],
+    plan: LoadPlan,
+    object_file: ObjectFile,
+    types: KernelTypes,
+    package: AnalysisReport,
+) -> Iterator[Obligation]:
+    """What the label of the linked instructions lacks, or has beyond the package label."""
+    try:
+        node = analyse_linked(plan, object_file, types)
+    except SkepError as error:
+        yield Obligation((), f"node label: {error.message}")
+        return
+    label = {each.id for each in node.permissions}
+    for each in found:
+        if not label.intersection(each.any_of):
+            yield Obligation(each.any_of, f"node label: {each.because}")
+    for permission in exceeding(package, node):
+        yield Obligation((permission.id,), "node label: not in the package label")
+
+
+def _violated(outcome: Outcome, what: Obligation, plan: LoadPlan) -> None:
+    """Keep a violation, one of each sort."""
+    is_node = what.because.startswith("node label")
+    for each in outcome.violations:
+        if each.missing == what.any_of and each.because.startswith("node label") == is_node:
+            return
+    outcome.violations.append(
+        Violation(
+            kind=outcome.kind,
+            seed=outcome.seed,
+            missing=what.any_of,
+            because=what.because,
+            tags=outcome.tags,
+            label=outcome.label,
+            listing=listing(plan.programs[0].instructions),
+        )
+    )
 
 
 def listing(instructions: Sequence[Instruction]) -> str:

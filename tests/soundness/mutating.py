@@ -185,7 +185,15 @@ def _without(kind: str, attribute: str, entry: Any, name: str, kinds: Sequence[s
         for each in kinds:
             table[each] = changed
 
-    return Row("context", f"{kind} {attribute} {name}", _of_kind(*kinds), remove)
+    def uses(outcome: Outcome) -> bool:
+        if outcome.kind not in kinds:
+            return False
+        if attribute == "packet_fields":
+            return True
+        words = (f"writes:{name}", "snippet:core_context", "flow_keys", "snippet:typed_skb")
+        return any(tag.startswith(words) for tag in outcome.tags)
+
+    return Row("context", f"{kind} {attribute} {name}", uses, remove)
 
 
 def verdict_rows() -> Iterator[Row]:
@@ -201,9 +209,21 @@ def verdict_rows() -> Iterator[Row]:
                 yield Row(
                     "verdict",
                     f"{table.program_type}{attach} {verdict.name} {verdict.which}",
-                    _of_kind(table.program_type),
+                    _returning(table.program_type, verdict),
                     _silenced(number, index),
                 )
+
+
+def _returning(kind: str, verdict: Any) -> Callable[[Outcome], bool]:
+    covers = getattr(verdict.which, "covers", None)
+
+    def uses(outcome: Outcome) -> bool:
+        if outcome.kind != kind:
+            return False
+        values = {int(each.split()[1]) for each in outcome.seen if each.startswith("verdict ")}
+        return bool(values) and (covers is None or any(map(covers, values)))
+
+    return uses
 
 
 def _silenced(number: int, index: int) -> Callable[[], None]:
@@ -230,7 +250,18 @@ def all_rows() -> list[Row]:
 
 
 def companions(row: Row, rows: Sequence[Row]) -> list[Row]:
-    """Other rows that claim something about the same call."""
+    """Other rows that claim something about the same call, or show the same permission."""
+    if row.sort == "permission":
+        permission = row.name.split()[0]
+        return [
+            each
+            for each in rows
+            if each is not row
+            and (
+                (each.sort == "permission" and each.name.split()[0] == permission)
+                or (each.subject and each.subject == row.subject and each.claims)
+            )
+        ]
     sort, _, name = row.subject.partition(":")
     if not name:
         return []

@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import os
 import resource
+import signal
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ from tests.soundness.kernel_facts import place_of
 
 _NEW = 0x00020000 | 0x08000000 | 0x04000000 | 0x40000000 | 0x20000000 | 0x02000000
 """CLONE_NEWNS, NEWIPC, NEWUTS, NEWNET, NEWPID, NEWCGROUP."""
-_SET_NAME = 15  # PR_SET_NAME
+_SET_NAME, _DEATH_SIGNAL = 15, 1  # PR_SET_NAME, PR_SET_PDEATHSIG
 _SETRESUID, _SETRESGID = 117, 119  # of x86-64
 _SLEEPABLE = 1 << 4  # BPF_F_SLEEPABLE
 _UP = 0x1 | 0x40  # IFF_UP, IFF_RUNNING
@@ -36,8 +37,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 T = TypeVar("T")
 
 USUAL, OTHER = "usual", "another"
-LEADER_NAMES = (b"leader-one", b"seconduser")
-USER_TEXTS = (b"user-one", b"2nd-user")
+# Strings of other lengths, in which everything that is looked for is elsewhere.
+LEADER_NAMES = (b"leader-one", b"other12")
+USER_TEXTS = (b"user-one", b"2nd")
 PORTS = (8080, 4242)
 
 
@@ -58,6 +60,11 @@ def enter_namespaces() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
         fcntl.ioctl(plain, 0x8914, struct.pack("16sh14x", b"lo", _UP))  # SIOCSIFFLAGS
+
+
+def die_with_parent() -> None:
+    """No child outlives its parent, whatever happens to that."""
+    _libc.prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
 @dataclass

@@ -58,7 +58,7 @@ def summary(proofs: Sequence[Proof], *, as_json: bool) -> str:
         return json.dumps(document, indent=1)
     lines = [
         f"{sort}: {caught[sort]} of {count} rows caught, {together[sort]} of them only together "
-        "with other rows about the same call"
+        "with other rows about the same"
         for sort, count in total.items()
     ]
     for reason, names in sorted(by_reason.items()):

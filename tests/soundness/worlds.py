@@ -42,11 +42,16 @@ class Template:
         return self.packet[place] if place < len(self.packet) else 0
 
 
+_TUPLE = bytes((127, 0, 0, 1, 127, 0, 0, 1)) + struct.pack("!HH", 12345, 4242)
+"""Addresses and ports of somebody who listens; see :mod:`.places`."""
+
+
 def _packet(kind: ProgramKind, rng: random.Random) -> bytes:
     if not kind.input:
         return b""
     macs = bytes.fromhex("02000000000102000000000a")
-    body = bytes(rng.randrange(256) for _ in range(kind.input))
+    body = bytearray(rng.randrange(256) for _ in range(kind.input))
+    body[10:22] = _TUPLE  # at byte 52 of an IPv4 packet
     ports = struct.pack("!HHHH", rng.choice((53, 4242)), rng.choice((80, 443)), 8 + len(body), 0)
     if rng.random() < 0.75 or kind.name == "NETFILTER":
         header = struct.pack(

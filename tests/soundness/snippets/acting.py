@@ -308,6 +308,16 @@ def vlan(draft: Draft) -> None:
         code.mov(2, 0x0081)
         code.mov(3, 5)
         draft.helper(18)
+        if draft.rng.random() < 0.5:  # a second tag moves the first one into the packet
+            code.copy(1, 6)
+            code.mov(2, 0x0081)
+            code.mov(3, 6)
+            draft.helper(18)
+            if draft.rng.random() < 0.3:
+                code.copy(1, 6)
+                draft.helper(19)
+                code.copy(1, 6)
+                draft.helper(19)
     else:
         draft.helper(19)
     draft.invalidated()

@@ -143,7 +143,9 @@ def _argument(draft: Draft, arguments: _Arguments, what: int | str, row: CallArg
     """The next argument by its role."""
     code, rng, index = draft.code, draft.rng, len(arguments.last)
     role = row.arguments[index]
-    if role == "number":
+    if role == "number" and isinstance(what, str) and what.startswith("bpf_str"):
+        arguments.constant(rng.choice((16, ord("e"), 4)))
+    elif role == "number":
         arguments.constant(rng.choice((0, 0, 0, 1, 2, 4, 8, 14, 32)))
     elif role == "size":
         arguments.constant(rng.choice((8, 16, 4)))
@@ -157,7 +159,7 @@ def _argument(draft: Draft, arguments: _Arguments, what: int | str, row: CallArg
     elif role in {"read", "write", "read_write"}:
         _memory(draft, arguments, role, BUFFER if index < 2 else OTHER_BUFFER)
     elif role == "kernel_address" and rng.random() < 0.4:
-        text = draft.text(b"lea")
+        text = draft.text(rng.choice((b"lea", b"m", b"leader-one")))
         arguments.last.append(lambda code, to: code.data(to, text))
     elif role in {"kernel_address", "user_address", "format_value"}:
         draft.conf(0, USER_ADDRESS if role == "user_address" else KERNEL_ADDRESS)

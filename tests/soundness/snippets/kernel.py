@@ -147,7 +147,7 @@ def string_function(draft: Draft) -> None:
     draft.conf(1, KERNEL_ADDRESS)
     if name in {"bpf_strcmp", "bpf_strcasecmp", "bpf_strstr", "bpf_strnstr", "bpf_strspn",
                 "bpf_strcspn"}:  # fmt: skip
-        code.data(2, draft.text(b"lea"))
+        code.data(2, draft.text(draft.rng.choice((b"lea", b"m", b"leader-one"))))
         if name == "bpf_strnstr":
             code.mov(3, 16)
     elif name in {"bpf_strchr", "bpf_strrchr", "bpf_strchrnul"}:

@@ -377,11 +377,11 @@ def goto_loop(draft: Draft) -> None:
     code, rng = draft.code, draft.rng
     first, second = _two(draft)
     code.mov(8, first)
-    code.emit(0xE5, 0, 0, 2, 0)
+    code.mov(5, rng.choice((1, 3)))
+    code.emit(0xE5, 0, 0, 3, 0)
     code.mov(8, second)
-    code.emit(0x05, 0, 0, -3)
-    if rng.random() < 0.3:
-        code.add(8, 0)
+    code.add(5, -1)
+    code.emit(0x55, 5, 0, -4, 0)
 
 
 @snippet(weight=2)
