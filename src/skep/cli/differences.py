@@ -98,7 +98,7 @@ def difference_lines(
     """What changed, most important first."""
     yield output.style(f"{headings[0]}  →  {headings[1]}", "bold")
     if comparison.is_empty:
-        yield "  nothing that matters changed; nobody needs to be asked again"
+        yield "  no relevant changes: no new consent needed"
         return
     for sign, colour, titles in (
         ("+", "yellow", comparison.added),
@@ -116,7 +116,7 @@ def difference_lines(
         yield output.style("  consent must be asked again:", "red", "bold")
         yield from (f"    {reason}" for reason in comparison.reasons)
     else:
-        yield "  no permission is new: nobody needs to be asked again"
+        yield "  no new permissions: no new consent needed"
 
 
 def _permission(each: Permission) -> str:
@@ -138,7 +138,7 @@ def _object_lines(difference: ReportDifference, output: Output) -> Iterator[str]
     for flag in difference.combinations_removed:
         yield "  " + output.style(f"- attention: {flag}", "green")
     if difference.taxonomy_differs:
-        yield "  the two were labelled with different tables of permissions"
+        yield "  labelled with different versions of the permissions table"
     for subject, changes in groupby(difference.changes, key=lambda change: change.subject):
         yield f"  {subject}"
         yield from (f"    {_change(change)}" for change in changes)

@@ -100,7 +100,7 @@ def may_lines(reports: Iterable[AnalysisReport], output: Output) -> list[str]:
             f"{permission.severity:<8}", _COLOUR.get(permission.severity, "red")
         )
         lines.append(f"{severity} {text}  {output.style(f'[{permission.id}]', 'dim')}")
-    return lines or ["nothing that has a name"]
+    return lines or ["no permissions detected"]
 
 
 def short_permissions(reports: Iterable[AnalysisReport]) -> str:

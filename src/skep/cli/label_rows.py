@@ -132,4 +132,4 @@ def runtime_rows(report: AnalysisReport) -> list[str]:
         for runtime, name in _RUNTIMES.items()
         if runtime not in refused and any(each.runtime == runtime for each in report.runtimes)
     ]
-    return [f"candidate for {', '.join(candidates)}; nobody tried"] if candidates else []
+    return [f"possibly {', '.join(candidates)} (untested)"] if candidates else []

@@ -29,7 +29,7 @@ def test_an_object_that_is_gone_asks_for_nothing() -> None:
     comparison = Comparison.of({"pass": PASS, "maps": MAPS}, {"pass": PASS})
     assert comparison.reasons == []
     assert "- object maps" in lines(comparison)
-    assert "nobody needs to be asked again" in lines(comparison)
+    assert "no new consent needed" in lines(comparison)
 
 
 def test_nothing_changed_is_one_sentence() -> None:

@@ -81,7 +81,9 @@ def memory_findings(program: Program) -> Iterator[Finding]:
     for flow in program.graph.functions:
         for slot in flow.packet_load_slots:
             name = flow.function.name
-            yield finding(program, "net.read", "E", "LD_ABS or LD_IND", function=name, slot=slot)
+            yield finding(
+                program, "net.read", "E", "packet load (LD_ABS or LD_IND)", function=name, slot=slot
+            )
     flows = {flow.function.name: flow for flow in program.graph.functions}
     vague = _dynptr_kinds(program)
     meets = _meets_kernel(program)
@@ -120,7 +122,7 @@ def _of_packets_in_kernel_memory(program: Program) -> Iterator[Finding]:
                     program,
                     "net.read",
                     "D",
-                    "load from kernel memory, which has the packet, too",
+                    "load from kernel memory, where the packet is too",
                     confidence="possible",
                     function=function,
                     slot=slot,
