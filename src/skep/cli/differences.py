@@ -7,7 +7,7 @@ from typing import Self
 
 from skep.bytecode.analysis.diffing import Change, ReportDifference, compare
 from skep.bytecode.analysis.report import AnalysisReport, Permission
-from skep.bytecode.analysis.texts import permission_text
+from skep.bytecode.analysis.texts import permission_text, scope_text
 from skep.cli.output import Output
 
 SCHEMA = "skep.diff/v1"
@@ -123,11 +123,25 @@ def _permission(each: Permission) -> str:
     return f"may: {permission_text(each.id, each.confidence, each.scope)}  [{each.id}]"
 
 
+def _also(before: Permission, after: Permission) -> str:
+    """What else is not the same about a permission that moved to another scope."""
+    pairs = ((before.confidence, after.confidence), (before.severity, after.severity))
+    return "".join(f", {old} → {new}" for old, new in pairs if old != new)
+
+
 def _object_lines(difference: ReportDifference, output: Output) -> Iterator[str]:
+    moved = difference.moved
     for added in difference.added:
-        yield "  " + output.style(f"+ {_permission(added)}", "yellow")
+        if added.id not in moved:
+            yield "  " + output.style(f"+ {_permission(added)}", "yellow")
     for removed in difference.removed:
-        yield "  " + output.style(f"- {_permission(removed)}", "green")
+        if removed.id not in moved:
+            yield "  " + output.style(f"- {_permission(removed)}", "green")
+    for permission, (before, after) in moved.items():
+        text = permission_text(permission, after.confidence)
+        scopes = f"{scope_text(before.scope)} → {scope_text(after.scope)}"
+        line = f"~ may: {text}: scope {scopes}{_also(before, after)}  [{permission}]"
+        yield "  " + output.style(line, "yellow")
     for changed in difference.changed:
         before = f"{changed.confidence_before}, {changed.severity_before}"
         after = f"{changed.confidence_after}, {changed.severity_after}"
