@@ -137,10 +137,10 @@ def _object_lines(difference: ReportDifference, output: Output) -> Iterator[str]
     for removed in difference.removed:
         if removed.id not in moved:
             yield "  " + output.style(f"- {_permission(removed)}", "green")
-    for permission, (before, after) in moved.items():
-        text = permission_text(permission, after.confidence)
-        scopes = f"{scope_text(before.scope)} → {scope_text(after.scope)}"
-        line = f"~ may: {text}: scope {scopes}{_also(before, after)}  [{permission}]"
+    for permission, (old, new) in moved.items():
+        text = permission_text(permission, new.confidence)
+        scopes = f"{scope_text(old.scope)} → {scope_text(new.scope)}"
+        line = f"~ may: {text}: scope {scopes}{_also(old, new)}  [{permission}]"
         yield "  " + output.style(line, "yellow")
     for changed in difference.changed:
         before = f"{changed.confidence_before}, {changed.severity_before}"
