@@ -35,7 +35,7 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
     yield f"{heading}  {metadata.summary}   {preview.program} → {preview.on}"
     reports = preview.reports.values()
     if preview.accepts_unsigned:
-        yield from rows("publisher", [style("nobody's signature was checked", "red")])
+        yield from rows("publisher", [style("signature NOT verified", "red")])
     else:
         since = (
             f" (trusted since {preview.trusted_since:%Y-%m-%d})" if preview.trusted_since else ""
@@ -116,7 +116,7 @@ def change_with_consent(
             return attempt(YesToAll(_person(run)) if yes else NOT_ASKED)
     except ConsentNeeded as error:
         if not _is_terminal():
-            message = f"{error.message}; this is not a terminal to ask on"
+            message = f"{error.message}; cannot ask: this is not a terminal"
             raise ConsentNeeded(error.needs, message, hint=run.repeated("--yes")) from error
         needs = error.needs
     _show(need_lines(needs), run)

@@ -7,7 +7,7 @@ from typing import Self
 
 from skep.bytecode.analysis.diffing import Change, ReportDifference, compare
 from skep.bytecode.analysis.report import AnalysisReport, Permission
-from skep.bytecode.analysis.texts import permission_text
+from skep.bytecode.analysis.texts import permission_text, scope_text
 from skep.cli.output import Output
 
 SCHEMA = "skep.diff/v1"
@@ -98,7 +98,7 @@ def difference_lines(
     """What changed, most important first."""
     yield output.style(f"{headings[0]}  →  {headings[1]}", "bold")
     if comparison.is_empty:
-        yield "  nothing that matters changed; nobody needs to be asked again"
+        yield "  no relevant changes: no new consent needed"
         return
     for sign, colour, titles in (
         ("+", "yellow", comparison.added),
@@ -116,18 +116,32 @@ def difference_lines(
         yield output.style("  consent must be asked again:", "red", "bold")
         yield from (f"    {reason}" for reason in comparison.reasons)
     else:
-        yield "  no permission is new: nobody needs to be asked again"
+        yield "  no new permissions: no new consent needed"
 
 
 def _permission(each: Permission) -> str:
     return f"may: {permission_text(each.id, each.confidence, each.scope)}  [{each.id}]"
 
 
+def _also(before: Permission, after: Permission) -> str:
+    """What else is not the same about a permission that moved to another scope."""
+    pairs = ((before.confidence, after.confidence), (before.severity, after.severity))
+    return "".join(f", {old} → {new}" for old, new in pairs if old != new)
+
+
 def _object_lines(difference: ReportDifference, output: Output) -> Iterator[str]:
+    moved = difference.moved
     for added in difference.added:
-        yield "  " + output.style(f"+ {_permission(added)}", "yellow")
+        if added.id not in moved:
+            yield "  " + output.style(f"+ {_permission(added)}", "yellow")
     for removed in difference.removed:
-        yield "  " + output.style(f"- {_permission(removed)}", "green")
+        if removed.id not in moved:
+            yield "  " + output.style(f"- {_permission(removed)}", "green")
+    for permission, (old, new) in moved.items():
+        text = permission_text(permission, new.confidence)
+        scopes = f"{scope_text(old.scope)} → {scope_text(new.scope)}"
+        line = f"~ may: {text}: scope {scopes}{_also(old, new)}  [{permission}]"
+        yield "  " + output.style(line, "yellow")
     for changed in difference.changed:
         before = f"{changed.confidence_before}, {changed.severity_before}"
         after = f"{changed.confidence_after}, {changed.severity_after}"
@@ -138,7 +152,7 @@ def _object_lines(difference: ReportDifference, output: Output) -> Iterator[str]
     for flag in difference.combinations_removed:
         yield "  " + output.style(f"- attention: {flag}", "green")
     if difference.taxonomy_differs:
-        yield "  the two were labelled with different tables of permissions"
+        yield "  labelled with different versions of the permissions table"
     for subject, changes in groupby(difference.changes, key=lambda change: change.subject):
         yield f"  {subject}"
         yield from (f"    {_change(change)}" for change in changes)

@@ -12,10 +12,7 @@ from skep.cli.output import Output, wrapped
 from skep.cli.subjects import Subject
 from skep.errors import UsageError
 
-_EXCLUDED = (
-    "the code could have had it by its type or by what it calls, but data flow followed every "
-    "value that decides about it, and none shows it"
-)
+_EXCLUDED = "possible for this program, but data-flow analysis ruled it out"
 _ABSENT = "nothing in the code points to it: no call, no instruction, no type"
 
 

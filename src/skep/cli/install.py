@@ -28,7 +28,7 @@ def command(
     order: Annotated[int | None, typer.Option("--order", help="Lower runs first.")] = None,
     yes: YesOption = False,
     insecure: Annotated[
-        bool, typer.Option("--insecure-accept-unsigned", help="Check nobody's signature.")
+        bool, typer.Option("--insecure-accept-unsigned", help="Skip signature verification.")
     ] = False,
     marketplace: MarketplaceOption = None,
     json: JsonOption = False,

@@ -6,10 +6,11 @@ Severity is told by words and marks as well as by colour.
 from collections.abc import Iterable, Iterator, Mapping
 
 from skep.bytecode.analysis.growth import granted
-from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.analysis.listing import printable
+from skep.bytecode.analysis.report import AnalysisReport, Permission
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
 from skep.bytecode.analysis.texts import permission_text
-from skep.cli.label_rows import extra_rows
+from skep.cli.label_rows import extra_rows, fields_text
 from skep.cli.output import Output, human_bytes, wrapped
 
 _RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
@@ -88,19 +89,37 @@ def may_lines(reports: Iterable[AnalysisReport], output: Output) -> list[str]:
     """
     stated = [permission for report in reports for permission in report.permissions]
     texts = {permission.id: permission.text for permission in stated}
+    fields, counts = _fields_of(stated)
     ordered = sorted(granted(stated), key=lambda p: (_RANK.get(p.severity, 0), p.id, p.scope))
     lines = []
     for permission in ordered:
+        key = (permission.id, permission.scope)
         text = texts[permission.id]
         if permission.id in PERMISSIONS:
             text = permission_text(permission.id, scope=permission.scope)
         if permission.confidence == "possible":
             text = f"cannot be excluded: {text[0].lower()}{text[1:]}"
+        named = fields_text(fields[key], counts[key])
+        text = printable(f"{text} {named}") if named else text
         severity = output.style(
             f"{permission.severity:<8}", _COLOUR.get(permission.severity, "red")
         )
         lines.append(f"{severity} {text}  {output.style(f'[{permission.id}]', 'dim')}")
-    return lines or ["nothing that has a name"]
+    return lines or ["no permissions detected"]
+
+
+def _fields_of(
+    stated: Iterable[Permission],
+) -> tuple[dict[tuple[str, str], list[str]], dict[tuple[str, str], int]]:
+    """Fields each (id, scope) names, and how many there are at least, over all objects."""
+    fields: dict[tuple[str, str], dict[str, None]] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for each in stated:
+        key = (each.id, each.scope)
+        known = fields.setdefault(key, {})
+        known.update(dict.fromkeys(each.fields))
+        counts[key] = max(counts.get(key, 0), each.fields_count, len(known))
+    return {key: list(known) for key, known in fields.items()}, counts
 
 
 def short_permissions(reports: Iterable[AnalysisReport]) -> str:

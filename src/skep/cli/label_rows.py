@@ -9,6 +9,7 @@ from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.report_standing import Standard
 
 _SHOWN = 4  # names in a line
+_SHOWN_FIELDS = 6  # of structures, in a line
 _IN_EVERY_KERNEL = frozenset(
     {
         "CONFIG_BPF_SYSCALL",
@@ -50,6 +51,28 @@ def _listed(names: Iterable[str]) -> str:
     unique = list(dict.fromkeys(names))
     more = f" and {len(unique) - _SHOWN} more" if len(unique) > _SHOWN else ""
     return f"{', '.join(unique[:_SHOWN])}{more}"
+
+
+def fields_text(fields: Sequence[str], count: int) -> str:
+    """Fields of structures in brackets, by structure; empty if there are none.
+
+    >>> fields_text(["task_struct.mm", "dentry.d_name", "task_struct.cred"], 6)
+    '(task_struct: mm, cred; dentry: d_name and 3 more)'
+    """
+    by_structure: dict[str, list[str]] = {}
+    for each in fields[:_SHOWN_FIELDS]:
+        structure, _, field = each.partition(".")
+        by_structure.setdefault(structure, [])
+        if field:
+            by_structure[structure].append(field)
+    if not by_structure:
+        return ""
+    shown = "; ".join(
+        f"{structure}: {', '.join(names)}" if names else structure
+        for structure, names in by_structure.items()
+    )
+    more = count - min(len(fields), _SHOWN_FIELDS)
+    return f"({shown}{f' and {more} more' if more > 0 else ''})"
 
 
 def as_built_rows(report: AnalysisReport) -> list[str]:
@@ -132,4 +155,4 @@ def runtime_rows(report: AnalysisReport) -> list[str]:
         for runtime, name in _RUNTIMES.items()
         if runtime not in refused and any(each.runtime == runtime for each in report.runtimes)
     ]
-    return [f"candidate for {', '.join(candidates)}; nobody tried"] if candidates else []
+    return [f"possibly {', '.join(candidates)} (untested)"] if candidates else []

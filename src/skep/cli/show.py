@@ -40,7 +40,7 @@ def _lines(
             continue
         doubt = "cannot be excluded: " if entry.get("confidence") == "possible" else ""
         sentences.append(f"{entry.get('severity')!s:<8} {doubt}{entry.get('text')}")
-    yield from rows("may", sentences or ["nothing that has a name"])
+    yield from rows("may", sentences or ["no permissions detected"])
     yield from rows("needs", [f"Linux {label.get('oldest_kernel')} or newer"])
     size = label.get("map_bytes", 0)
     memory = human_bytes(size if isinstance(size, int) else 0)

@@ -133,10 +133,8 @@ CGROUP_TABLES = (
     VerdictTable(
         "SOCK_OPS",
         (
-            Verdict("use the reply", Exactly(1), "does as the reply says", passes=True),
-            Verdict(
-                "ignore the reply", Exactly(0), "does as if there were no program", passes=True
-            ),
+            Verdict("use the reply", Exactly(1), "uses the reply", passes=True),
+            Verdict("ignore the reply", Exactly(0), "ignores the reply", passes=True),
             _REFUSED,
         ),
         neutral=0,

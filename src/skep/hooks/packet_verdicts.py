@@ -83,9 +83,7 @@ _ACT_RECLASSIFY = Verdict(
     is_certain=False,
 )
 _ACT_PIPE = Verdict("TC_ACT_PIPE", Exactly(3), "lets the next action decide", passes=True)
-_ACT_UNSPEC = Verdict(
-    "TC_ACT_UNSPEC", Exactly(-1), "does as the action was configured", passes=True
-)
+_ACT_UNSPEC = Verdict("TC_ACT_UNSPEC", Exactly(-1), "uses the configured action", passes=True)
 
 
 def _tcx(prefix: str, attach_types: tuple[str, ...], others: Verdict) -> VerdictTable:

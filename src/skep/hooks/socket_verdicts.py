@@ -25,7 +25,7 @@ def _stream(program_type: str, attach_types: tuple[str, ...], *more: Verdict) ->
     return VerdictTable(
         program_type,
         (
-            Verdict("SK_PASS", Exactly(1), "hands the data on", passes=True),
+            Verdict("SK_PASS", Exactly(1), "passes the data on", passes=True),
             Verdict("SK_DROP", Exactly(0), "drops the data", _DROP),
             *more,
             Verdict("no action", Others(), "drops the data", _DROP),
@@ -40,7 +40,7 @@ SOCKET_TABLES = (
     VerdictTable(
         "SOCKET_FILTER",
         (
-            Verdict("nothing", Exactly(0), "keeps the packet from the socket", _DROP),
+            Verdict("nothing", Exactly(0), "drops the packet for this socket", _DROP),
             Verdict(
                 "length",
                 Between(1, _LONGEST_PACKET - 1),
@@ -48,7 +48,7 @@ SOCKET_TABLES = (
                 ("net.resize",),
                 passes=True,
             ),
-            Verdict("everything", Others(), "hands the whole packet on", passes=True),
+            Verdict("everything", Others(), "passes the whole packet on", passes=True),
         ),
         neutral=-1,
         scope=_SOCKET,
@@ -57,7 +57,7 @@ SOCKET_TABLES = (
     VerdictTable(
         "SK_SKB",
         (
-            Verdict("length", Between(1), "takes so many bytes as one message", passes=True),
+            Verdict("length", Between(1), "takes that many bytes as one message", passes=True),
             Verdict(
                 "more",
                 Exactly(0),
@@ -75,7 +75,7 @@ SOCKET_TABLES = (
         "SK_SKB",
         (),
         Verdict(
-            "error of a parser",
+            "parser error",
             Between(highest=-1),
             "drops the data; as a parser, stops reading from the connection",
             _REFUSE,
@@ -86,7 +86,7 @@ SOCKET_TABLES = (
     VerdictTable(
         "SK_LOOKUP",
         (
-            Verdict("SK_PASS", Exactly(1), "goes on, with the socket it chose", passes=True),
+            Verdict("SK_PASS", Exactly(1), "continues with the chosen socket", passes=True),
             Verdict("SK_DROP", Exactly(0), "refuses the connection or datagram", _REFUSE),
             Verdict("refused by the verifier", Others(), "cannot be returned"),
         ),
@@ -97,7 +97,7 @@ SOCKET_TABLES = (
     VerdictTable(
         "SK_REUSEPORT",
         (
-            Verdict("SK_PASS", Exactly(1), "goes on, with the socket it chose", passes=True),
+            Verdict("SK_PASS", Exactly(1), "continues with the chosen socket", passes=True),
             Verdict("SK_DROP", Exactly(0), "refuses the connection or datagram", _REFUSE),
             Verdict("no action", Others(), "refuses the connection or datagram", _REFUSE),
         ),

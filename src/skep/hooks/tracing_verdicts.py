@@ -12,7 +12,7 @@ from skep.versions import KernelVersion
 _REFUSED = Verdict("refused by the verifier", Others(), "cannot be returned")
 _NO_EFFECT = (Verdict("any", Others(), "has no effect", passes=True),)
 _KEEPS_FROM_PERF = (
-    Verdict("nothing", Exactly(0), "keeps the event from the records of perf"),
+    Verdict("nothing", Exactly(0), "drops the event from perf records"),
     Verdict("record", Others(), "lets perf record the event", passes=True),
 )
 _MUST_BE_ZERO = (Verdict("0", Exactly(0), "has no effect", passes=True), _REFUSED)
@@ -47,7 +47,7 @@ def _replaced(which: Exactly | Others, *permissions: str, by_redirect: bool = Fa
     return Verdict(
         name,
         which,
-        "means what the replaced function says",
+        "depends on the replaced function",
         permissions,
         by_redirect=by_redirect,
         is_certain=False,
@@ -92,7 +92,7 @@ TRACING_TABLES = (
     VerdictTable(
         "TRACING",
         (
-            Verdict("0", Exactly(0), "goes on to the next object", passes=True),
+            Verdict("0", Exactly(0), "continues with the next object", passes=True),
             Verdict("1", Exactly(1), "asks for the same object again", passes=True),
             _REFUSED,
         ),
@@ -113,7 +113,7 @@ TRACING_TABLES = (
     _without_effect("LIRC_MODE2"),
     # Each operation of each type gives it a meaning; the type alone shows the permission.
     VerdictTable(
-        "STRUCT_OPS", (Verdict("any", Others(), "means what the operation says", passes=True),)
+        "STRUCT_OPS", (Verdict("any", Others(), "depends on the operation", passes=True),)
     ),
     VerdictTable(
         # It answers for the function it replaces; what XDP and traffic control make of the value.

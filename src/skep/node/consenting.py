@@ -90,7 +90,7 @@ class ConsentNeeded(NeedsConsent):
     def __init__(self, needs: Sequence[Need], message: str = "", *, hint: str = "") -> None:
         super().__init__(
             message or "; ".join(need.text for need in needs),
-            hint=hint or "look at what it may do, and agree to it",
+            hint=hint or "review what it may do, then agree",
             detail="\n".join(
                 f"{need.deployment.name}: {line}" if len(needs) > 1 else line
                 for need in needs

@@ -1,5 +1,7 @@
 import io
+from dataclasses import replace
 
+from tests.builders.assembled import analysed, leave
 from tests.builders.objects import fixture
 
 from skep.bytecode.analysis.analysing import analyse
@@ -29,7 +31,7 @@ def test_an_object_that_is_gone_asks_for_nothing() -> None:
     comparison = Comparison.of({"pass": PASS, "maps": MAPS}, {"pass": PASS})
     assert comparison.reasons == []
     assert "- object maps" in lines(comparison)
-    assert "nobody needs to be asked again" in lines(comparison)
+    assert "no new consent needed" in lines(comparison)
 
 
 def test_nothing_changed_is_one_sentence() -> None:
@@ -42,3 +44,30 @@ def test_the_document_says_who_must_be_asked() -> None:
     document = difference_document({}, {}, Comparison.of({"x": PASS}, {"x": MAPS}))
     assert document["consent_required"] is True
     assert document["schema"] == "skep.diff/v1"
+
+
+class TestScopes:
+    """A program that drops the same packets, in another place."""
+
+    GROUP = analysed(*leave(0), program_type="CGROUP_SKB")
+    INTERFACE = analysed(*leave(1))
+
+    def test_a_wider_scope_is_one_line_and_a_question(self) -> None:
+        comparison = Comparison.of({"a": self.GROUP}, {"a": self.INTERFACE})
+        shown = lines(comparison)
+        assert (
+            "~ may: Can drop network packets: scope one control group → one interface  [net.drop]"
+        ) in shown
+        assert "+ may: Can drop network packets" not in shown
+        assert "- may: Can drop network packets" not in shown
+        assert comparison.reasons == [
+            "new scope, one interface (was: one control group): Can drop network packets"
+        ]
+
+    def test_a_second_scope_is_an_addition(self) -> None:
+        both = replace(
+            self.GROUP, permissions=(*self.GROUP.permissions, *self.INTERFACE.permissions)
+        )
+        shown = lines(Comparison.of({"a": self.GROUP}, {"a": both}))
+        assert "+ may: Can drop network packets  [net.drop]" in shown
+        assert "scope" in shown.partition("consent must be asked again")[2]

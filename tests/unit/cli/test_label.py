@@ -1,7 +1,8 @@
 import io
+from dataclasses import replace
 
 import pytest
-from tests.builders.assembled import analysed, leave
+from tests.builders.assembled import analysed, call, leave
 from tests.builders.objects import DIRECTORY, fixture
 
 from skep.bytecode.analysis.analysing import analyse
@@ -35,6 +36,29 @@ def test_a_permission_has_a_line_for_each_scope_it_has() -> None:
         "high     Can drop network packets (of one control group)",
         "high     Can drop network packets",
     ]
+
+
+def test_fields_are_named_by_structure() -> None:
+    report = analysed(call(113), *leave(2))
+    (found,) = [each for each in report.permissions if each.id == "kernel.read_memory"]
+    names = ("task_struct.mm", "dentry.d_name", "task_struct.cred")
+    named = replace(found, fields=names, fields_count=6)
+    (line,) = may_lines([replace(report, permissions=(named,))], Output())
+    assert line == (
+        "high     Can read kernel memory (task_struct: mm, cred; dentry: d_name and 3 more)"
+        "  [kernel.read_memory]"
+    )
+
+
+def test_fields_of_several_objects_are_one_list() -> None:
+    report = analysed(call(113), *leave(2))
+    (found,) = [each for each in report.permissions if each.id == "kernel.read_memory"]
+    reports = [
+        replace(report, permissions=(replace(found, fields=(name,), fields_count=1),))
+        for name in ("task_struct.mm", "task_struct.cred", "task_struct.mm")
+    ]
+    (line,) = may_lines(reports, Output())
+    assert "(task_struct: mm, cred)" in line
 
 
 def test_lines_stay_whole_when_they_go_elsewhere() -> None:

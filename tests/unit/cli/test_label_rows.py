@@ -65,7 +65,7 @@ def test_chains_with_the_reason_where_not() -> None:
 
 def test_other_runtimes_are_candidates() -> None:
     assert runtime_rows(analysed(leave(2))) == [
-        "candidate for uBPF, rbpf, Windows, network cards; nobody tried"
+        "possibly uBPF, rbpf, Windows, network cards (untested)"
     ]
     assert runtime_rows(analyse(fixture("may_bpf_kfunc"))) == []
 

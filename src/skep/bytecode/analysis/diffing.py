@@ -71,6 +71,23 @@ class ReportDifference(Part):
         """Nothing changed."""
         return self == ReportDifference()
 
+    @property
+    def moved(self) -> Mapping[str, tuple[Permission, Permission]]:
+        """Permissions that left one scope and came in one other, by id: before, and after."""
+        removed, added = _by_id(self.removed), _by_id(self.added)
+        return {
+            permission: (removed[permission][0], found[0])
+            for permission, found in added.items()
+            if len(found) == len(removed.get(permission, ())) == 1
+        }
+
+
+def _by_id(permissions: Sequence[Permission]) -> dict[str, list[Permission]]:
+    found: dict[str, list[Permission]] = {}
+    for each in permissions:
+        found.setdefault(each.id, []).append(each)
+    return found
+
 
 def compare(old: AnalysisReport, new: AnalysisReport) -> ReportDifference:
     """The difference between two versions of the same package's object."""

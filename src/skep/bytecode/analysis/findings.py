@@ -23,6 +23,7 @@ class Finding:
         slot: slot in that function.
         scope: whose packets.
         severity: in this scope and for this evidence.
+        fields: of structures of the kernel that it reads or writes, as far as names tell.
     """
 
     permission: str
@@ -34,6 +35,7 @@ class Finding:
     slot: int | None
     scope: str
     severity: str
+    fields: tuple[str, ...] = ()
 
 
 def finding(
@@ -48,6 +50,7 @@ def finding(
     slot: int | None = None,
     severity: str | None = None,
     scope: str | None = None,
+    fields: tuple[str, ...] = (),
 ) -> Finding:
     """A finding with scope and severity filled in; ``call`` stands for function and slot."""
     if call is not None:
@@ -59,7 +62,9 @@ def finding(
         if scope == "socket" and permission in _LOW_IN_SOCKET_SCOPE:
             severity = "low"
     name = "" if program is None else program.spec.name
-    return Finding(permission, confidence, kind, what, name, function, slot, scope, severity)
+    return Finding(
+        permission, confidence, kind, what, name, function, slot, scope, severity, fields
+    )
 
 
 def _scope_of(permission: str, program: Program | None) -> str:

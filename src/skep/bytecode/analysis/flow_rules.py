@@ -107,7 +107,7 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
         yield from _strongest(program, call, "net.to_userspace", _into_xskmap(program, arguments))
         yield from _strongest(program, call, "net.mirror", _broadcast(program, arguments))
     elif number in _SOCKET_REDIRECTS:
-        what = "a redirect that can fail"
+        what = "a redirect that can fail, which drops the data"
         yield finding(program, "net.drop", "D", what, confidence="possible", call=call)
     elif number == _CHANGE_TYPE:
         yield from _strongest(program, call, "net.drop", _change_type(arguments))
@@ -115,7 +115,7 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
         outcome = _flag(arguments, 2, _APPENDED, "appends packet bytes")
         yield from _strongest(program, call, "net.to_userspace", outcome)
     if number in _EXPORTED and _hands_over(arguments, _EXPORTED[number]):
-        what = "hands over packet memory"
+        what = "outputs packet memory"
         yield finding(program, "net.to_userspace", "D", what, call=call)
     if number == _ADJUST_ROOM:
         outcome = _flag(arguments, 3, _ENCAPSULATES, "encapsulates")
@@ -141,7 +141,7 @@ def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[t
             found.append(("declared", f"redirect to XSKMAP {', '.join(sockets)}"))
         else:
             names = ", ".join(spec.name for spec in specs)
-            found.append(("excluded", f"map {names} is no XSKMAP"))
+            found.append(("excluded", f"map {names} is not an XSKMAP"))
     return found or [("possible", f"redirect to a map {UNRESOLVED}")]
 
 
@@ -175,10 +175,10 @@ def _flag(
         if any(number & mask for number in seen_in(value) if number <= MASK64):
             found.append(("declared", what))
         elif numbers is not None or not _may_have(value, mask):
-            found.append(("excluded", f"flags do not: {what}"))
+            found.append(("excluded", f"no flag that {what}"))
         elif isinstance(value, Number) and (value.bits & mask or not value.free & MASK32):
             # The lower half is fixed, so the rest was computed to be put above it.
-            found.append(("declared", f"{what}, as many as the program computes"))
+            found.append(("declared", f"{what}: flags computed by the program"))
         else:
             found.append(("possible", f"{what}: flags {UNRESOLVED}"))
     return found or [("possible", f"{what}: flags {UNRESOLVED}")]
@@ -194,12 +194,12 @@ def _change_type(arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
     for given in arguments:
         numbers = constants(given[1])
         if numbers is None:
-            found.append(("possible", f"change of the packet's type {UNRESOLVED}"))
+            found.append(("possible", f"new type of the packet {UNRESOLVED}"))
         elif _OTHER_HOST in numbers:
-            found.append(("declared", "makes the packet one for another host"))
+            found.append(("declared", "marks the packet as for another host, which drops it"))
         else:
-            found.append(("excluded", "the new type is not that of another host"))
-    return found or [("possible", f"change of the packet's type {UNRESOLVED}")]
+            found.append(("excluded", "the packet is not marked as for another host"))
+    return found or [("possible", f"new type of the packet {UNRESOLVED}")]
 
 
 def _encapsulating(program: Program) -> Iterator[Finding]:
@@ -244,7 +244,7 @@ def _replaceable(program: Program) -> Iterator[Finding]:
         function = flow.function
         if function.type_id and not (function.is_static or function.is_hidden):
             name = flow.function.name
-            what = f"function {name} is global"
+            what = f"global function {name}"
             yield finding(program, "exec.replaceable", "D", what, function=name, slot=0)
 
 

@@ -15,6 +15,7 @@ from skep.bytecode.analysis.texts import (
     confidence_rank,
     covers,
     permission_text,
+    scope_text,
     severity_rank,
 )
 
@@ -64,11 +65,13 @@ class Growth:
         permission: as it is now.
         why: what grew.
         before: as it was; ``None`` if it is new.
+        elsewhere: other scopes it was in, if it is new in this one.
     """
 
     permission: Granted
     why: Why
     before: Granted | None = None
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -79,6 +82,10 @@ class Growth:
         """
         now = self.permission
         match self.why:
+            case "new" if self.elsewhere:
+                scopes = " and ".join(map(scope_text, self.elsewhere))
+                text = permission_text(now.id, now.confidence)
+                return f"new scope, {scope_text(now.scope)} (was: {scopes}): {text}"
             case "new":
                 return f"new: {permission_text(now.id, now.confidence, now.scope)}"
             case "certain":
@@ -111,8 +118,11 @@ def granted(stated: Iterable[Stated]) -> tuple[Granted, ...]:
 def growth(before: Iterable[Stated], after: Iterable[Stated]) -> tuple[Growth, ...]:
     """What ``after`` allows beyond ``before``: new permissions first, then those that grew."""
     known = {(each.id, each.scope): each for each in granted(before)}
+    scopes: dict[str, list[str]] = {}
+    for permission, scope in known:
+        scopes.setdefault(permission, []).append(scope)
     found = [
-        _grown(known.get((each.id, each.scope)), each)
+        _grown(known.get((each.id, each.scope)), each, tuple(scopes.get(each.id, ())))
         for each in granted(after)
         if not any(_covers(one, each) for one in known.values())
     ]
@@ -133,9 +143,9 @@ def _covers(before: Granted, now: Granted) -> bool:
     )
 
 
-def _grown(before: Granted | None, now: Granted) -> Growth | None:
+def _grown(before: Granted | None, now: Granted, scopes: tuple[str, ...]) -> Growth | None:
     if before is None:
-        return Growth(now, "new")
+        return Growth(now, "new", elsewhere=scopes)
     if confidence_rank(now.confidence) > confidence_rank(before.confidence):
         return Growth(now, "certain", before)
     if severity_rank(now.severity) > severity_rank(before.severity):

@@ -129,7 +129,7 @@ class _Check:
             plain = name.partition("___")[0]
             if not self._kernel.candidates(f"bpf_struct_ops_{plain}", Kind.STRUCT):
                 level = "warning" if plain in _IN_MODULES or plain not in STRUCT_OPS else "no"
-                yield FitFinding(level=level, what=f"this kernel takes no {plain}")
+                yield FitFinding(level=level, what=f"this kernel has no struct_ops type {plain}")
 
     def order(self) -> Iterator[FitFinding]:
         """Whether object and kernel are for machines of the same byte order."""
@@ -248,7 +248,7 @@ class _Check:
             if relocation.kind == "extern_address":
                 extern = program.externs.get(relocation.name)
                 if extern is not None and extern.kind == "kconfig":
-                    what = f"it depends on {extern.name}, which types do not tell"
+                    what = f"it depends on {extern.name}, which BTF does not contain"
                     yield FitFinding(level="note", what=what, program=program.spec.name)
                     continue
                 yield from self._extern(
@@ -269,7 +269,7 @@ class _Check:
         try:
             found = self._resolver.resolve(name if extern is None else extern.name, kind)
         except SettingRequired:
-            what = f"it needs the address of {name}, which types do not tell"
+            what = f"it needs the address of {name}, which BTF does not contain"
             yield self._at(program, "note", what, *place)
         except SkepError as error:
             yield self._at(program, "no", error.message, *place)

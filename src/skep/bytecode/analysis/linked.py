@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from skep.bytecode.analysis.analysing import report_of
 from skep.bytecode.analysis.assumptions import base_assumptions
+from skep.bytecode.analysis.field_names import FieldNames
 from skep.bytecode.analysis.preparing import Preparation
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.btf.kernel_types import KernelTypes
@@ -40,11 +41,17 @@ def analyse_linked(
         TooComplex: see :func:`skep.bytecode.analysis.analysing.analyse`.
     """
     found = read_back(plan, object_file, kernel)
-    return report_of(found.object_file, prepare_linked(found), has_settings=False)
+    prepared = prepare_linked(found, FieldNames(object_file, is_linked=True))
+    return report_of(found.object_file, prepared, has_settings=False)
 
 
-def prepare_linked(found: ReadBack) -> Preparation:
-    """The programs of a plan, with what it switches off left out."""
+def prepare_linked(found: ReadBack, fields: FieldNames | None = None) -> Preparation:
+    """The programs of a plan, with what it switches off left out.
+
+    Args:
+        fields: names of fields by instruction; the plan has none, and its instructions are where
+            those of the object are.
+    """
     known = replace(
         base_assumptions(found.object_file),
         read_only=frozenset(found.constants),
@@ -52,7 +59,9 @@ def prepare_linked(found: ReadBack) -> Preparation:
         weak=_present(found),
         guarded=frozenset(),  # every question has its answer
     )
-    return Preparation(found.object_file, found.program_types, data_flow=True, known=known)
+    return Preparation(
+        found.object_file, found.program_types, data_flow=True, known=known, fields=fields
+    )
 
 
 def _present(found: ReadBack) -> Mapping[str, int]:

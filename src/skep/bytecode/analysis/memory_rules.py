@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from skep.bytecode.analysis.calling import arguments_of
 from skep.bytecode.analysis.contexts import NETFILTER
 from skep.bytecode.analysis.control_flow import FunctionFlow
+from skep.bytecode.analysis.field_names import is_of_kernel
 from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.flow_facts import FunctionFacts
 from skep.bytecode.analysis.programs import Program
@@ -81,7 +82,9 @@ def memory_findings(program: Program) -> Iterator[Finding]:
     for flow in program.graph.functions:
         for slot in flow.packet_load_slots:
             name = flow.function.name
-            yield finding(program, "net.read", "E", "LD_ABS or LD_IND", function=name, slot=slot)
+            yield finding(
+                program, "net.read", "E", "packet load (LD_ABS or LD_IND)", function=name, slot=slot
+            )
     flows = {flow.function.name: flow for flow in program.graph.functions}
     vague = _dynptr_kinds(program)
     meets = _meets_kernel(program)
@@ -120,7 +123,7 @@ def _of_packets_in_kernel_memory(program: Program) -> Iterator[Finding]:
                     program,
                     "net.read",
                     "D",
-                    "load from kernel memory, which has the packet, too",
+                    "load from kernel memory, where the packet is too",
                     confidence="possible",
                     function=function,
                     slot=slot,
@@ -161,11 +164,20 @@ def _dynptr_kinds(program: Program) -> int:
 def _accesses(
     program: Program, rule: _Rule, flows: Mapping[str, FunctionFlow], vague: int
 ) -> Iterator[Finding]:
+    has_fields = rule.kind in {KERNEL, FLOW_KEYS}
+    addressed: tuple[str, ...] | None = None
     for function, facts in program.function_facts():
         certain, maybe = _slots(facts, rule, vague)
         for confidence, slots in (("declared", certain), ("possible", maybe - certain)):
             for slot in sorted(slots):
-                what = _what(program, rule, flows[function], slot)
+                flow = flows[function]
+                field = program.fields.at(function, slot) if has_fields else ""
+                names: tuple[str, ...] = (field,) if is_of_kernel(field) else ()
+                if has_fields and rule.access == "load" and flow.opcodes[slot] == _CALL:
+                    if addressed is None:
+                        addressed = program.fields.addressed(program.graph.functions)
+                    names = addressed
+                what = _what(program, rule, flow, slot, field)
                 yield finding(
                     program,
                     rule.permission,
@@ -174,6 +186,7 @@ def _accesses(
                     confidence=confidence,
                     function=function,
                     slot=slot,
+                    fields=names,
                 )
 
 
@@ -186,7 +199,7 @@ def _slots(facts: FunctionFacts, rule: _Rule, vague: int) -> tuple[set[int], set
     return {slot for slot, kinds in certain.items() if kinds & rule.kind}, possible
 
 
-def _what(program: Program, rule: _Rule, flow: FunctionFlow, slot: int) -> str:
+def _what(program: Program, rule: _Rule, flow: FunctionFlow, slot: int, field: str) -> str:
     name = flow.function.name
     if flow.opcodes[slot] == _CALL:
         called = next(
@@ -194,7 +207,6 @@ def _what(program: Program, rule: _Rule, flow: FunctionFlow, slot: int) -> str:
         )
         by = "" if called is None else f" by {called.name}"
         return f"{rule.what}{by}"
-    field = program.fields.at(name, slot) if rule.kind in {KERNEL, FLOW_KEYS} else ""
     return (
         f"{'store to' if rule.access == 'store' else 'load from'} {field}" if field else rule.what
     )

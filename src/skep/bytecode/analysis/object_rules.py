@@ -28,7 +28,7 @@ def object_findings(object_file: ObjectFile) -> Iterator[Finding]:
 
 def _of_map(spec: MapSpec, name: str) -> Iterator[Finding]:
     if spec.pinning:
-        yield finding(None, "data.shared_pinned", "D", f"map {name} is pinned by its name")
+        yield finding(None, "data.shared_pinned", "D", f"map {name} is pinned by name")
     map_type = MAP_TYPE_NAMES.get(spec.map_type)
     if map_type is None or map_type == "STRUCT_OPS":
         yield finding(None, "unknown", "T", f"map {name} of type {map_type or spec.map_type}")
@@ -36,7 +36,7 @@ def _of_map(spec: MapSpec, name: str) -> Iterator[Finding]:
         if map_type in row.map_types:
             yield finding(None, row.permission_id, "T", f"map {name} of type {map_type}")
     if spec.inner is not None:
-        yield from _of_map(spec.inner, f"in {name}")
+        yield from _of_map(spec.inner, f"inside {name}")
 
 
 def struct_ops_findings(program: Program | None, names: tuple[str, ...]) -> Iterator[Finding]:

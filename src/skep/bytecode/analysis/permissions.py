@@ -9,6 +9,7 @@ from skep.bytecode.analysis.texts import confidence_rank, severity_rank
 
 _ORDER = {permission: index for index, permission in enumerate(PERMISSIONS)}
 _MOST_EVIDENCE = 16  # per program and permission; the count says how many there are
+_MOST_FIELDS = 12
 
 Locate = Callable[[Finding], Evidence]
 """Adds section slot and source line to a finding."""
@@ -48,6 +49,7 @@ def union(findings: Sequence[Finding], locate: Locate) -> tuple[Permission, ...]
         if confidence == "excluded":
             continue
         kept = _strongest_evidence(group)
+        fields = tuple(dict.fromkeys(name for each in kept for name in each.fields))
         found.append(
             Permission(
                 id=permission,
@@ -58,6 +60,8 @@ def union(findings: Sequence[Finding], locate: Locate) -> tuple[Permission, ...]
                 programs=tuple({each.program: None for each in kept if each.program}),
                 evidence=tuple(map(locate, _limited(kept))),
                 evidence_count=len(kept),
+                fields=fields[:_MOST_FIELDS],
+                fields_count=len(fields),
             )
         )
     return tuple(

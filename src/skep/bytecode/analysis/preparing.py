@@ -31,12 +31,14 @@ class Preparation:
         *,
         data_flow: bool,
         known: Assumptions | None = None,
+        fields: FieldNames | None = None,
     ) -> None:
         """Prepare the entries; see :func:`skep.bytecode.analysis.analysing.analyse`.
 
         Args:
             known: what is settled about the object; code that it leaves unreached is dropped.
                 ``None`` if any kernel and any configuration is meant.
+            fields: names of fields, if the object's own records do not tell them.
 
         Raises:
             TooComplex: if programs share so much code that they reach more than 20,000 functions
@@ -47,7 +49,7 @@ class Preparation:
         self._data_flow = data_flow
         self._externs = externs_of(object_file)
         self._maps = {each.name: each for each in object_file.maps}
-        self._fields = FieldNames(object_file)
+        self._fields = FieldNames(object_file) if fields is None else fields
         self._handlers = exception_callbacks(object_file)
         self.flows = Flows(object_file.functions, self._handlers)
         self.assumptions = base_assumptions(object_file) if known is None else known

@@ -62,6 +62,9 @@ class Permission(Part):
         programs: entries that have it.
         evidence: where; at most 16 places per program.
         evidence_count: how many places there are in all.
+        fields: of structures of the kernel that it reads or writes, such as ``task_struct.mm``, as
+            far as the object names them; at most 12.
+        fields_count: how many it names in all.
     """
 
     id: str
@@ -72,6 +75,8 @@ class Permission(Part):
     programs: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     evidence_count: int = 0
+    fields: tuple[str, ...] = ()
+    fields_count: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,9 @@ def _of_type(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]
     stated = ", stated by the publisher" if program.type_source == "stated" else ""
     program_type = spec.program_type
     if program_type is None:
-        yield finding(program, "unknown", "T", f"section {spec.section!r} does not tell the type")
+        yield finding(
+            program, "unknown", "T", f"section {spec.section!r} names no known program type"
+        )
     elif program_type not in PROGRAM_TYPES:
         yield finding(program, "unknown", "T", f"program type {program_type}{stated}")
     if spec.attach_type is not None and spec.attach_type not in ATTACH_TYPES:

@@ -73,7 +73,7 @@ _ROWS = (
         helpers=(116,),
         kernel_functions=("bpf_ksock_*", "bpf_icmp_send"),
     ),
-    PermissionFacts("net.to_userspace", "Can hand raw packets to an application", "high"),
+    PermissionFacts("net.to_userspace", "Can hand whole packets to an application", "high"),
     PermissionFacts(
         "net.read",
         "Can read packet contents",
@@ -97,7 +97,7 @@ _ROWS = (
     ),
     PermissionFacts(
         "net.resize",
-        "Can grow, shrink or re-tag packets",
+        "Can grow or shrink packets and change VLAN tags",
         "medium",
         helpers=(44, 65, 50, 43, 38, 31, 18, 19),
     ),
@@ -145,7 +145,7 @@ _ROWS = (
     ),
     PermissionFacts(
         "net.sockopt_intercept",
-        "Can see and alter the socket options of applications",
+        "Can see and change the socket options of applications",
         "high",
         program_types=("CGROUP_SOCKOPT",),
     ),
@@ -165,20 +165,20 @@ _ROWS = (
     ),
     PermissionFacts(
         "net.conntrack",
-        "Can read or alter connection tracking and NAT",
+        "Can read or change connection tracking and NAT",
         "high",
         kernel_functions=("bpf_xdp_ct_*", "bpf_skb_ct_*", "bpf_ct_*", "bpf_xdp_flow_lookup"),
     ),
     PermissionFacts(
         "net.ipsec",
-        "Can see or alter IPsec state",
+        "Can see or change IPsec state",
         "high",
         helpers=(66,),
         kernel_functions=("bpf_*xfrm*",),
     ),
     PermissionFacts(
         "net.congestion",
-        "Replaces TCP congestion control",
+        "Can replace TCP congestion control",
         "high",
         kernel_functions=(
             "cubictcp_*",
@@ -192,7 +192,7 @@ _ROWS = (
     ),
     PermissionFacts(
         "net.qdisc",
-        "Replaces a queueing discipline",
+        "Can replace a queueing discipline",
         "high",
         kernel_functions=("bpf_qdisc_*", "bpf_kfree_skb"),
         struct_ops=("Qdisc_ops",),
@@ -200,26 +200,26 @@ _ROWS = (
     PermissionFacts("cgroup.device", "Can allow or deny access to devices", "high"),
     PermissionFacts(
         "cgroup.sysctl",
-        "Can veto or rewrite access to kernel settings",
+        "Can see, deny or rewrite access to kernel settings",
         "high",
         helpers=(103, 104, 101, 102),
     ),
     PermissionFacts(
         "kernel.read_memory",
-        "Can read arbitrary kernel memory",
+        "Can read kernel memory",
         "high",
         helpers=(4, 45, 113, 115, 149, 150),
         kernel_functions=("bpf_probe_read_kernel*", "bpf_rdonly_cast"),
     ),
     PermissionFacts(
         "user.read_memory",
-        "Can read the memory of other programs",
+        "Can read the memory of processes",
         "critical",
         helpers=(112, 114, 148, 191, 4, 45),
         kernel_functions=("bpf_copy_from_user_*", "bpf_probe_read_user_*"),
     ),
     PermissionFacts(
-        "user.write_memory", "Can modify the memory of other programs", "critical", helpers=(36,)
+        "user.write_memory", "Can change the memory of processes", "critical", helpers=(36,)
     ),
     PermissionFacts(
         "kernel.write_memory",
@@ -241,12 +241,15 @@ _ROWS = (
         kernel_functions=("crash_kexec",),
     ),
     PermissionFacts(
-        "kernel.kallsyms", "Resolves addresses of kernel symbols", "high", helpers=(179,)
+        "kernel.kallsyms", "Can find addresses of kernel symbols", "high", helpers=(179,)
     ),
     PermissionFacts("lsm.enforce", "Can deny operations system-wide", "critical"),
-    PermissionFacts("lsm.observe", "Observes security decisions", "medium"),
+    PermissionFacts("lsm.observe", "Can observe security decisions", "medium"),
     PermissionFacts(
-        "exec.creds", "Can alter how credentials change on exec", "high", helpers=(159,)
+        "exec.creds",
+        "Can switch secure execution of new executables on or off",
+        "high",
+        helpers=(159,),
     ),
     PermissionFacts(
         "proc.signal",
@@ -257,7 +260,7 @@ _ROWS = (
     ),
     PermissionFacts(
         "proc.identify",
-        "Sees which users and programs do what",
+        "Can see which users and processes do what",
         "medium",
         helpers=(14, 15, 16, 35, 158, 120, 80, 123, 17, 37, 33, 46, 47, 79, 83, 122, 128, 129, 151),
         kernel_functions=(
@@ -290,7 +293,7 @@ _ROWS = (
     ),
     PermissionFacts(
         "proc.stack",
-        "Captures stack traces and registers",
+        "Can capture stack traces and registers",
         "medium",
         helpers=(67, 27, 141, 175, 180),
         kernel_functions=("bpf_stream_print_stack",),
@@ -303,7 +306,7 @@ _ROWS = (
     ),
     PermissionFacts(
         "sched.ext",
-        "Replaces the CPU scheduler",
+        "Can replace the CPU scheduler",
         "critical",
         kernel_functions=("scx_bpf_*", "__scx_bpf_*", "bpf_iter_scx_*"),
         struct_ops=("sched_ext_ops", "sched_ext_ops_cid"),
@@ -317,7 +320,7 @@ _ROWS = (
     ),
     PermissionFacts(
         "file.path",
-        "Sees file names, hashes and attributes",
+        "Can see file names, hashes and attributes",
         "medium",
         helpers=(147, 161, 162, 193),
         kernel_functions=(
@@ -353,11 +356,11 @@ _ROWS = (
         program_types=("LIRC_MODE2",),
         struct_ops=("hid_bpf_ops",),
     ),
-    PermissionFacts("trace.application", "Hooks into a specific application or library", "high"),
-    PermissionFacts("trace.syscalls", "Sees system calls and their arguments", "medium"),
+    PermissionFacts("trace.application", "Can hook into applications and libraries", "high"),
+    PermissionFacts("trace.syscalls", "Can see system calls and their arguments", "medium"),
     PermissionFacts(
         "trace.kernel",
-        "Observes events inside the kernel",
+        "Can observe events inside the kernel",
         "low",
         helpers=(173, 174, 183, 184, 185),
         kernel_functions=("bpf_session_*",),
@@ -372,14 +375,14 @@ _ROWS = (
     ),
     PermissionFacts(
         "perf.pmu",
-        "Reads hardware counters and branch records",
+        "Can read hardware counters and branch records",
         "low",
         helpers=(22, 55, 56, 119, 176),
         program_types=("PERF_EVENT",),
     ),
     PermissionFacts(
         "sys.stats",
-        "Reads system statistics",
+        "Can read system statistics",
         "low",
         kernel_functions=(
             "bpf_*mem_cgroup*",
@@ -393,14 +396,14 @@ _ROWS = (
     ),
     PermissionFacts(
         "data.export",
-        "Streams data to an application",
+        "Can stream data to an application",
         "medium",
         helpers=(25, 111, 121, 126, 127, 130, 131, 132, 150, 198, 199),
         kernel_functions=("bpf_stream_*",),
     ),
     PermissionFacts(
         "data.input",
-        "Takes input from an application while running",
+        "Can take input from an application while running",
         "low",
         helpers=(209,),
         kernel_functions=("bpf_arena_*",),
@@ -408,7 +411,7 @@ _ROWS = (
     ),
     PermissionFacts(
         "data.state",
-        "Keeps data between events",
+        "Can keep data between events",
         "info",
         helpers=(
             2,
@@ -452,33 +455,36 @@ _ROWS = (
             "bpf_cpumask_xor",
         ),
     ),
-    PermissionFacts("data.shared_pinned", "Shares maps with other programs", "medium"),
-    PermissionFacts("debug.printk", "Writes to the kernel trace log", "low", helpers=(6, 177)),
+    PermissionFacts("data.shared_pinned", "Can share maps with other programs", "medium"),
+    PermissionFacts("debug.printk", "Can write to the kernel trace log", "low", helpers=(6, 177)),
     PermissionFacts(
         "exec.tail_call",
-        "Continues into other programs that can be exchanged later",
+        "Can continue in other programs, which can be replaced later",
         "medium",
         helpers=(12,),
     ),
     PermissionFacts(
-        "exec.replace", "Replaces a function of another BPF program", "high", program_types=("EXT",)
+        "exec.replace",
+        "Can replace a function of another BPF program",
+        "high",
+        program_types=("EXT",),
     ),
     PermissionFacts(
-        "exec.replaceable", "Has functions that other programs can replace later", "low"
+        "exec.replaceable", "Can have functions replaced by other programs later", "low"
     ),
     PermissionFacts(
         "exec.deferred",
-        "Runs later from timers or work queues",
+        "Can run later, from timers or work queues",
         "low",
         helpers=(169, 170, 171, 172),
         kernel_functions=("bpf_wq_*", "bpf_timer_cancel_async"),
     ),
     PermissionFacts(
-        "exec.sleepable", "May sleep and fault in user pages", "low", program_types=("SYSCALL",)
+        "exec.sleepable", "Can sleep and fault in user pages", "low", program_types=("SYSCALL",)
     ),
     PermissionFacts(
         "exec.unbounded",
-        "Uses open-ended loops",
+        "Can run open-ended loops",
         "low",
         helpers=(181,),
         kernel_functions=("bpf_iter_num_*", "bpf_iter_bits_*"),
@@ -489,13 +495,13 @@ _ROWS = (
     PermissionFacts("bpf.list", "Can list BPF programs and maps", "medium"),
     PermissionFacts(
         "bpf.kfunc",
-        "Uses kernel functions without a stable interface",
+        "Can call kernel functions without a stable interface",
         "low",
         kernel_functions=("*",),
     ),
     PermissionFacts(
         "crypto",
-        "Uses kernel cryptography and keys",
+        "Can use kernel cryptography and keys",
         "low",
         kernel_functions=(
             "bpf_crypto_*",
@@ -504,7 +510,7 @@ _ROWS = (
             "bpf_key_put",
         ),
     ),
-    PermissionFacts("unknown", "Does something this version of Skep cannot classify", "high"),
+    PermissionFacts("unknown", "Can do something this version of Skep cannot classify", "high"),
 )
 
 PERMISSIONS: Mapping[str, PermissionFacts] = MappingProxyType(
@@ -530,7 +536,7 @@ COMBINATIONS = (
     ),
     CombinationFacts(
         "could_exfiltrate",
-        "Could send data of this machine into the network",
+        "Could send data of this machine to the network",
         "critical",
         all_of=(
             ("user.read_memory", "file.read"),
@@ -539,13 +545,13 @@ COMBINATIONS = (
     ),
     CombinationFacts(
         "could_hide",
-        "Could change what programs are told, and so hide things from them",
+        "Could change what processes are told, and so hide things from them",
         "critical",
         all_of=(("user.write_memory", "kernel.override_return"),),
     ),
     CombinationFacts(
         "could_block",
-        "Can stop what other programs do",
+        "Can stop other processes or make them fail",
         "critical",
         all_of=(("proc.signal", "kernel.override_return"),),
     ),
@@ -566,7 +572,7 @@ COMBINATIONS = (
     ),
     CombinationFacts(
         "changeable_later",
-        "What it does can be changed after installation",
+        "Can be changed after installation",
         "high",
         all_of=(
             ("exec.tail_call", "exec.replace"),

@@ -7,12 +7,15 @@ _CONFIDENCE_RANK = {"excluded": 0, "possible": 1, "declared": 2}
 
 
 _SCOPES = {
-    "cgroup": " (of one control group)",
-    "socket": " (of one socket)",
-    "map": " (of one map)",
-    "network namespace": " (of one network namespace)",
-    "process namespace": " (of one process namespace)",
+    "": "a scope that is not known",
+    "interface": "one interface",
+    "cgroup": "one control group",
+    "socket": "one socket",
+    "map": "one map",
+    "network namespace": "one network namespace",
+    "process namespace": "one process namespace",
 }
+_USUAL = frozenset({"", "interface"})  # what is said without a word
 _COVERS = {"lsm.enforce": frozenset({"lsm.observe"})}
 
 
@@ -35,6 +38,15 @@ def covers(permission: str, other: str) -> bool:
     return permission == other or other in _COVERS.get(permission, ())
 
 
+def scope_text(scope: str) -> str:
+    """Where a permission applies, in words.
+
+    >>> scope_text("cgroup")
+    'one control group'
+    """
+    return _SCOPES.get(scope, scope)
+
+
 def permission_text(permission: str, confidence: str = "declared", scope: str = "") -> str:
     """A permission as people read it.
 
@@ -43,7 +55,8 @@ def permission_text(permission: str, confidence: str = "declared", scope: str = 
     """
     row = PERMISSIONS.get(permission)
     text = permission if row is None else row.text
-    text += _SCOPES.get(scope, "")
+    if scope in _SCOPES and scope not in _USUAL:
+        text += f" (of {scope_text(scope)})"
     if confidence == "possible":
         return f"Cannot be excluded: {text[:1].lower()}{text[1:]}"
     if confidence == "excluded":

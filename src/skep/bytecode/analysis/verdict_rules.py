@@ -71,7 +71,7 @@ def _of_exits(program: Program, table: VerdictTable, security: Answer) -> Iterat
         permissions.append(_ENFORCE)
     for permission in permissions:
         if permission == _ENFORCE and security_hook(program) in RETURNS_NOTHING:
-            what = f"security hook {program.spec.target} returns nothing"
+            what = f"security hook {program.spec.target} has no return value"
             yield finding(program, permission, "D", what, confidence="excluded")
         elif permission == _ENFORCE and _MODIFY in permissions:
             yield from _shown(program, table, permission, exits, _MODIFY, security)
@@ -108,7 +108,7 @@ def _shown(
             )
     if not shown:
         handed_on = any(each.handed_on for each in exits)
-        what = "hands on what the programs before it decided" if handed_on else "no such exit value"
+        what = "passes on what earlier programs decided" if handed_on else "no such exit value"
         yield finding(program, permission, "D", what, confidence="excluded")
 
 
@@ -127,15 +127,15 @@ def _of_exit(table: VerdictTable, each: _Exit, permission: str) -> Iterator[tupl
     redirects = [row for row in table.redirects() if permission in row.permissions]
     if each.ends.redirects and redirects:
         confidence = "declared" if redirects[0].is_certain else "possible"
-        yield each.slot, confidence, f"exit value of a redirecting helper ({redirects[0].label})"
+        yield each.slot, confidence, f"result of a redirect ({redirects[0].label})"
     elif numbers:
         return
     elif each.is_open and table.may_show(permission, each.ends.low, each.ends.high):
-        from_context = "hands on a value of its context"
+        from_context = "passes on a value from its context"
         what = from_context if each.from_context else f"exit value {UNRESOLVED}"
         yield each.slot, "possible", what
     elif each.ends.redirects and permission == _DROP:
-        yield each.slot, "possible", "a redirect that can fail"
+        yield each.slot, "possible", "a redirect that can fail, which drops the packet"
 
 
 def _exits(program: Program) -> list[_Exit] | None:

@@ -43,10 +43,10 @@ def fit_to_version(
     ]
     for what in needs.unknown_first_kernels:
         if what.startswith("helper ") and version <= KernelVersion(*NEWEST_KNOWN):
-            findings.append(FitFinding(level="no", what=f"no kernel that is known has {what}"))
+            findings.append(FitFinding(level="no", what=f"no known kernel has {what}"))
         elif not what.startswith("instruction "):
             findings.append(
-                FitFinding(level="warning", what=f"which kernels have {what} is unknown")
+                FitFinding(level="warning", what=f"the first kernel with {what} is unknown")
             )
     for reason in needs.optional:
         if version < KernelVersion.parse(reason.kernel):
@@ -54,7 +54,10 @@ def fit_to_version(
             findings.append(_of_reason(reason, "note", what))
     if needs.needs_btf == "yes":
         findings.append(
-            FitFinding(level="note", what="fields and targets can be told from types only")
+            FitFinding(
+                level="note",
+                what="fields and targets are not checked: give BTF instead of a version",
+            )
         )
     ordered = sorted(findings, key=lambda finding: LEVELS.index(finding.level))
     return KernelFit(basis="version", findings=tuple(ordered))

@@ -31,7 +31,7 @@ def test_nothing_changed() -> None:
         pytest.param(
             [call(80), *PASSES],
             [call(80), call(14), *PASSES],
-            "medium instead of low: Sees which users",
+            "medium instead of low: Can see which users",
             id="more-severe",
         ),
     ],

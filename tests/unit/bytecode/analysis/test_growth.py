@@ -99,3 +99,17 @@ def test_who_may_deny_may_observe() -> None:
 def test_less_covers_nothing(before: Granted, after: Granted) -> None:
     (found,) = growth([before], [after])
     assert (found.permission, found.why) == (after, "new")
+
+
+def test_another_scope_is_said_in_words() -> None:
+    (found,) = growth([replace(DROP, scope="cgroup")], [DROP])
+    assert found.text == (
+        "new scope, one interface (was: one control group): "
+        "Cannot be excluded: can drop network packets"
+    )
+
+
+def test_a_permission_that_is_new_has_no_other_scopes() -> None:
+    (found,) = growth([READ], [DROP])
+    assert found.elsewhere == ()
+    assert found.text == "new: Cannot be excluded: can drop network packets"

@@ -47,7 +47,7 @@ class TestMaps:
         outer = replace(hash_map("outer", map_type=13), inner=spec)
         found = permission(analyse(object_file([], [], [outer])), expected)
         assert found is not None
-        assert "in outer" in found.evidence[0].what
+        assert "inside outer" in found.evidence[0].what
 
 
 def test_an_ordinary_map_shows_nothing() -> None:

@@ -80,7 +80,7 @@ class TestUnknown:
         [
             ("shows", "helper 4999"),
             ("shows_function", "kernel function bpf_brand_new"),
-            ("shows_section", "section 'elsewhere/7' does not tell the type"),
+            ("shows_section", "section 'elsewhere/7' names no known program type"),
         ],
     )
     def test_is_shown_with_its_reason(self, program: str, what: str) -> None:

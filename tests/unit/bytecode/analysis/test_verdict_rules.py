@@ -163,7 +163,7 @@ class TestSecurityHooks:
             "lsm.enforce": "possible",
             "lsm.observe": "declared",
         }
-        what = {"hands on a value of its context"}
+        what = {"passes on a value from its context"}
         assert self.evidence("returns_an_argument", "lsm.enforce") == what
 
     def test_a_hook_that_returns_nothing_cannot_deny(self) -> None:
