@@ -28,6 +28,7 @@ from tests.builders.objects import DIRECTORY
 
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.isa.instructions import Instruction, decode
+from skep.bytecode.linking.core.fixed import KnownAnswers
 from skep.bytecode.linking.core.patching import POISON
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.plan import LDDW, LoadPlan, MapPlan
@@ -168,11 +169,23 @@ def _named(code: list[Instruction], names: dict[int, str] | None) -> list[object
     return out
 
 
-def _compare(name: str, answer: dict[str, Any], types: KernelTypes) -> int:
+def _settled(name: str) -> frozenset[str]:
+    """Functions with records of layouts that are the same on every kernel."""
+    read = _object(name)
+    known = KnownAnswers.of(read)
+    code = {function.name: function.instructions for function in read.functions}
+    return frozenset(
+        each.function for each in read.core_relocations if known.settles(each, code[each.function])
+    )
+
+
+def _compare(
+    name: str, answer: dict[str, Any], types: KernelTypes, left_out: frozenset[str] = frozenset()
+) -> int:
     compared = 0
     for program, found in answer["programs"].items():
         spec = next(each for each in _object(name).programs if each.name == program)
-        if spec.program_type is None or not found["type"]:
+        if spec.program_type is None or not found["type"] or program in left_out:
             continue
         plan = _link(name, program, types)
         ours = plan.program(program)
@@ -215,7 +228,10 @@ def test_records_are_answered_as_libbpf_answers_them(
     path = tmp_path / "btf"
     path.write_bytes(types)
     answer = _ask(name, path)
-    assert _compare(name, answer, kernel(types)) == len(_object(name).programs)
+    # Contexts and headers of packets are elsewhere in these types, as on no kernel there is.
+    settled = _settled(name)
+    programs = [each.name for each in _object(name).programs if each.name not in settled]
+    assert _compare(name, answer, kernel(types), settled) == len(programs) > 0
 
 
 def _given() -> list[Path]:

@@ -106,4 +106,4 @@ def combinations(permissions: Sequence[Permission]) -> tuple[Combination, ...]:
                     because=tuple(dict.fromkeys(name for names in groups for name in names)),
                 )
             )
-    return tuple(found)
+    return tuple(sorted(found, key=lambda each: -severity_rank(each.severity)))
