@@ -153,6 +153,7 @@ def _call_needs(
                     "weak" if call.is_weak and call.kernel_function in asked else "",
                     gone=gone,
                     from_types=True,
+                    is_call=True,
                 )
 
 
