@@ -231,6 +231,24 @@ def kernel_features() -> str:
         )
     lines.append(")")
     lines += _mapping(
+        "CONTEXT_FIELDS",
+        "Mapping[tuple[str, str], tuple[int, int]]",
+        [
+            f"({_quoted(row['context'])}, {_quoted(row['field'])}): {_kernel(row['since'])}"
+            for row in document["context_fields"]
+        ],
+        "Fields of contexts that are newer than the context.",
+    )
+    lines += _mapping(
+        "MAP_CALLS",
+        "Mapping[tuple[int, str], tuple[int, int]]",
+        [
+            f"({row['helper']}, {_quoted(row['map_type'])}): {_kernel(row['since'])}"
+            for row in document["map_calls"]
+        ],
+        "Helpers that take maps of a type later than the type and the helper are there.",
+    )
+    lines += _mapping(
         "MAP_FLAGS",
         "Mapping[int, tuple[str, tuple[int, int]]]",
         [

@@ -95,7 +95,7 @@ class Memory:
         if kinds == MAP_VALUE:
             return self._load_map_value(opcode, base, offset, unknown)
         if kinds == CONTEXT:
-            return self._load_context(base, offset, unknown)
+            return self._load_context(slot, base, offset, unknown)
         self._note_load(slot, kinds)
         return self._from_memory(kinds, unknown, is_wide=size_bits == 3)
 
@@ -133,13 +133,14 @@ class Memory:
         # All that typed contexts hold is the kernel's, whatever the field.
         return KERNEL if self._layout.is_typed else self._layout.pointer_kinds
 
-    def _load_context(self, base: Pointer, offset: int, unknown: Value) -> Value:
+    def _load_context(self, slot: int, base: Pointer, offset: int, unknown: Value) -> Value:
         layout = self._layout
         if not layout.is_known:
             return ANYTHING
         if base.offset is None:
             return Pointer(self._behind_context()) if layout.pointer_kinds else unknown
         place = base.offset + offset
+        self.facts.context_loads.add((slot, place))
         name = layout.packet_fields.get(place)
         if name is not None:
             return UNKNOWN if name.endswith("data_end") else Pointer(PACKET, 0)

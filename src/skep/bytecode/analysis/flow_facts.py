@@ -23,6 +23,7 @@ class FunctionFacts:
         dynptr_loads: calls that read through a dynptr nobody saw being made.
         dynptr_stores: calls that write through one.
         dynptr_kinds: kinds of memory the dynptrs made here stand for.
+        context_loads: (slot, offset) of loads from a known place of the context.
         context_stores: (slot, offset or ``None``, bytes).
         calls: arguments r1 to r5 by slot, of helpers and kernel functions.
         exits: r0 by slot of ``exit``.
@@ -45,6 +46,7 @@ class FunctionFacts:
     dynptr_loads: set[int] = field(default_factory=set)
     dynptr_stores: set[int] = field(default_factory=set)
     dynptr_kinds: int = 0
+    context_loads: set[tuple[int, int]] = field(default_factory=set)
     context_stores: set[tuple[int, int | None, int]] = field(default_factory=set)
     calls: dict[int, Arguments] = field(default_factory=dict)
     exits: dict[int, Value] = field(default_factory=dict)

@@ -19,7 +19,13 @@ from skep.bytecode.analysis.need import FIRST, Kernel, Need, kernel_text, pair_o
 from skep.bytecode.analysis.programs import Program, asked_for
 from skep.bytecode.analysis.refusals import type_refusals
 from skep.bytecode.analysis.report_needs import Limit, Reason, Refusal
-from skep.bytecode.analysis.value_needs import exit_needs, flag_needs, map_flag_needs
+from skep.bytecode.analysis.value_needs import (
+    context_needs,
+    exit_needs,
+    flag_needs,
+    map_call_needs,
+    map_flag_needs,
+)
 from skep.bytecode.isa.first_kernels import (
     ATTACH_TYPES,
     MAP_TYPE_NAMES,
@@ -134,12 +140,14 @@ def _call_needs(
 ) -> Iterator[Need]:
     name = program.spec.name
     asked = asked_for([program])
+    yield from context_needs(program)
     for call in program.calls:
         if call.helper is not None:
             facts = HELPERS.get(call.helper)
             optional = "tested" if facts is not None and facts.name in tested else ""
             yield from helper_need(program, call, optional, struct_ops)
             yield from flag_needs(program, call)
+            yield from map_call_needs(program, call)
         elif call.kernel_function is not None:
             since, gone = GONE_KERNEL_FUNCTIONS.get(call.kernel_function, (None, None))
             kernel = KERNEL_FUNCTIONS.get(call.kernel_function) or since

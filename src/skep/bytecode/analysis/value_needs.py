@@ -1,4 +1,4 @@
-"""Needs of values: flags of calls and of maps, and what a program returns.
+"""Needs of values: flags of calls and of maps, fields of contexts, and what a program returns.
 
 A kernel refuses or ignores bits it does not know, and its verifier refuses exit values outside a
 range that grew. Only values that data flow knows are looked at.
@@ -9,9 +9,17 @@ from dataclasses import replace
 
 from skep.bytecode.analysis.need import FIRST, Kernel, Need, pair_of
 from skep.bytecode.analysis.programs import Call, Program, exit_numbers, helper_name
-from skep.bytecode.analysis.values import MASK64, Value, constants
-from skep.bytecode.isa.first_kernels import ATTACH_TYPES, PROGRAM_TYPES
-from skep.bytecode.isa.kernel_features import EXIT_RANGES, HELPER_FLAGS, MAP_FLAGS, ExitRange
+from skep.bytecode.analysis.values import MASK64, Pointer, Value, constants, names_of
+from skep.bytecode.btf.known_layouts import KNOWN_LAYOUTS
+from skep.bytecode.isa.first_kernels import ATTACH_TYPES, MAP_TYPE_NAMES, PROGRAM_TYPES
+from skep.bytecode.isa.kernel_features import (
+    CONTEXT_FIELDS,
+    EXIT_RANGES,
+    HELPER_FLAGS,
+    MAP_CALLS,
+    MAP_FLAGS,
+    ExitRange,
+)
 from skep.bytecode.objectfile.model import MapSpec
 from skep.hooks.security_hooks import RETURNS_NOTHING
 from skep.hooks.verdict import Exactly
@@ -46,6 +54,38 @@ def flag_needs(program: Program, call: Call) -> Iterator[Need]:
 def _numbers(value: Value) -> list[int]:
     known = constants(value)
     return [] if known is None else [number for number in known if number <= MASK64]
+
+
+def context_needs(program: Program) -> Iterator[Need]:
+    """Fields of the context that are newer than the type of the program."""
+    context = program.layout.name
+    known = KNOWN_LAYOUTS.get(context, {})
+    fields = [
+        (known[field].bit_offset // 8, known[field].size or 1, field, since)
+        for (owner, field), since in CONTEXT_FIELDS.items()
+        if owner == context and field in known
+    ]
+    for function, facts in program.function_facts() if fields else ():
+        stored = {(slot, place) for slot, place, _ in facts.context_stores if place is not None}
+        for slot, place in sorted(facts.context_loads | stored):
+            for start, size, field, since in fields:
+                if start <= place < start + size:
+                    name = program.spec.name
+                    yield Need(since, f"field {context}.{field}", name, function, slot)
+
+
+def map_call_needs(program: Program, call: Call) -> Iterator[Need]:
+    """A helper that takes maps of this type later than others."""
+    if call.helper is None or not any(call.helper == helper for helper, _ in MAP_CALLS):
+        return
+    for given in program.arguments(call):
+        for name in names_of(given[0]) if isinstance(given[0], Pointer) else ():
+            spec = program.maps.get(name)
+            kind = None if spec is None else MAP_TYPE_NAMES.get(spec.map_type)
+            since = MAP_CALLS.get((call.helper, kind or ""))
+            if since is not None:
+                what = f"helper {call.name} on a map of type {kind}"
+                yield Need(since, what, program.spec.name, call.function, call.slot, is_call=True)
 
 
 def map_flag_needs(spec: MapSpec) -> Iterator[Need]:

@@ -262,6 +262,49 @@ SLEEPABLE_SINCE = (
     SleepableSince("STRUCT_OPS", (), (6, 3)),
 )
 
+CONTEXT_FIELDS: Mapping[tuple[str, str], tuple[int, int]] = MappingProxyType(
+    {
+        ("__sk_buff", "data_meta"): (4, 15),
+        ("__sk_buff", "flow_keys"): (4, 20),
+        ("__sk_buff", "tstamp"): (5, 0),
+        ("__sk_buff", "wire_len"): (5, 0),
+        ("__sk_buff", "gso_segs"): (5, 1),
+        ("__sk_buff", "sk"): (5, 1),
+        ("__sk_buff", "gso_size"): (5, 7),
+        ("__sk_buff", "hwtstamp"): (5, 16),
+        ("__sk_buff", "tstamp_type"): (5, 18),
+        ("xdp_md", "data_meta"): (4, 15),
+        ("xdp_md", "ingress_ifindex"): (4, 16),
+        ("xdp_md", "rx_queue_index"): (4, 16),
+        ("xdp_md", "egress_ifindex"): (5, 8),
+        ("bpf_sock_addr", "sk"): (5, 3),
+        ("bpf_sock_ops", "sk"): (5, 3),
+        ("bpf_sock_ops", "skb_data"): (5, 10),
+        ("bpf_sock_ops", "skb_data_end"): (5, 10),
+        ("bpf_sock_ops", "skb_len"): (5, 10),
+        ("bpf_sock_ops", "skb_tcp_flags"): (5, 10),
+        ("bpf_sock_ops", "skb_hwtstamp"): (6, 2),
+        ("sk_reuseport_md", "sk"): (5, 14),
+        ("sk_reuseport_md", "migrating_sk"): (5, 14),
+        ("bpf_sk_lookup", "ingress_ifindex"): (5, 17),
+        ("bpf_sock", "rx_queue_mapping"): (5, 8),
+        ("sk_msg_md", "size"): (5, 0),
+        ("sk_msg_md", "sk"): (5, 8),
+    }
+)
+"""Fields of contexts that are newer than the context."""
+
+MAP_CALLS: Mapping[tuple[int, str], tuple[int, int]] = MappingProxyType(
+    {
+        (1, "SOCKMAP"): (5, 8),
+        (1, "SOCKHASH"): (5, 8),
+        (2, "SOCKMAP"): (5, 10),
+        (2, "SOCKHASH"): (5, 10),
+        (1, "XSKMAP"): (5, 3),
+    }
+)
+"""Helpers that take maps of a type later than the type and the helper are there."""
+
 MAP_FLAGS: Mapping[int, tuple[str, tuple[int, int]]] = MappingProxyType(
     {
         1: ("BPF_F_NO_PREALLOC", (4, 6)),
