@@ -47,6 +47,7 @@ from tests.builders.assembled import (
 )
 from tests.builders.btf import BtfBuilder
 from tests.builders.objects import fixture, fixture_names
+from tests.builders.random_programs import chains
 
 from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.label_bounds import exceeding, label_changes, within
@@ -71,6 +72,8 @@ from skep.bytecode.objectfile.model import (
     ProgramSpec,
     Variable,
 )
+from skep.chains.member import Member
+from skep.chains.splicing import splice
 from skep.errors import SkepError
 
 CONTEXT, NUMBER, PLACE = 6, 7, 8
@@ -472,6 +475,33 @@ def test_the_node_label_lies_within_the_package_label(data: st.DataObject) -> No
 @pytest.mark.parametrize("name", fixture_names())
 def test_fixtures_keep_the_law_without_types_of_a_kernel(name: str) -> None:
     _check_each(fixture(name), None)
+
+
+@given(chains())
+@settings(max_examples=60, deadline=None)
+def test_a_chain_is_made_of_the_instructions_its_members_were_labelled_by(
+    members: tuple[Member, ...],
+) -> None:
+    chain_of = splice(members)
+    if len(members) == 1:
+        assert chain_of.program == members[0].program
+        return
+    code = chain_of.program.instructions
+    for member, entry, behind in zip(
+        members, chain_of.ranges, chain_of.subprogram_ranges, strict=True
+    ):
+        moved = [code[slot] for slot in (*entry, *behind)]
+        for before, after in zip(member.program.instructions, moved, strict=True):
+            if after.opcode == _JUMP and before == EXIT:
+                continue  # on to the next member
+            assert after[:2] == before[:2]
+            if (before.opcode, before.src) not in _MOVED:
+                assert after == before
+
+
+_JUMP = 0x05
+# Local calls and references to maps: their immediate counts in the chain.
+_MOVED = {(0x85, 1), (0x18, 5), (0x18, 6)}
 
 
 @pytest.fixture(scope="module")
