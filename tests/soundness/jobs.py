@@ -36,7 +36,7 @@ _FIRST = (
 )  # fmt: skip
 
 
-_EVERYWHERE = frozenset({"context_store", "context_load", "conf_load"})  # what types differ in
+_EVERYWHERE = frozenset({"context_store", "context_load", "one_verdict"})  # what types differ in
 
 
 def proving_jobs(generator: Generator, seed: int, number: int, kinds: int = 4) -> list[str]:
@@ -48,5 +48,6 @@ def proving_jobs(generator: Generator, seed: int, number: int, kinds: int = 4) -
         for each in generator.fitting(KINDS[name]):
             if taken.get(each.name, 0) < kinds or each.name in _EVERYWHERE:
                 taken[each.name] = taken.get(each.name, 0) + 1
-                jobs += directed_jobs(name, [each.name], seed, number)
+                count = number * (4 if each.name in _EVERYWHERE else 1)
+                jobs += directed_jobs(name, [each.name], seed, count)
     return jobs

@@ -53,6 +53,11 @@ class ProgramKind:
     trigger: str = ""
 
     @property
+    def type(self) -> str:
+        """The program type; the name may also tell the attach type."""
+        return self.name.partition("/")[0]
+
+    @property
     def is_skb(self) -> bool:
         return self.context == "sk_buff"
 
@@ -101,6 +106,14 @@ _ALL = (
         writable=_TC_WRITE, has_ethernet=True,
     ),
     ProgramKind(
+        "SCHED_CLS/tcx", "tcx/ingress", "sk_buff", (76, 80), writes_packet=True, readable=_TC_READ,
+        writable=_TC_WRITE, passing=-1, has_ethernet=True,
+    ),
+    ProgramKind(
+        "SCHED_CLS/netkit", "netkit/peer", "sk_buff", (76, 80), writes_packet=True,
+        readable=_TC_READ, writable=_TC_WRITE, passing=-1, has_ethernet=True,
+    ),
+    ProgramKind(
         "SCHED_ACT", "action", "sk_buff", (76, 80), writes_packet=True, readable=_TC_READ,
         writable=_TC_WRITE, has_ethernet=True,
     ),
@@ -111,6 +124,10 @@ _ALL = (
     ProgramKind(
         "CGROUP_SKB", "cgroup_skb/egress", "sk_buff", (76, 80), readable=_SKB_READ,
         writable=_MARK, passing=1, verdicts=(0, 1, 2, 3),
+    ),
+    ProgramKind(
+        "CGROUP_SKB/any", "cgroup/skb", "sk_buff", (76, 80), readable=_SKB_READ,
+        writable=_MARK, passing=1, verdicts=(0, 1),
     ),
     _lwt("LWT_IN"),
     _lwt("LWT_OUT"),

@@ -66,6 +66,12 @@ def of_verdict(kind: ProgramKind, value: int) -> Iterator[Obligation]:
             yield _needs(f"{what} redirects", "net.redirect")
         elif number != 2:
             yield drop
+    elif name in {"SCHED_CLS/tcx", "SCHED_CLS/netkit"}:
+        # tcx_action_code takes what it does not know for NEXT, netkit_xmit drops it.
+        if number == 2 or (name == "SCHED_CLS/netkit" and number not in {-1, 0, 7}):
+            yield drop
+        elif number == 7:
+            yield _needs(f"{what} redirects", "net.redirect")
     elif name in {"SCHED_CLS", "SCHED_ACT"}:
         # Measured on clsact: QUEUED (5) is taken for UNSPEC (cls_bpf_exec_opcode). act_bpf knows
         # no STOLEN and no TRAP (tcf_bpf_act).
@@ -84,7 +90,7 @@ def of_verdict(kind: ProgramKind, value: int) -> Iterator[Obligation]:
     elif name in {"SOCKET_FILTER", "NETFILTER"}:
         if number == 0:
             yield drop
-    elif name == "CGROUP_SKB":
+    elif kind.type == "CGROUP_SKB":
         if not number & 1:
             yield drop
     elif name == "SK_LOOKUP":
