@@ -1,4 +1,4 @@
-"""Programs are judged in throw-away children, many in each; the parent loads nothing.
+"""Programs are judged in throw-away children, many in each; the parent runs nothing.
 
 A child says what it begins with and what came of it, line by line. One that dies or takes too long
 costs the program it was at, which is reported as such; a new child goes on behind it.
