@@ -14,6 +14,7 @@ from tests.soundness.mutating import Prover, Row, all_rows, companions
 from tests.soundness.probing import Probes
 from tests.soundness.proving import describe, reason_unused, summary
 from tests.soundness.reporting import Tally
+from tests.soundness.tables import tables
 
 
 def _arguments() -> argparse.Namespace:
@@ -21,6 +22,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--programs", type=int, default=1400, help="to be accepted, in all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--type", choices=sorted(KINDS), action="append", help="only these types")
+    parser.add_argument("--tables", action="store_true", help="print the counts as tables")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.add_argument(
         "--directed", type=int, default=0, metavar="N", help="N programs of each snippet instead"
@@ -72,7 +74,9 @@ def main() -> int:
                 break
         print(f"{name}: {tally.line(name)}", file=sys.stderr)
     seconds = time.monotonic() - begun
-    if arguments.json:
+    if arguments.tables:
+        print(tables(tally.document(seconds)))
+    elif arguments.json:
         print(json.dumps(tally.document(seconds), indent=1))
     else:
         print(tally.text(seconds, arguments.show))

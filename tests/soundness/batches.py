@@ -1,4 +1,4 @@
-"""Programs are judged in throw-away children, many in each; the parent loads nothing.
+"""Programs are judged in throw-away children, many in each; the parent runs nothing.
 
 A child says what it begins with and what came of it, line by line. One that dies or takes too long
 costs the program it was at, which is reported as such; a new child goes on behind it.
@@ -13,12 +13,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from skep.bytecode.btf.kernel_types import KernelTypes
 from tests.soundness.generating import Program
 from tests.soundness.judging import Outcome, Violation, judge
 from tests.soundness.places import die_with_parent, enter_namespaces, place
+from tests.soundness.triggers import own_group
 
 _SECONDS = 20.0  # without a word, after which a child is lost
 
@@ -72,6 +74,7 @@ class Batch:
             if finished < len(jobs):
                 os.kill(child, signal.SIGKILL)  # its own child dies with it
             os.waitpid(child, 0)
+            _remove_group(child)
         if finished < len(jobs) and begun:
             kind, _, seed = begun.partition(":")
             yield Outcome(kind, seed, "lost", reason="the child died or took too long")
@@ -80,22 +83,25 @@ class Batch:
         """In the child: leave the namespaces, and be the parent of the one who works."""
         code = 1
         try:
+            group = own_group(os.getpid())
+            if group is not None:
+                group.mkdir()
             enter_namespaces()
             die_with_parent()
             inner = os.fork()
             if not inner:
-                self._inner(writing, jobs)
+                self._inner(writing, jobs, group)
             os.close(writing)
             code = os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1])
         except BaseException:  # noqa: BLE001 - nothing may leave a forked child
             _say(writing, {"broken": traceback.format_exc()})
         os._exit(abs(code))
 
-    def _inner(self, writing: int, jobs: Sequence[str]) -> None:
+    def _inner(self, writing: int, jobs: Sequence[str], group: Path | None) -> None:
         code = 1
         try:
             die_with_parent()
-            with place(self._types) as where:
+            with place(self._types, group) as where:
                 for job in jobs:
                     _say(writing, {"begun": job})
                     outcome = judge(self._make(job), self._types, where)
@@ -105,6 +111,22 @@ class Batch:
             _say(writing, {"broken": traceback.format_exc()})
         sys.stdout.flush()
         os._exit(code)
+
+
+def _remove_group(child: int) -> None:
+    """Remove a child's control group, once nobody is in it."""
+    group = own_group(child)
+    if group is None:
+        return
+    for _ in range(100):
+        try:
+            group.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:  # somebody is still leaving
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _say(writing: int, document: dict[str, Any]) -> None:

@@ -30,7 +30,13 @@ def directed_jobs(kind: str, snippets: Sequence[str], seed: int, number: int) ->
     return [f"{kind}:{name}@{seed}.{each}" for name in snippets for each in range(number)]
 
 
-_FIRST = ("XDP", "SCHED_CLS", "SYSCALL", "NETFILTER", "SOCKET_FILTER", "LWT_XMIT")
+_FIRST = (
+    "XDP", "SCHED_CLS", "SYSCALL", "NETFILTER", "CGROUP_SOCK_ADDR/bind", "SOCKET_FILTER",
+    "LWT_XMIT",
+)  # fmt: skip
+
+
+_EVERYWHERE = frozenset({"context_store", "context_load", "one_verdict"})  # what types differ in
 
 
 def proving_jobs(generator: Generator, seed: int, number: int, kinds: int = 4) -> list[str]:
@@ -40,7 +46,8 @@ def proving_jobs(generator: Generator, seed: int, number: int, kinds: int = 4) -
     jobs = []
     for name in order:
         for each in generator.fitting(KINDS[name]):
-            if taken.get(each.name, 0) < kinds:
+            if taken.get(each.name, 0) < kinds or each.name in _EVERYWHERE:
                 taken[each.name] = taken.get(each.name, 0) + 1
-                jobs += directed_jobs(name, [each.name], seed, number)
+                count = number * (4 if each.name in _EVERYWHERE else 1)
+                jobs += directed_jobs(name, [each.name], seed, count)
     return jobs

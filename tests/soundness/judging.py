@@ -174,6 +174,8 @@ def _effects(
     program: Program, bench: Bench, given: Input, seen: Observation
 ) -> Iterator[Obligation]:
     untouched = bench.untouched(given) if program.kind.name == "FLOW_DISSECTOR" else b""
+    if program.kind.trigger:
+        untouched = bench.plain()
     before = Before(dict(bench.begun), untouched)
     yield from of_effects(program.kind, given, seen, before, program.tags)
 

@@ -7,7 +7,7 @@ kernel/bpf/verifier.c and net/bpf/test_run.c of Linux 6.18.
 from dataclasses import dataclass
 from typing import Literal
 
-Context = Literal["xdp_md", "sk_buff", "sk_lookup", "nf_ctx", "numbers", "memory"]
+Context = Literal["xdp_md", "sk_buff", "sk_lookup", "nf_ctx", "numbers", "memory", "other"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class ProgramKind:
         verdicts: exit values the verifier accepts, ``None`` for all.
         has_ethernet: the packet begins with its Ethernet header.
         input: bytes of packet a run takes; 0: it takes none.
+        trigger: the system call that sets it off; empty: it has a test run.
     """
 
     name: str
@@ -49,6 +50,12 @@ class ProgramKind:
     has_ethernet: bool = False
     input: int = 96
     is_sleepable: bool = False
+    trigger: str = ""
+
+    @property
+    def type(self) -> str:
+        """The program type; the name may also tell the attach type."""
+        return self.name.partition("/")[0]
 
     @property
     def is_skb(self) -> bool:
@@ -99,6 +106,14 @@ _ALL = (
         writable=_TC_WRITE, has_ethernet=True,
     ),
     ProgramKind(
+        "SCHED_CLS/tcx", "tcx/ingress", "sk_buff", (76, 80), writes_packet=True, readable=_TC_READ,
+        writable=_TC_WRITE, passing=-1, has_ethernet=True,
+    ),
+    ProgramKind(
+        "SCHED_CLS/netkit", "netkit/peer", "sk_buff", (76, 80), writes_packet=True,
+        readable=_TC_READ, writable=_TC_WRITE, passing=-1, has_ethernet=True,
+    ),
+    ProgramKind(
         "SCHED_ACT", "action", "sk_buff", (76, 80), writes_packet=True, readable=_TC_READ,
         writable=_TC_WRITE, has_ethernet=True,
     ),
@@ -109,6 +124,10 @@ _ALL = (
     ProgramKind(
         "CGROUP_SKB", "cgroup_skb/egress", "sk_buff", (76, 80), readable=_SKB_READ,
         writable=_MARK, passing=1, verdicts=(0, 1, 2, 3),
+    ),
+    ProgramKind(
+        "CGROUP_SKB/any", "cgroup/skb", "sk_buff", (76, 80), readable=_SKB_READ,
+        writable=_MARK, passing=1, verdicts=(0, 1),
     ),
     _lwt("LWT_IN"),
     _lwt("LWT_OUT"),
@@ -136,6 +155,40 @@ _ALL = (
         input=0, is_sleepable=True,
     ),
     ProgramKind("NETFILTER", "netfilter", "nf_ctx", passing=1, verdicts=(0, 1)),
+    ProgramKind(
+        "CGROUP_SOCK_ADDR", "cgroup/connect4", "other",
+        readable=_fields(("user_family", 0), ("user_ip4", 4), ("user_port", 24), ("type", 32)),
+        writable=_fields(("user_ip4", 4), ("user_port", 24)),
+        passing=1, verdicts=(0, 1), input=0, trigger="connect",
+    ),
+    ProgramKind(
+        "CGROUP_SOCK_ADDR/bind", "cgroup/bind4", "other",
+        readable=_fields(("user_family", 0), ("user_ip4", 4), ("user_port", 24), ("type", 32)),
+        writable=_fields(("user_ip4", 4), ("user_port", 24)),
+        passing=1, verdicts=(0, 1, 2, 3), input=0, trigger="bind",
+    ),
+    ProgramKind(
+        "CGROUP_SOCK", "cgroup/sock_create", "other",
+        readable=_fields(("family", 4), ("type", 8), ("protocol", 12), ("mark", 16)),
+        writable=_fields(("bound_dev_if", 0), ("mark", 16), ("priority", 20)),
+        passing=1, verdicts=(0, 1), input=0, trigger="create",
+    ),
+    ProgramKind(
+        "CGROUP_DEVICE", "cgroup/dev", "other",
+        readable=_fields(("access_type", 0), ("major", 4), ("minor", 8)),
+        passing=1, verdicts=(0, 1), input=0, trigger="open device",
+    ),
+    ProgramKind(
+        "CGROUP_SYSCTL", "cgroup/sysctl", "other",
+        readable=_fields(("write", 0), ("file_pos", 4)), writable=_fields(("file_pos", 4)),
+        passing=1, verdicts=(0, 1), input=0, trigger="read setting",
+    ),
+    ProgramKind(
+        "CGROUP_SOCKOPT", "cgroup/getsockopt", "other",
+        readable=_fields(("level", 24), ("optname", 28), ("optlen", 32), ("retval", 36)),
+        writable=_fields(("optlen", 32), ("retval", 36)),
+        passing=1, verdicts=(0, 1), input=0, trigger="get option",
+    ),
 )  # fmt: skip
 
 NOT_RUN = {

@@ -75,8 +75,12 @@ def _tagged(tag: str) -> Callable[[Outcome], bool]:
     return lambda outcome: tag in outcome.tags
 
 
+def _type_of(outcome: Outcome) -> str:
+    return outcome.kind.partition("/")[0]
+
+
 def _of_kind(*names: str) -> Callable[[Outcome], bool]:
-    return lambda outcome: outcome.kind in names
+    return lambda outcome: _type_of(outcome) in names
 
 
 _MODEST = frozenset(
@@ -186,7 +190,7 @@ def _without(kind: str, attribute: str, entry: Any, name: str, kinds: Sequence[s
             table[each] = changed
 
     def uses(outcome: Outcome) -> bool:
-        if outcome.kind not in kinds:
+        if _type_of(outcome) not in kinds:
             return False
         if attribute == "packet_fields":
             return True
@@ -218,8 +222,10 @@ def _returning(kind: str, verdict: Any) -> Callable[[Outcome], bool]:
     covers = getattr(verdict.which, "covers", None)
 
     def uses(outcome: Outcome) -> bool:
-        if outcome.kind != kind:
+        if _type_of(outcome) != kind:
             return False
+        if any(each.startswith(("error", "bound")) for each in outcome.seen):
+            return True  # the exit value itself is not seen
         values = {int(each.split()[1]) for each in outcome.seen if each.startswith("verdict ")}
         return bool(values) and (covers is None or any(map(covers, values)))
 

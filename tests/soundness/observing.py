@@ -1,6 +1,7 @@
 """One run of a program, and everything that can be seen of it afterwards."""
 
 import ctypes
+import errno
 import mmap
 import struct
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from tests.soundness.drafting import BLOOM, DEVMAP, QUEUE, RINGBUF, SOCKMAP, STA
 from tests.soundness.events import Events
 from tests.soundness.kinds import ProgramKind
 from tests.soundness.places import Place
+from tests.soundness.triggers import TRIGGERS, attached
 from tests.soundness.worlds import (
     CONF_BYTES,
     KERNEL_ADDRESS,
@@ -171,6 +173,8 @@ class Bench:
         self, given: Input, program: LoadedProgram | None = None
     ) -> tuple[int, bytes, bytes]:
         program = program or self.loaded.programs[0]
+        if self.kind.trigger:
+            return self._triggered(program)
         attribute = ProgramTestRun(prog_fd=program.descriptor.number)
         kept: list[object] = []
         packet_out = context_out = None
@@ -198,6 +202,18 @@ class Bench:
             context = context_in.raw
         del kept
         return int(attribute.retval), packet, context
+
+    def _triggered(self, program: LoadedProgram) -> tuple[int, bytes, bytes]:
+        trigger = TRIGGERS[self.kind.trigger]
+        if self.where.group is None:
+            raise BpfError(errno.EOPNOTSUPP)
+        with attached(program, self.plan.programs[0].attach_type, self.where.group):
+            number, result = trigger()
+        return number, result, b""
+
+    def plain(self) -> bytes:
+        """What the trigger gives without any program."""
+        return TRIGGERS[self.kind.trigger]()[1]
 
     def _conf(self, given: Input) -> bytes:
         data = bytearray(CONF_BYTES)

@@ -81,6 +81,7 @@ class Place:
     name: int
     user_text: int
     sockets: list[socket.socket]
+    group: Path | None
     _is_quiet: bool
     _usual: ThreadPoolExecutor
     _other: ThreadPoolExecutor
@@ -168,8 +169,14 @@ def _task_address() -> int:
 
 
 @contextmanager
-def place(types: KernelTypes) -> Iterator[Place]:
-    """What programs are run in; call it on the main thread, in the namespaces."""
+def place(types: KernelTypes, group: Path | None = None) -> Iterator[Place]:
+    """What programs are run in; call it on the main thread, in the namespaces.
+
+    Args:
+        group: a control group of our own, which is entered.
+    """
+    if group is not None:
+        (group / "cgroup.procs").write_text("0")
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     _name_leader(LEADER_NAMES[0])
     task = _task_address()
@@ -184,6 +191,7 @@ def place(types: KernelTypes) -> Iterator[Place]:
             name=task + place_of(types, "task_struct", "comm"),
             user_text=ctypes.addressof(text),
             sockets=sockets,
+            group=group,
             _is_quiet=False,
             _usual=usual,
             _other=other,

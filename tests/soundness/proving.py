@@ -26,7 +26,7 @@ def reason_unused(row: Row, tried: Collection[str], ran: Collection[str]) -> str
     if row.sort in {"context", "verdict"}:
         kind = row.name.split()[0]
         if kind not in KINDS:
-            return f"not run: {NOT_RUN.get(kind, 'no BPF_PROG_TEST_RUN')}"
+            return f"not run: {NOT_RUN.get(kind, 'the type is not known here')}"
         return "nothing that can be seen came of it"
     return "no program that was run has it"
 

@@ -18,7 +18,7 @@ from tests.soundness.probing import Probes
 from tests.soundness.snippets.table import SNIPPETS
 
 SEED = 10
-PROGRAMS = 40  # of each type
+PROGRAMS = 25  # of each type
 ACCEPTED = 0.6  # of those that are drawn, at least
 
 pytestmark = [

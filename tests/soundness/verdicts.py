@@ -2,20 +2,14 @@
 
 from tests.soundness.assembling import Record
 from tests.soundness.drafting import BUFFER, Draft
+from tests.soundness.exit_values import USUAL
 from tests.soundness.kinds import ProgramKind
 from tests.soundness.snippets.core import draw_lie
 from tests.soundness.worlds import A
 
-_USUAL = {
-    "XDP": (0, 1, 2, 2, 3, 4, 7),
-    "SCHED_CLS": (0, 0, 2, 4, 5, 8, 7, 1, 3, -1),
-    "SCHED_ACT": (0, 0, 2, 4, 5, 8, 7, 1, 3, -1),
-    "SOCKET_FILTER": (0, 4, 64, 65535),
-}
-
 
 def usual(kind: ProgramKind) -> tuple[int, ...]:
-    return _USUAL.get(kind.name) or kind.verdicts or (0, 1)
+    return USUAL.get(kind.type) or kind.verdicts or (0, 1)
 
 
 def _masked(draft: Draft, register: int) -> None:
@@ -90,7 +84,7 @@ def write_verdict(draft: Draft) -> None:
         code.recorded(Record(lie.type_id, lie.access, lie.kind))
         if kind.verdicts is not None and kind.verdicts[0] == 0 and max(kind.verdicts) <= 3:
             _masked(draft, 0)
-    elif way == "redirect" and kind.name in {"XDP", "SCHED_CLS", "SCHED_ACT", "LWT_XMIT"}:
+    elif way == "redirect" and kind.type in {"XDP", "SCHED_CLS", "SCHED_ACT", "LWT_XMIT"}:
         _redirect(draft)
     elif way == "throw":
         code.mov(0, kind.passing)

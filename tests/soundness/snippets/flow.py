@@ -2,6 +2,7 @@
 
 from tests.soundness.assembling import Code
 from tests.soundness.drafting import BUFFER, KEY, SLOTS, Draft
+from tests.soundness.exit_values import USUAL
 from tests.soundness.snippets.table import has_packet, snippet, writes_packet
 
 
@@ -227,3 +228,10 @@ def counter(draft: Draft) -> None:
     code.mov(1, 1)
     code.emit(0xDB, 0, 1)
     code.label(after)
+
+
+@snippet(weight=1)
+def one_verdict(draft: Draft) -> None:
+    """An exit value of the type, in r8."""
+    values = USUAL.get(draft.kind.type) or draft.kind.verdicts or (0, 1)
+    draft.code.mov(8, draft.rng.choice(values))

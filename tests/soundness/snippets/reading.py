@@ -97,7 +97,7 @@ def xdp_load_bytes(draft: Draft) -> None:
     code.load(size, 8, 10, BUFFER)
 
 
-@snippet(fits=lambda kind: kind.name in {"SOCKET_FILTER", "SCHED_CLS", "SCHED_ACT"}, weight=3)
+@snippet(fits=lambda kind: kind.type in {"SOCKET_FILTER", "SCHED_CLS", "SCHED_ACT"}, weight=3)
 def legacy_load(draft: Draft) -> None:
     """LD_ABS and LD_IND; they end the program where the packet is too short."""
     code = draft.code

@@ -65,7 +65,7 @@ def is_xdp(kind: ProgramKind) -> bool:
 
 
 def is_tc(kind: ProgramKind) -> bool:
-    return kind.name in {"SCHED_CLS", "SCHED_ACT"}
+    return kind.type in {"SCHED_CLS", "SCHED_ACT"}
 
 
 def has_readable(kind: ProgramKind) -> bool:
