@@ -4,6 +4,7 @@ The list for people is in docs/explanation/labels.md; a row there names the atte
 is told by what it must not get past: permissions that have to be shown, as certain or as possible.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,8 +50,6 @@ from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.objectfile.model import CoreRelocation, Extern, MapSpec, ObjectFile
-
-PAGE = Path(__file__).parents[4] / "docs" / "explanation" / "labels.md"
 
 TC: dict[str, Any] = {"program_type": "SCHED_CLS", "section": "tc"}
 FLOWS = MapSpec("flows", 1, 4, 64, 16)
@@ -108,6 +107,26 @@ def with_kernel_pointer() -> ObjectFile:
     maps = [replace(FLOWS, value_type_id=value)]
     made = with_value(load(8, R1, R6), load(4, R2, R1), *leave(2), maps=maps)
     return replace(made, types=read_btf(builder.build(), "little"))
+
+
+def with_exception_callback() -> ObjectFile:
+    """A program that throws a harmless value, of which a function named by a tag makes another."""
+    builder = BtfBuilder()
+    main = builder.function("main")
+    builder.raw(Kind.DECL_TAG, "exception_callback:handler", value=main, tail=[-1])
+    made = one_program(
+        mov(R1, 2),
+        kernel_call("bpf_throw"),
+        *leave(2),
+        others=[function("handler", *leave(1))],
+        externs=[Extern("bpf_throw", "kfunc")],
+    )
+    entry, handler = made.functions
+    return replace(
+        made,
+        types=read_btf(builder.build(), "little"),
+        functions=(replace(entry, type_id=main), handler),
+    )
 
 
 OFFSET, EXISTS = CoreKind.FIELD_BYTE_OFFSET, CoreKind.FIELD_EXISTS
@@ -406,6 +425,7 @@ ATTEMPTS: dict[str, tuple[ObjectFile, Expected]] = {
         one_program(mov(R1, 1), kernel_call("bpf_throw"), *leave(2)),
         {"net.drop": CERTAIN},
     ),
+    "verdict-made-of-what-is-thrown": (with_exception_callback(), {"net.drop": CERTAIN}),
     "packet-said-to-be-for-another-host": (
         one_program(mov(R2, 3), call(32), *leave(0), **TC),
         {"net.drop": CERTAIN},
@@ -570,3 +590,33 @@ def test_it_is_in_the_label(attempt: str) -> None:
     for permission, confidence in expected.items():
         assert permission in shown
         assert confidence in {SHOWN, shown[permission]}
+
+
+_PROJECT = Path(__file__).parents[4]
+
+
+def _rows() -> list[list[str]]:
+    """Names in the last column of each row of the list, row by row."""
+    page = (_PROJECT / "docs" / "explanation" / "labels.md").read_text(encoding="utf-8")
+    page = page.partition("## How a publisher could try")[2]
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    listed = [cells[2] for cells in rows if len(cells) == 3 and cells[2].startswith("`")]
+    return [re.findall(r"`([^`]+)`", names) for names in listed]
+
+
+def test_the_list_names_every_attempt_once() -> None:
+    named = [name for names in _rows() for name in names if not name.startswith("test_")]
+    assert sorted(named) == sorted(ATTEMPTS)
+
+
+def test_the_list_names_tests_that_exist() -> None:
+    tests = "".join(
+        path.read_text(encoding="utf-8") for path in (_PROJECT / "tests").rglob("test_*.py")
+    )
+    missing = [
+        name
+        for names in _rows()
+        for name in names
+        if name.startswith("test_") and f"def {name}(" not in tests
+    ]
+    assert missing == []
