@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from skep.bytecode.analysis.constant_texts import Texts, maps_with_pointers, texts_of
-from skep.bytecode.analysis.values import MAP_VALUE, UNKNOWN, Pointer, Value
+from skep.bytecode.analysis.values import ANYTHING, MAP_VALUE, UNKNOWN, Pointer, Value
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.access import parse_access
@@ -124,6 +124,11 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
     guarded = set()
     functions = {function.name: function for function in object_file.functions}
     settled = KnownAnswers.of(object_file)
+    addresses = {
+        name: {relocation.slot for relocation in functions[name].relocations}
+        for name in {record.function for record in object_file.core_relocations}
+        if name in functions
+    }
     for record in object_file.core_relocations:
         asks = record.kind in EXISTENCE
         if asks:
@@ -134,6 +139,8 @@ def base_assumptions(object_file: ObjectFile) -> Assumptions:
         known = answers.setdefault(record.function, {})
         # Of several records at one place, any may be the one that counts.
         known[record.slot] = _EITHER if asks and record.slot not in known else UNKNOWN
+        if record.slot in addresses.get(record.function, ()):
+            known[record.slot] = ANYTHING  # loaders put the address in after the answer
     weak = _weak_names(object_file) | _versions(object_file)
     if weak:
         guarded |= {

@@ -1,8 +1,7 @@
 """Format strings and other text in read-only data, as far as no loader changes it.
 
-Loaders change constants that are declared ``const volatile``: the compiler does not read those
-itself. All other constants, and string literals, which have no name, are the compiler's: changing
-them after compilation has no defined meaning, and the linker refuses it.
+Other constants than those of :mod:`skep.bytecode.linking.constants` count as compiled, and the
+linker refuses to change them.
 """
 
 from collections.abc import Mapping
@@ -12,11 +11,11 @@ from types import MappingProxyType
 from skep.bytecode.analysis.formats import FOLLOWS
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.linking.constants import is_changeable
 from skep.bytecode.objectfile.data_sections import is_read_only
-from skep.bytecode.objectfile.model import ObjectFile, Variable
+from skep.bytecode.objectfile.model import ObjectFile
 from skep.errors import SkepError
 
-_MOST_STEPS = 64
 _MODIFIERS = frozenset({Kind.CONST, Kind.TYPEDEF, Kind.RESTRICT, Kind.TYPE_TAG, Kind.ARRAY})
 
 
@@ -66,28 +65,6 @@ def texts_of(object_file: ObjectFile) -> Texts:
         if variable.section in data and is_changeable(object_file.types, variable):
             changeable[variable.section].append((variable.offset, variable.offset + variable.size))
     return Texts(data, {name: tuple(ranges) for name, ranges in changeable.items()})
-
-
-def is_changeable(types: TypeTable | None, variable: Variable) -> bool:
-    """Whether a loader may give a constant another value: ``volatile``, or of unknown type."""
-    if types is None:
-        return True
-    try:
-        found = types.find(variable.name, Kind.VAR)
-        return not found or any(_is_volatile(types, types.type(each).refers_to) for each in found)
-    except SkepError:
-        return True
-
-
-def _is_volatile(types: TypeTable, type_id: int) -> bool:
-    for _ in range(_MOST_STEPS):
-        found = types.type(type_id)
-        if found.kind == Kind.VOLATILE:
-            return True
-        if found.kind not in _MODIFIERS:
-            return False
-        type_id = found.refers_to
-    return True
 
 
 def maps_with_pointers(object_file: ObjectFile) -> frozenset[str]:

@@ -28,6 +28,8 @@ from skep.bytecode.analysis.verdict_rules import verdict_findings
 from skep.bytecode.objectfile.model import MapSpec
 
 _XSKMAP = 17
+_SOCKET_MAPS = frozenset({15, 18})  # SOCKMAP, SOCKHASH
+_UPDATE = 2
 
 # Packet bytes appended to a record: bits 32-51 of the flags in r3.
 _OUTPUTS = frozenset({25, 111, 121})
@@ -122,6 +124,8 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
         yield from _strongest(program, call, "net.encap", outcome)
     elif number == 164:
         yield finding(program, "exec.unbounded", "D", helper_name(164), call=call)
+    elif number == _UPDATE and any(each.map_type in _SOCKET_MAPS for each in program.maps.values()):
+        yield from _strongest(program, call, "net.steer", _into_socket_map(program, arguments))
 
 
 def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> bool:
@@ -143,6 +147,23 @@ def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[t
             names = ", ".join(spec.name for spec in specs)
             found.append(("excluded", f"map {names} is not an XSKMAP"))
     return found or [("possible", f"redirect to a map {UNRESOLVED}")]
+
+
+def _into_socket_map(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
+    """A socket put into a map, whose programs decide about its data (since Linux 5.10).
+
+    Source: ``may_update_sockmap`` in ``kernel/bpf/verifier.c``.
+    """
+    found = []
+    for given in arguments:
+        specs = _maps(program, given[0])
+        if any(spec.map_type in _SOCKET_MAPS for spec in specs):
+            found.append(("declared", "puts a socket into a map of sockets"))
+        elif specs:
+            found.append(("excluded", "the map holds no sockets"))
+        else:
+            found.append(("possible", f"update of a map {UNRESOLVED}"))
+    return found or [("possible", f"update of a map {UNRESOLVED}")]
 
 
 def _maps(program: Program, target: Value) -> list[MapSpec]:

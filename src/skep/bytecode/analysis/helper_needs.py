@@ -112,8 +112,10 @@ def helper_need(
     if found is not None:
         gone, refused = found.gone, found.refused
         own = max(kernel, PROGRAM_TYPES.get(spec.program_type or "", kernel))
-        if found.since is not None and found.since > own:
+        later = found.since is not None and found.since > own
+        if found.since is not None and later:
             kernel = found.since
+        if later or gone is not None:
             what = f"{what} in {spec.program_type} programs"
     yield Need(
         kernel,

@@ -289,14 +289,18 @@ class Interpreter:
         if immediate == 0x100:  # load-acquire
             regs[dst] = self.memory.load(slot, opcode & 0x1F | 0x60, regs[src], offset, stack)
             return
+        fetched: Value = narrow
         if immediate != 0x110:  # all but store-release read first
-            self.memory.load(slot, opcode & 0x1F | 0x60, regs[dst], offset, stack)
+            old = self.memory.load(slot, opcode & 0x1F | 0x60, regs[dst], offset, stack)
+            # The verifier fills the register as a load does: spilled pointers come back, too
+            # (check_atomic_rmw in kernel/bpf/verifier.c, measured on Linux 6.18).
+            fetched = old if isinstance(old, Pointer) else narrow
         value = regs[src] if immediate == 0x110 else UNKNOWN
         self.memory.store(slot, size, regs[dst], offset, value, stack)
         if immediate == 0xF1:
-            regs[0] = narrow
+            regs[0] = fetched
         elif immediate & 1:
-            regs[src] = narrow
+            regs[src] = fetched
 
     def _call(self, slot: int, instruction: Instruction, regs: list[Value], stack: Stack) -> bool:
         """Whether nothing runs behind the call."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from skep.bytecode.isa.kernel_types import MAP_TYPES
+from skep.bytecode.linking.constants import is_changeable
 from skep.bytecode.linking.errors import CannotLink, SettingRequired, UnfitSetting, UnknownName
 from skep.bytecode.linking.plan import MapPlan
 from skep.bytecode.linking.settings import LinkSettings
@@ -229,5 +230,11 @@ def _values(
         variable = candidates[0]
         if len(value) != variable.size:
             raise UnfitSetting(f"variable {name}: expected {variable.size} bytes, got {len(value)}")
+        # A label takes such constants as compiled, format strings for one.
+        if is_read_only(variable.section) and not is_changeable(object_file.types, variable):
+            raise UnfitSetting(
+                f"variable {name}: the compiler has used its value already",
+                hint="declare it const volatile in the source",
+            )
         found[variable.section][variable] = value
     return found

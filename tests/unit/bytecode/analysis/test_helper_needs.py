@@ -79,7 +79,7 @@ def test_a_helper_that_a_type_lost_gives_a_newest_kernel() -> None:
     found = needs(39, "LWT_SEG6LOCAL")
     assert (found.oldest_kernel, found.newest_kernel) == ("4.18", "7.1")
     (limit,) = found.newest_reasons
-    assert limit.what == "helper bpf_skb_pull_data"
+    assert limit.what == "helper bpf_skb_pull_data in LWT_SEG6LOCAL programs"
 
 
 def test_what_nothing_went_of_has_no_newest_kernel() -> None:

@@ -1,6 +1,9 @@
 """Objects become load plans, or are refused with the reason."""
 
+from dataclasses import replace
+
 import pytest
+from tests.builders.btf import BtfBuilder
 from tests.builders.elf import (
     EXIT,
     LOCAL,
@@ -14,6 +17,8 @@ from tests.builders.elf import (
 )
 from tests.builders.objects import fixture
 
+from skep.bytecode.btf.table import read_btf
+from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.errors import CannotLink, SettingRequired, UnfitSetting, UnknownName
 from skep.bytecode.linking.linking import HAS_FRAGS, SLEEPABLE, link
@@ -249,6 +254,28 @@ def test_variables_are_set_where_they_are() -> None:
 def test_a_value_must_be_as_long_as_its_variable(value: bytes) -> None:
     with pytest.raises(UnfitSetting, match="4 bytes"):
         _link("data", variables={"limit": value})
+
+
+@pytest.mark.parametrize(
+    "modifiers", [[Kind.VOLATILE, Kind.CONST], [Kind.CONST]], ids=["volatile", "not-volatile"]
+)
+def test_a_constant_the_compiler_used_is_not_changed(modifiers: list[Kind]) -> None:
+    types = BtfBuilder()
+    of = types.integer()
+    for modifier in modifiers:
+        of = types.modifier(modifier, of)
+    types.variable("limit", of)
+    builder = minimal()
+    number = builder.data(".rodata", bytes(4))
+    builder.symbol("limit", number, size=4, kind=OBJECT)
+    made = replace(read_object(builder.build()), types=read_btf(types.build(), "little"))
+    settings = LinkSettings(variables={"limit": b"\1\2\3\4"})
+    if Kind.VOLATILE in modifiers:
+        assert _plan(link(made, None, settings), ".rodata").contents[0][1][:4] == b"\1\2\3\4"
+    else:
+        with pytest.raises(UnfitSetting, match="used its value") as caught:
+            link(made, None, settings)
+        assert "const volatile" in caught.value.hint
 
 
 def test_two_variables_of_one_name_need_their_section() -> None:
