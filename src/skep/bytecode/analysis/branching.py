@@ -32,6 +32,8 @@ _TESTS: dict[int, Callable[[int, int, int], bool]] = {
     _SLT: lambda a, b, bits: signed(a, bits) < signed(b, bits),
     _SLE: lambda a, b, bits: signed(a, bits) <= signed(b, bits),
 }
+_LOWEST_HALF = (1 << 31) - 1  # where the kernel's memory is on no 64-bit machine
+_ERRORS = 4095  # the kernel's MAX_ERRNO
 _UNSIGNED = {_SGT: _GT, _SGE: _GE, _SLT: _LT, _SLE: _LE}
 
 Outcome = tuple[Value | None, Value | None]
@@ -49,11 +51,14 @@ def split(operation: int, one: Value, other: Value, bits: int) -> Outcome:
         return _split_number(operation, one, other & mask, bits) if one.high <= mask else (one, one)
     if isinstance(one, int | frozenset):
         return _split_constants(test, one, other & mask, bits, mask)
-    if bits == 64 and operation == _EQ:
-        return one, other
-    if bits == 64 and operation == _NE:
-        return other, one
+    if bits == 64 and operation in {_EQ, _NE} and _is_no_address(other):
+        return (one, other) if operation == _EQ else (other, one)
     return one, one
+
+
+def _is_no_address(number: int) -> bool:
+    """Whether no memory of the kernel is there: a pointer that is equal to it is none."""
+    return number <= _LOWEST_HALF or number > MASK64 - _ERRORS
 
 
 def _split_constants(
@@ -77,8 +82,10 @@ def _split_number(operation: int, one: Number, other: int, bits: int) -> Outcome
         taken, rest = _split_number(_EQ, one, other, bits)
         return rest, taken
     if operation == _SET:
-        rest = _kept(operation, one, number(one.low, one.high, one.free & ~other, one.bits), other)
-        return (None if one.bits & other else rest), one
+        clear = None
+        if not one.bits & other:
+            clear = number(one.low, one.high, one.free & ~other, one.bits)
+        return _kept(operation, one, clear, other), one
     if operation == _EQ:
         is_possible = one.low <= other <= one.high and other & ~one.free == one.bits
         low = one.low + (one.low == other)

@@ -238,6 +238,8 @@ class Interpreter:
             if opcode == ASSUMED:
                 return self.assumed[immediate]
             opcode ^= CHANGED
+            if opcode & 0xF0 == 0xD0:  # whatever width the loader puts in
+                return UNKNOWN
             bits = 64 if opcode & 7 == 7 else 32
             return compute(opcode & 0xF0, regs[dst], self.assumed[immediate], bits)
         operation = opcode & 0xF0
@@ -289,14 +291,17 @@ class Interpreter:
         if immediate == 0x100:  # load-acquire
             regs[dst] = self.memory.load(slot, opcode & 0x1F | 0x60, regs[src], offset, stack)
             return
+        before: Value = narrow
         if immediate != 0x110:  # all but store-release read first
-            self.memory.load(slot, opcode & 0x1F | 0x60, regs[dst], offset, stack)
+            before = self.memory.load(slot, opcode & 0x1F | 0x60, regs[dst], offset, stack)
+        if not isinstance(before, Pointer):
+            before = narrow  # others may have changed the number since
         value = regs[src] if immediate == 0x110 else UNKNOWN
         self.memory.store(slot, size, regs[dst], offset, value, stack)
         if immediate == 0xF1:
-            regs[0] = narrow
+            regs[0] = before
         elif immediate & 1:
-            regs[src] = narrow
+            regs[src] = before
 
     def _call(self, slot: int, instruction: Instruction, regs: list[Value], stack: Stack) -> bool:
         """Whether nothing runs behind the call."""
