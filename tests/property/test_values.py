@@ -129,8 +129,8 @@ def holds(operation: int, a: int, b: int, bits: int) -> bool:
     mask = MASK64 if bits == 64 else MASK32
     a, b = a & mask, b & mask
     if operation in _SIGNED:
-        return _SIGNED[operation](signed(a, bits), signed(b, bits))
-    return _TESTS[operation](a, b)
+        return bool(_SIGNED[operation](signed(a, bits), signed(b, bits)))
+    return bool(_TESTS[operation](a, b))
 
 
 @settings(deadline=None, derandomize=True, max_examples=500)

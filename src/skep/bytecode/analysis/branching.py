@@ -34,6 +34,8 @@ _TESTS: dict[int, Callable[[int, int, int], bool]] = {
 }
 _LOWEST_HALF = (1 << 31) - 1  # where the kernel's memory is on no 64-bit machine
 _ERRORS = 4095  # the kernel's MAX_ERRNO
+MIRRORED = {_GT: _LT, _GE: _LE, _LT: _GT, _LE: _GE, _SGT: _SLT, _SGE: _SLE, _SLT: _SGT, _SLE: _SGE}
+"""The same test with its sides exchanged, where that is another one."""
 _UNSIGNED = {_SGT: _GT, _SGE: _GE, _SLT: _LT, _SLE: _LE}
 
 Outcome = tuple[Value | None, Value | None]
@@ -47,8 +49,14 @@ def split(operation: int, one: Value, other: Value, bits: int) -> Outcome:
         return one, one
     mask = MASK64 if bits == 64 else MASK32
     if isinstance(one, Number):
-        # The low half says nothing about the whole, unless the upper half is zero.
-        return _split_number(operation, one, other & mask, bits) if one.high <= mask else (one, one)
+        if one.high > mask:
+            return one, one  # the low half says nothing about the whole
+        rest, taken = _split_number(operation, one, other & mask, bits)
+        redirects = _redirects(one)
+        if redirects:  # whatever bounds say: their numbers are not among those
+            ways = (rest, taken)
+            rest, taken = (of_constants(redirects) if way is None else way for way in ways)
+        return rest, taken
     if isinstance(one, int | frozenset):
         return _split_constants(test, one, other & mask, bits, mask)
     if bits == 64 and operation in {_EQ, _NE} and _is_no_address(other):

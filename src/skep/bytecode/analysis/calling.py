@@ -163,10 +163,7 @@ class Calls:
         Nobody checks that when an address is taken as a number: the kernel's verifier lets a
         program move pointers half a gigabyte away from what they point to.
         """
-        if value.offset is None:
-            places = value.places
-        else:
-            places = frozenset((value.offset,))
+        places = value.places if value.offset is None else frozenset((value.offset,))
         if not places or value.kinds & (value.kinds - 1):
             return False
         if value.kinds == FRAME:
