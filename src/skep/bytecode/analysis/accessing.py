@@ -44,7 +44,7 @@ from skep.bytecode.analysis.values import (
 
 SIZES = (4, 2, 1, 8)  # by the two size bits of loads and stores
 _ZERO_EXTENDED = (UNKNOWN32, Number(0, 0xFFFF, 0xFFFF, 0), Number(0, 0xFF, 0xFF, 0), UNKNOWN)
-_DEEPEST = -512  # bytes below r10 that the kernel allows
+DEEPEST = -512  # bytes below r10 that the kernel allows
 _WATCHED = PACKET | KERNEL | FLOW_KEYS
 _MAY_HOLD_POINTERS = OUTER | CONTEXT | FRAME | KERNEL | MEMORY | SOCKET
 
@@ -84,8 +84,8 @@ class Memory:
         if not isinstance(base, Pointer):
             if isinstance(base, Number):
                 # The verifier follows no numbers, so here is a pointer nobody saw coming.
-                self.facts.reads(slot, KERNEL, is_certain=False)
-                return Pointer(KERNEL | MEMORY) if size_bits == 3 else unknown
+                self.facts.reads(slot, _WATCHED, is_certain=False)
+                return ANYTHING if size_bits == 3 else unknown
             return unknown
         kinds = base.kinds
         if offset == SHIFTED:
@@ -152,9 +152,9 @@ class Memory:
     def _load_frame(
         self, opcode: int, base: Pointer, offset: int, unknown: Value, stack: Stack
     ) -> Value:
-        if base.offset is None:
-            return self._escapes.read() if self.is_open else unknown
         size = SIZES[opcode >> 3 & 3]
+        if base.offset is None:  # one place on each path, and the verifier knows which
+            return self._escapes.read() if size == SLOT else unknown
         place = base.offset + offset
         self.lowest = min(self.lowest, place)
         slot = place & ~(SLOT - 1)
@@ -211,7 +211,7 @@ class Memory:
             self.facts.is_resolved = False  # a callback we could lose sight of
         if not isinstance(base, Pointer):
             if isinstance(base, Number):
-                self.facts.writes(slot, KERNEL, is_certain=False)
+                self.facts.writes(slot, _WATCHED | MAP_VALUE, is_certain=False)
             return
         kinds = base.kinds
         if isinstance(value, Pointer) and kinds & (FRAME | OUTER):
@@ -241,11 +241,11 @@ class Memory:
             if isinstance(value, Pointer):
                 self.open(stack)
             else:
-                forget_numbers(stack, _DEEPEST, 0)
+                forget_numbers(stack, DEEPEST, 0)
             return
         place = base.offset + offset
         self.lowest = min(self.lowest, place)
-        if not _DEEPEST <= place < 0:
+        if not DEEPEST <= place < 0:
             return
         if size == SLOT and not place & (SLOT - 1):
             if value != UNKNOWN or self.is_open:

@@ -21,6 +21,7 @@ from skep.bytecode.analysis.values import (
     constants,
     number,
     of_constants,
+    redirects_in,
     seen_in,
     signed,
 )
@@ -29,6 +30,7 @@ _ADD, _SUB, _MUL, _DIV, _OR, _AND = 0x00, 0x10, 0x20, 0x30, 0x40, 0x50
 _SHL, _SHR, _MOD, _XOR, _ARSH = 0x60, 0x70, 0x90, 0xA0, 0xC0
 
 _REDIRECTED_HIGH = 1 << 65
+_REDIRECTS = frozenset({REDIRECTED})
 _MOVED_REDIRECTED = {  # sign extension from 32 bits, by two shifts, as compilers write it
     (REDIRECTED, _SHL, 32): _REDIRECTED_HIGH,
     (_REDIRECTED_HIGH, _SHR, 32): REDIRECTED,
@@ -138,7 +140,8 @@ def _on_numbers(operation: int, one: Value, other: Value, bits: int) -> Value:
     if bits != 64:
         a, b = _low_half(a), _low_half(b)
     rule = _RULES.get(operation)
-    result = None if rule is None else rule(a, b, bits)
+    is_covered = not redirects_in(one) and not redirects_in(other)
+    result = rule(a, b, bits) if rule is not None and is_covered else None
     if result is None:
         result = whole
     if isinstance(result, Number):
@@ -278,9 +281,11 @@ def move(value: Value, bits: int, sign_bits: int) -> Value:
 
 def _moved_constants(numbers: frozenset[int], bits: int, sign_bits: int) -> Value:
     if sign_bits:
-        if sign_bits not in {8, 16, 32} or max(numbers) > MASK64:
+        if sign_bits not in {8, 16, 32} or max(numbers) > REDIRECTED:
             return _whole(bits)
         mask = MASK64 if bits == 64 else MASK32
-        return of_constants(frozenset(signed(n, sign_bits) & mask for n in numbers))
+        return of_constants(
+            frozenset(n if n in _REDIRECTS else signed(n, sign_bits) & mask for n in numbers)
+        )
     # A redirect stays one.
     return of_constants(frozenset(n if n > MASK64 else n & MASK32 for n in numbers))

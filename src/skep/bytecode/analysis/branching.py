@@ -32,6 +32,10 @@ _TESTS: dict[int, Callable[[int, int, int], bool]] = {
     _SLT: lambda a, b, bits: signed(a, bits) < signed(b, bits),
     _SLE: lambda a, b, bits: signed(a, bits) <= signed(b, bits),
 }
+_LOWEST_HALF = (1 << 31) - 1  # where the kernel's memory is on no 64-bit machine
+_ERRORS = 4095  # the kernel's MAX_ERRNO
+MIRRORED = {_GT: _LT, _GE: _LE, _LT: _GT, _LE: _GE, _SGT: _SLT, _SGE: _SLE, _SLT: _SGT, _SLE: _SGE}
+"""The same test with its sides exchanged, where that is another one."""
 _UNSIGNED = {_SGT: _GT, _SGE: _GE, _SLT: _LT, _SLE: _LE}
 
 Outcome = tuple[Value | None, Value | None]
@@ -45,15 +49,24 @@ def split(operation: int, one: Value, other: Value, bits: int) -> Outcome:
         return one, one
     mask = MASK64 if bits == 64 else MASK32
     if isinstance(one, Number):
-        # The low half says nothing about the whole, unless the upper half is zero.
-        return _split_number(operation, one, other & mask, bits) if one.high <= mask else (one, one)
+        if one.high > mask:
+            return one, one  # the low half says nothing about the whole
+        rest, taken = _split_number(operation, one, other & mask, bits)
+        redirects = _redirects(one)
+        if redirects:  # whatever bounds say: their numbers are not among those
+            ways = (rest, taken)
+            rest, taken = (of_constants(redirects) if way is None else way for way in ways)
+        return rest, taken
     if isinstance(one, int | frozenset):
         return _split_constants(test, one, other & mask, bits, mask)
-    if bits == 64 and operation == _EQ:
-        return one, other
-    if bits == 64 and operation == _NE:
-        return other, one
+    if bits == 64 and operation in {_EQ, _NE} and _is_no_address(other):
+        return (one, other) if operation == _EQ else (other, one)
     return one, one
+
+
+def _is_no_address(number: int) -> bool:
+    """Whether no memory of the kernel is there: a pointer that is equal to it is none."""
+    return number <= _LOWEST_HALF or number > MASK64 - _ERRORS
 
 
 def _split_constants(
@@ -77,8 +90,10 @@ def _split_number(operation: int, one: Number, other: int, bits: int) -> Outcome
         taken, rest = _split_number(_EQ, one, other, bits)
         return rest, taken
     if operation == _SET:
-        rest = _kept(operation, one, number(one.low, one.high, one.free & ~other, one.bits), other)
-        return (None if one.bits & other else rest), one
+        clear = None
+        if not one.bits & other:
+            clear = number(one.low, one.high, one.free & ~other, one.bits)
+        return _kept(operation, one, clear, other), one
     if operation == _EQ:
         is_possible = one.low <= other <= one.high and other & ~one.free == one.bits
         low = one.low + (one.low == other)

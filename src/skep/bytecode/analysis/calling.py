@@ -6,7 +6,7 @@ A call nobody classified may read and write through everything it is given.
 
 from collections.abc import Mapping, Sequence
 
-from skep.bytecode.analysis.accessing import Memory
+from skep.bytecode.analysis.accessing import DEEPEST, Memory
 from skep.bytecode.analysis.effects import redirect_result, result_of
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts
 from skep.bytecode.analysis.formats import Reads, parse_format
@@ -30,6 +30,7 @@ from skep.bytecode.analysis.values import (
     Pointer,
     Value,
     constants,
+    names_of,
 )
 from skep.bytecode.isa.call_arguments import (
     HELPER_ARGUMENTS,
@@ -55,6 +56,7 @@ _WRITES = frozenset({"write", "read_write"})
 _OBJECTS = CONTEXT | MAP | SOCKET
 _MOST_FORMAT = 4096  # bytes
 _SIGNED_LIMIT = 1 << 31
+_PAGE = 4096  # records and allocated objects of more are rare
 
 
 def arguments_of(helper: int | None, name: str) -> CallArguments:
@@ -138,18 +140,42 @@ class Calls:
         # The verifier takes no structure of the kernel for memory that is written.
         self._memory.note_store(slot, value.kinds & ~_OBJECTS & ~KERNEL)
         if value.kinds & FRAME:
-            start = -512 if value.offset is None else value.offset
-            forget_numbers(stack, start, 0 if size is None else start + size)
+            if value.offset is None:
+                forget_numbers(stack, DEEPEST, 0)
+            else:
+                forget_numbers(stack, value.offset, 0 if size is None else value.offset + size)
 
     def _read_address(self, slot: int, value: Value, kind: int) -> None:
         """A read at an address nobody checks: what is known to be the program's own is that."""
         if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET):
             self._read(slot, value)
+            if not self._is_inside(value):
+                self._facts.reads(slot, kind, is_certain=False)
             return
         if isinstance(value, int) and not value:
             return
         self._facts.reads(slot, kind, is_certain=True)
         self._read(slot, value)
+
+    def _is_inside(self, value: Pointer) -> bool:
+        """Whether an address is certainly inside of memory of the program.
+
+        Nobody checks that when an address is taken as a number: the kernel's verifier lets a
+        program move pointers half a gigabyte away from what they point to.
+        """
+        places = value.places if value.offset is None else frozenset((value.offset,))
+        if not places or value.kinds & (value.kinds - 1):
+            return False
+        if value.kinds == FRAME:
+            return all(DEEPEST <= place < 0 for place in places)
+        if value.kinds == MEMORY:
+            return all(0 <= place < _PAGE for place in places)
+        if value.kinds != MAP_VALUE:
+            return False
+        sizes = [
+            spec.value_size if (spec := self._maps.get(each)) else 0 for each in names_of(value)
+        ]
+        return bool(sizes) and all(0 <= place < min(sizes) for place in places)
 
     def _dynptr(self, slot: int, value: Value, stack: Stack, *, writes: bool) -> None:
         kinds = self._dynptr_kinds(value, stack)
@@ -219,6 +245,8 @@ class Calls:
         """A conversion that reads at an address."""
         if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET | KERNEL):
             self._read(slot, value)
+            if not value.kinds & KERNEL and not self._is_inside(value):
+                self._facts.reads(slot, KERNEL, is_certain=False)
         elif reads == "user":
             self._facts.reads(slot, USER, is_certain=True)
         else:

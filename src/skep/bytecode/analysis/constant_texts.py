@@ -34,11 +34,16 @@ class Texts:
     )
 
     def text_at(self, section: str, offset: int, most: int) -> bytes | None:
-        """The text at a place, without its final zero; ``None`` if it is not known."""
+        """The text at a place, without its final zero; ``None`` if it is not known.
+
+        Nor is one that does not end within ``most`` bytes: what is not read is not judged.
+        """
         data = self.data.get(section)
         if data is None or not 0 <= offset < len(data):
             return None
         text, zero, _ = data[offset : offset + most].partition(b"\0")
+        if not zero and offset + most < len(data):
+            return None
         end = offset + len(text) + len(zero)
         if any(start < end and offset < stop for start, stop in self.changeable.get(section, ())):
             return None

@@ -25,13 +25,15 @@ from skep.bytecode.analysis.values import (
     constants,
     names_of,
     of_constants,
+    seen_in,
+    signed,
 )
 from skep.bytecode.objectfile.model import MapSpec
 
 TAIL_CALL = 12
 REDIRECT = 23
 REDIRECT_MAP = 51
-_REDIRECTS_AWAY = frozenset({152, 155})  # redirect_neigh, redirect_peer
+_REDIRECTS_AWAY = {152: 3, 155: 1}  # redirect_neigh, redirect_peer: which argument the flags are
 _XDP_ABORTED, _TC_SHOT = 0, 2
 _INGRESS = 1
 _ACTION = 3
@@ -111,13 +113,12 @@ def redirect_result(helper: int, arguments: Sequence[Value], *, is_xdp: bool) ->
     """
     refused = _XDP_ABORTED if is_xdp else _TC_SHOT
     if helper in _REDIRECTS_AWAY:
-        return REDIRECTED
+        return _redirected(arguments[_REDIRECTS_AWAY[helper]], 0, refused)
     if helper == REDIRECT:
-        flags = constants(arguments[1])
-        if flags is None:
-            return of_constants(frozenset({REDIRECTED, refused}))
-        allowed = 0 if is_xdp else _INGRESS
-        return of_constants(frozenset(refused if flag & ~allowed else REDIRECTED for flag in flags))
+        result = _redirected(arguments[1], 0 if is_xdp else _INGRESS, refused)
+        if _is_no_interface(arguments[0]):
+            return of_constants(frozenset({refused, *seen_in(result)}))
+        return result
     if helper == REDIRECT_MAP:
         # The two low bits of the flags are returned if the key is not in the map (since 5.3).
         flags = constants(arguments[2])
@@ -133,6 +134,20 @@ def redirect_result(helper: int, arguments: Sequence[Value], *, is_xdp: bool) ->
                 found.add(flag & _ACTION)
         return of_constants(frozenset(found))
     return None
+
+
+def _redirected(given: Value, allowed: int, refused: int) -> Value:
+    """The result of a redirect to an interface, by its flags."""
+    flags = constants(given)
+    if flags is None:
+        return of_constants(frozenset({REDIRECTED, refused}))
+    return of_constants(frozenset(refused if flag & ~allowed else REDIRECTED for flag in flags))
+
+
+def _is_no_interface(index: Value) -> bool:
+    """Whether an interface of that number cannot be: what is sent there is dropped."""
+    numbers = constants(index)
+    return numbers is not None and any(signed(each, 32) <= 0 for each in numbers)
 
 
 def runs_later(helper: int | None, name: str) -> bool:

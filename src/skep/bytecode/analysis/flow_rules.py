@@ -43,6 +43,7 @@ _CHANGE_TYPE = 32
 _SOCKET_REDIRECTS = frozenset({52, 60, 71, 72})
 _OTHER_HOST = 3  # PACKET_OTHERHOST
 _ADJUST_HEAD = 44
+_STORE_BYTES = 190  # xdp_store_bytes
 _DEVICE_MAPS = frozenset({14, 25})  # DEVMAP, DEVMAP_HASH
 _BROADCAST = 8  # BPF_F_BROADCAST
 
@@ -116,9 +117,9 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
     elif number in _OUTPUTS and (number != 25 or program.layout.has_packet):
         outcome = _flag(arguments, 2, _APPENDED, "appends packet bytes")
         yield from _strongest(program, call, "net.to_userspace", outcome)
-    if number in _EXPORTED and _hands_over(arguments, _EXPORTED[number]):
-        what = "outputs packet memory"
-        yield finding(program, "net.to_userspace", "D", what, call=call)
+    if number in _EXPORTED:
+        outcome = _hands_over(arguments, _EXPORTED[number])
+        yield from _strongest(program, call, "net.to_userspace", outcome)
     if number == _ADJUST_ROOM:
         outcome = _flag(arguments, 3, _ENCAPSULATES, "encapsulates")
         yield from _strongest(program, call, "net.encap", outcome)
@@ -128,10 +129,15 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
         yield from _strongest(program, call, "net.steer", _into_socket_map(program, arguments))
 
 
-def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> bool:
-    """Whether an argument is certainly a pointer into the packet."""
-    values = [given[index] for given in arguments]
-    return any(isinstance(value, Pointer) and value.kinds == PACKET for value in values)
+def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> list[tuple[str, str]]:
+    """Whether an argument is a pointer into the packet."""
+    kinds = {
+        value.kinds
+        for given in arguments
+        if isinstance(value := given[index], Pointer) and value.kinds & PACKET
+    }
+    what = "outputs packet memory"
+    return [("declared" if each == PACKET else "possible", what) for each in kinds]
 
 
 def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
@@ -216,7 +222,7 @@ def _change_type(arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
         numbers = constants(given[1])
         if numbers is None:
             found.append(("possible", f"new type of the packet {UNRESOLVED}"))
-        elif _OTHER_HOST in numbers:
+        elif any(each & MASK32 == _OTHER_HOST for each in numbers):
             found.append(("declared", "marks the packet as for another host, which drops it"))
         else:
             found.append(("excluded", "the packet is not marked as for another host"))
@@ -226,7 +232,7 @@ def _change_type(arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
 def _encapsulating(program: Program) -> Iterator[Finding]:
     """XDP has no helper for tunnels: room is made in front of the packet and written to."""
     moved = [call for call in program.calls if call.helper == _ADJUST_HEAD]
-    stores = any(
+    stores = any(call.helper == _STORE_BYTES for call in program.calls) or any(
         (kinds | maybe) & PACKET
         for _, facts in program.function_facts()
         for kinds, maybe in [(_all(facts.stores), _all(facts.maybe_stores))]
@@ -272,8 +278,9 @@ def _replaceable(program: Program) -> Iterator[Finding]:
 def _strongest(
     program: Program, call: Call, permission: str, outcomes: list[tuple[str, str]]
 ) -> Iterator[Finding]:
-    confidence, what = max(outcomes, key=lambda outcome: _RANK[outcome[0]])
-    yield finding(program, permission, "D", what, confidence=confidence, call=call)
+    if outcomes:
+        confidence, what = max(outcomes, key=lambda outcome: _RANK[outcome[0]])
+        yield finding(program, permission, "D", what, confidence=confidence, call=call)
 
 
 def _loops(program: Program) -> Iterator[Finding]:

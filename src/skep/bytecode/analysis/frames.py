@@ -109,7 +109,7 @@ class State:
                 old[offset] = _widened(before, joined) if wide else joined
         for offset, now in new.items():
             if offset not in old and not self.is_open and isinstance(now, Pointer | Dynptr):
-                old[offset] = now  # joined with a number
+                old[offset] = now if isinstance(now, Dynptr) else join(now, UNKNOWN)
                 changed = True
         return changed
 
@@ -121,9 +121,9 @@ def _join_held(one: Held, other: Held) -> Held:
         return one if isinstance(one, Dynptr) else other
     if isinstance(one, Parts) or isinstance(other, Parts):
         if isinstance(other, Pointer):
-            return other
+            return join(other, UNKNOWN)
         if isinstance(one, Pointer):
-            return one
+            return join(one, UNKNOWN)
         return _join_parts(one, other)
     return join(one, other)
 

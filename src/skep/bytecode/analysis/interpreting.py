@@ -10,7 +10,7 @@ from typing import Protocol
 from skep.bytecode.analysis.accessing import SIZES, Memory
 from skep.bytecode.analysis.arithmetic import compute, move
 from skep.bytecode.analysis.assumptions import ASSUMED, CHANGED, Assumptions
-from skep.bytecode.analysis.branching import split
+from skep.bytecode.analysis.branching import MIRRORED, split
 from skep.bytecode.analysis.calling import Calls
 from skep.bytecode.analysis.contexts import XDP_MD, ContextLayout
 from skep.bytecode.analysis.control_flow import PACKET_LOADS, FunctionFlow
@@ -220,8 +220,9 @@ class Interpreter:
         if opcode & 8:
             other = regs[src]
             turned = isinstance(regs[dst], int) and not isinstance(other, int)
-            if turned and operation in {0x10, 0x50}:  # the two that read the same both ways
+            if turned:
                 compared, other = src, regs[dst]
+                operation = MIRRORED.get(operation, operation)
         else:
             other = immediate & MASK64
         outcomes = split(operation, regs[compared], other, bits)
@@ -238,6 +239,8 @@ class Interpreter:
             if opcode == ASSUMED:
                 return self.assumed[immediate]
             opcode ^= CHANGED
+            if opcode & 0xF0 == 0xD0:  # whatever width the loader puts in
+                return UNKNOWN
             bits = 64 if opcode & 7 == 7 else 32
             return compute(opcode & 0xF0, regs[dst], self.assumed[immediate], bits)
         operation = opcode & 0xF0

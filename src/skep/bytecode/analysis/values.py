@@ -169,16 +169,28 @@ def as_number(value: Value) -> Number | None:
     return Number(min(plain), max(plain), some & ~every, every, _few(value))
 
 
+def redirects_in(value: Value) -> frozenset[int]:
+    """Results of redirecting helpers, which no bounds cover."""
+    return frozenset(each for each in seen_in(value) if each > MASK64)
+
+
 def _few(numbers: frozenset[int]) -> frozenset[int]:
-    return numbers if len(numbers) <= MOST_SEEN else frozenset(sorted(numbers)[:MOST_SEEN])
+    """Some of them, every redirect among them."""
+    if len(numbers) <= MOST_SEEN:
+        return numbers
+    redirects = redirects_in(numbers)
+    return redirects | frozenset(sorted(numbers - redirects)[:MOST_SEEN])
 
 
 def _more(old: frozenset[int], new: frozenset[int]) -> frozenset[int]:
-    """Both, unless that is too many: then the old ones, so that joining comes to an end."""
+    """Both, unless that is too many: then the old ones, so that joining comes to an end.
+
+    Redirects are never left out: bounds do not cover them, and there are but a few.
+    """
     if not new or new <= old:
         return old
     both = old | new
-    return both if len(both) <= MOST_SEEN else old
+    return both if len(both) <= MOST_SEEN else old | redirects_in(new)
 
 
 def join(one: Value, other: Value) -> Value:
@@ -188,9 +200,9 @@ def join(one: Value, other: Value) -> Value:
     if isinstance(one, Pointer):
         if isinstance(other, Pointer):
             return _join_pointers(one, other)
-        return _join_number(one, seen_in(other))
+        return _join_number(one, other)
     if isinstance(other, Pointer):
-        return _join_number(other, seen_in(one))
+        return _join_number(other, one)
     if isinstance(one, Number) or isinstance(other, Number):
         return _join_numbers(one, other)
     left = one if isinstance(one, frozenset) else frozenset((one,))
@@ -232,13 +244,15 @@ def _places(one: Pointer, other: Pointer) -> frozenset[int]:
     return both if left and right and len(both) <= _MOST_PLACES else _NONE
 
 
-def _join_number(pointer: Pointer, seen: frozenset[int]) -> Pointer:
-    # The verifier allows one load through a map's value here and other memory there, so what is
-    # loaded is not what the map has at that place.
-    forget = pointer.kinds == MAP_VALUE
-    kept = _more(pointer.seen, seen)
-    if forget:
+def _join_number(pointer: Pointer, other: Value) -> Pointer:
+    kept = _more(pointer.seen, seen_in(other))
+    if pointer.kinds == MAP_VALUE:
+        # The verifier allows one load through a map's value here and other memory there, so what
+        # is loaded is not what the map has at that place.
         return Pointer(MAP_VALUE, None, "", kept)
+    if other != 0 and pointer.offset is not None:
+        # Calls that take raw addresses follow the number, too.
+        return Pointer(pointer.kinds, None, pointer.name, kept)
     return pointer if kept is pointer.seen else pointer._replace(seen=kept)
 
 

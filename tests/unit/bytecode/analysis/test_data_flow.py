@@ -33,7 +33,6 @@ from tests.builders.assembled import (
     mov32,
     object_file,
     one_program,
-    permission,
     store,
     value_address,
     wide,
@@ -320,6 +319,9 @@ def test_two_programs_share_functions_but_not_contexts() -> None:
         [ProgramSpec("a", "xdp", "XDP"), ProgramSpec("b", "tc", "SCHED_CLS")],
     )
     report = analyse(objects)
-    read = permission(report, "net.read")
-    assert read is not None
-    assert read.programs == ("b",)
+    found = {
+        program.name: {each.id: each.confidence for each in program.permissions}["net.read"]
+        for program in report.programs
+    }
+    # No kernel accepts a: offset 76 of its context holds no pointer.
+    assert found == {"a": "possible", "b": "declared"}

@@ -186,7 +186,8 @@ class TestPacket:
         assert permissions(report)["net.read"] == "declared"
 
     def test_the_end_of_the_packet_is_not_the_packet(self) -> None:
-        report = analysed(load(4, R2, R1, 4), load(1, R0, R2, 0), leave(2))
+        end: Listing = [load(4, R1, R1, 4), mov(R2, 4), mov(R3, 0), mov(R4, 0), mov(R5, 0)]
+        report = analysed(*end, call(28), leave(2))
         assert confidence(report, "net.read") == "excluded"
 
     def test_a_classifier_has_its_packet_elsewhere(self) -> None:
