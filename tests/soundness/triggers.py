@@ -23,6 +23,7 @@ _VERSION = 0x20080522
 _BIND_SERVICE = 10  # CAP_NET_BIND_SERVICE
 _SO_MARK = 36
 _FIRST_FREE = 1024  # net.ipv4.ip_unprivileged_port_start of a new namespace
+REFUSED = errno.EPERM
 _libc = ctypes.CDLL(None, use_errno=True)
 Result = tuple[int, bytes]
 
@@ -64,9 +65,12 @@ def connect() -> Result:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
         try:
             made.connect(("127.0.0.1", 4242))
-            return 0, _named(made.getpeername())
         except OSError as error:
             return error.errno or 0, b""
+        try:
+            return 0, _named(made.getpeername())
+        except OSError:  # bpf_set_retval: it says yes, and does nothing
+            return REFUSED, b""
 
 
 def bind() -> Result:
@@ -75,6 +79,8 @@ def bind() -> Result:
         try:
             made.bind(("127.0.0.1", 9999))
             name = _named(made.getsockname())
+            if not made.getsockname()[1]:  # bpf_set_retval: it says yes, and does nothing
+                return REFUSED, b""
         except OSError as error:
             return error.errno or 0, b""
     before = _capabilities()
@@ -83,7 +89,7 @@ def bind() -> Result:
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
             made.bind(("127.0.0.1", 80))
-            is_privileged = made.getsockname()[1] < _FIRST_FREE  # a program may choose another
+            is_privileged = 0 < made.getsockname()[1] < _FIRST_FREE  # a program may choose another
             return 0, name + (PRIVILEGED if is_privileged else b"")
     except OSError:
         return 0, name
@@ -159,6 +165,3 @@ def _set_capabilities(words: tuple[int, ...]) -> None:
     data = ctypes.create_string_buffer(struct.pack("<6I", *words))
     if _libc.syscall(ctypes.c_long(_CAPSET), header, data):
         raise OSError(ctypes.get_errno(), "capset")
-
-
-REFUSED = errno.EPERM

@@ -6,7 +6,7 @@ refuses or whose effect is seen; where the memory comes from is drawn anew each 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from skep.bytecode.isa.call_arguments import (
     HELPER_ARGUMENTS,
@@ -75,6 +75,7 @@ class _Arguments:
 
     draft: Draft
     last: list[Callable[[Code, int], None]]
+    on_stack: list[int] = field(default_factory=list)
 
     def kept(self, register: int) -> None:
         """A value computed now, kept on the stack until the call."""
@@ -116,6 +117,8 @@ def _memory(draft: Draft, arguments: _Arguments, role: str, offset: int) -> None
         draft.clear_buffer(offset, 64)
         draft.code.store(8, 10, offset, 8)
         arguments.stack(offset)
+        if role != "read":
+            arguments.on_stack.append(offset)
 
 
 def _make_dynptr(draft: Draft, offset: int) -> None:
@@ -217,11 +220,11 @@ def write_call(draft: Draft, what: int | str, row: CallArguments) -> None:
         draft.helper(what)
     else:
         draft.kfunc(what)
-    _take_result(draft, row)
+    _take_result(draft, row, arguments.on_stack)
     draft.invalidated()
 
 
-def _take_result(draft: Draft, row: CallArguments) -> None:
+def _take_result(draft: Draft, row: CallArguments, written: list[int]) -> None:
     code, rng = draft.code, draft.rng
     if row.result in {"map_value", "memory", "packet", "dynptr_memory"}:
         code.if_number("==", 0, 0, "short")
@@ -231,9 +234,8 @@ def _take_result(draft: Draft, row: CallArguments) -> None:
             code.load(4, 8, 0)
     elif row.result in {"number", "kernel_object"} and rng.random() < 0.6:
         code.copy(8, 0)
-    written = [n for n, role in enumerate(row.arguments) if role in {"write", "read_write"}]
     if written and rng.random() < 0.8:
-        code.load(8, 8, 10, BUFFER if written[0] < 2 else OTHER_BUFFER)
+        code.load(8, 8, 10, rng.choice(written))
 
 
 def _write_of(what: int | str, row: CallArguments) -> Callable[[Draft], None]:
