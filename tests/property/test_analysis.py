@@ -13,7 +13,7 @@ from skep.bytecode.analysis.assumptions import with_constants
 from skep.bytecode.analysis.diffing import compare
 from skep.bytecode.analysis.errors import MalformedReport
 from skep.bytecode.analysis.preparing import Preparation
-from skep.bytecode.analysis.programs import exit_numbers
+from skep.bytecode.analysis.programs import ends_of, exit_numbers
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.values import signed
 from skep.bytecode.isa.helpers import HELPERS
@@ -28,13 +28,15 @@ registers = st.sampled_from([0, 2, 3, 6])
 numbers = st.one_of(
     st.integers(-4, 4), st.sampled_from([8, 16, 31, 32, 63, 255, -(1 << 31), (1 << 31) - 1])
 )
+masks = st.sampled_from([1, 3, 7, 31, 255, 1023, 0xFFFF])
+_SIZES = (4, 2, 1, 8)  # by the two size bits of loads and stores
 _ARITHMETIC = [0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0x90, 0xA0, 0xB0, 0xC0]
 _JUMPS = [0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0xA0, 0xB0, 0xC0, 0xD0]
 
 
 @st.composite
 def instructions(draw: st.DrawFn) -> Instruction:
-    sort = draw(st.sampled_from(["alu", "alu", "jump", "load", "spill", "fill", "narrow"]))
+    sort = draw(st.sampled_from(["alu", "alu", "jump", "load", "spill", "fill", "range", "move"]))
     dst, src, number = draw(registers), draw(registers), draw(numbers)
     use_register = draw(st.booleans())
     if sort == "alu":
@@ -48,14 +50,21 @@ def instructions(draw: st.DrawFn) -> Instruction:
         if use_register:
             return Instruction(opcode | 8, dst, src, distance)
         return Instruction(opcode, dst, 0, distance, number)
-    slot = draw(st.sampled_from([-8, -16]))
     if sort == "load":  # a number nobody knows
-        return Instruction(draw(st.sampled_from([0x61, 0x71, 0x79])), dst, 1, 12)
+        return Instruction(draw(st.sampled_from([0x61, 0x69, 0x71, 0x79])), dst, 1, 12)
+    if sort == "range":  # bounds follow
+        return Instruction(draw(st.sampled_from([0x54, 0x57])), dst, 0, 0, draw(masks))
+    if sort == "move":  # signs are extended
+        bits = draw(st.sampled_from([8, 16]))
+        return Instruction(draw(st.sampled_from([0xBC, 0xBF])), dst, src, bits)
+    size = draw(st.sampled_from([1, 2, 4, 8, 8]))
+    place = size * draw(st.integers(0, 16 // size - 1)) - 16
     if sort == "spill":
-        return Instruction(0x7B, 10, src, slot)
-    if sort == "narrow":
-        return Instruction(0x63, 10, src, slot + 4)
-    return Instruction(0x79, dst, 10, slot)
+        if use_register:
+            return Instruction({1: 0x73, 2: 0x6B, 4: 0x63, 8: 0x7B}[size], 10, src, place)
+        return Instruction({1: 0x72, 2: 0x6A, 4: 0x62, 8: 0x7A}[size], 10, 0, place, number)
+    fills = {1: (0x71, 0x91), 2: (0x69, 0x89), 4: (0x61, 0x81), 8: (0x79, 0x79)}
+    return Instruction(draw(st.sampled_from(fills[size])), dst, 10, place)
 
 
 def run(code: Sequence[Instruction], unknown: Sequence[int]) -> int | None:
@@ -72,14 +81,18 @@ def run(code: Sequence[Instruction], unknown: Sequence[int]) -> int | None:
         if opcode == 0x95:
             return signed(regs[0], 32)
         if kind == 1 and src == 1:
-            size = {0x61: 4, 0x71: 1, 0x79: 8}[opcode]
+            size = _SIZES[opcode >> 3 & 3]
             regs[dst] = unknown[loads % len(unknown)] & ((1 << 8 * size) - 1)
             loads += 1
         elif kind == 1:
-            regs[dst] = int.from_bytes(stack[16 + offset : 24 + offset], "little")
-        elif kind == 3:
-            size = 8 if opcode == 0x7B else 4
-            raw = (regs[src] & ((1 << 8 * size) - 1)).to_bytes(size, "little")
+            size = _SIZES[opcode >> 3 & 3]
+            raw = bytes(stack[16 + offset : 16 + offset + size])
+            is_signed = opcode & 0xE0 == 0x80
+            regs[dst] = int.from_bytes(raw, "little", signed=is_signed) & MASK64
+        elif kind in {2, 3}:
+            size = _SIZES[opcode >> 3 & 3]
+            stored = regs[src] if kind == 3 else number
+            raw = (stored & ((1 << 8 * size) - 1)).to_bytes(size, "little")
             stack[16 + offset : 16 + offset + size] = raw
         elif kind in {5, 6}:
             bits = 64 if kind == 5 else 32
@@ -89,6 +102,8 @@ def run(code: Sequence[Instruction], unknown: Sequence[int]) -> int | None:
         else:
             bits = 64 if kind == 7 else 32
             other = regs[src] if opcode & 8 else number & MASK64
+            if opcode & 0xF0 == 0xB0 and offset:
+                other = signed(other, offset) & MASK64
             regs[dst] = _result(opcode & 0xF0, regs[dst], other, bits)
     return None
 
@@ -133,21 +148,31 @@ def _result(operation: int, a: int, b: int, bits: int) -> int:
     }[operation]() & mask
 
 
-@settings(deadline=None, max_examples=300)
+START = [mov(0, 0), mov(2, 0), mov(3, 0), mov(6, 0)]
+ZEROED = [Instruction(0x7B, 10, 0, -8), Instruction(0x7B, 10, 0, -16)]
+UNKNOWN_START = [Instruction(0x79, register, 1, 12) for register in (0, 2, 3, 6)]
+
+
+@settings(deadline=None, max_examples=400)
 @given(
+    st.sampled_from([START, UNKNOWN_START]),
     st.lists(instructions(), min_size=1, max_size=14),
     st.lists(st.integers(0, MASK64), min_size=1, max_size=4),
 )
-def test_every_value_a_program_returns_is_one_the_report_lists(
-    body: list[Instruction], unknown: list[int]
+def test_every_value_a_program_returns_is_one_the_analysis_covers(
+    start: list[Instruction], body: list[Instruction], unknown: list[int]
 ) -> None:
-    start = [mov(0, 0), mov(2, 0), mov(3, 0), mov(6, 0)]
-    zeroed = [Instruction(0x7B, 10, 0, -8), Instruction(0x7B, 10, 0, -16)]
-    code = [*start, *zeroed, *body, EXIT]
+    code = [*start, *ZEROED, *body, EXIT]
     returned = run(code, unknown)
-    listed = analyse(one_program(code)).program("main").exit_values
-    if returned is not None and listed is not None:
-        assert returned in listed
+    objects = one_program(code)
+    exits = Preparation(objects, None, data_flow=True).programs[0].exits()
+    listed = analyse(objects).program("main").exit_values
+    if returned is not None:
+        ends = [ends_of(each.value) for each in exits or ()]
+        assert exits is None or any(
+            returned in each.numbers or each.low <= returned <= each.high for each in ends
+        )
+        assert listed is None or returned in listed
 
 
 @settings(deadline=None, max_examples=300)
@@ -158,9 +183,7 @@ def test_every_value_a_program_returns_is_one_the_report_lists(
 def test_what_constants_let_a_program_do_is_what_it_is_said_to_be_left_with(
     body: list[Instruction], constant: int
 ) -> None:
-    start = [mov(0, 0), mov(2, 0), mov(3, 0), mov(6, 0)]
-    zeroed = [Instruction(0x7B, 10, 0, -8), Instruction(0x7B, 10, 0, -16)]
-    code = [*start, *zeroed, *body, EXIT]
+    code = [*START, *ZEROED, *body, EXIT]
     returned = run(code, [constant])
     data = bytes(12) + constant.to_bytes(8, "little")
     section = MapSpec(".rodata", 2, 4, len(data), 1, flags=0x80, data=data, origin="data")
