@@ -84,7 +84,7 @@ class Memory:
         if not isinstance(base, Pointer):
             if isinstance(base, Number):
                 # The verifier follows no numbers, so here is a pointer nobody saw coming.
-                self.facts.reads(slot, KERNEL, is_certain=False)
+                self.facts.reads(slot, _WATCHED, is_certain=False)
                 return Pointer(KERNEL | MEMORY) if size_bits == 3 else unknown
             return unknown
         kinds = base.kinds
@@ -210,7 +210,8 @@ class Memory:
             self.facts.is_resolved = False  # a callback we could lose sight of
         if not isinstance(base, Pointer):
             if isinstance(base, Number):
-                self.facts.writes(slot, KERNEL, is_certain=False)
+                self.facts.writes(slot, _WATCHED, is_certain=False)
+                self.facts.context_stores.add((slot, None, size))
             return
         kinds = base.kinds
         if isinstance(value, Pointer) and kinds & (FRAME | OUTER):

@@ -285,18 +285,19 @@ class Interpreter:
     def _atomic(self, slot: int, instruction: Instruction, regs: list[Value], stack: Stack) -> None:
         opcode, dst, src, offset, immediate = instruction
         size = SIZES[opcode >> 3 & 3]
-        narrow = UNKNOWN if size == 8 else UNKNOWN32
         if immediate == 0x100:  # load-acquire
             regs[dst] = self.memory.load(slot, opcode & 0x1F | 0x60, regs[src], offset, stack)
             return
+        before: Value = UNKNOWN
         if immediate != 0x110:  # all but store-release read first
-            self.memory.load(slot, opcode & 0x1F | 0x60, regs[dst], offset, stack)
+            before = self.memory.load(slot, opcode & 0x1F | 0x60, regs[dst], offset, stack)
         value = regs[src] if immediate == 0x110 else UNKNOWN
         self.memory.store(slot, size, regs[dst], offset, value, stack)
+        # What was there may be a pointer: the verifier fills the register like any load.
         if immediate == 0xF1:
-            regs[0] = narrow
-        elif immediate & 1:
-            regs[src] = narrow
+            regs[0] = before
+        elif immediate != 0x110 and immediate & 1:
+            regs[src] = before
 
     def _call(self, slot: int, instruction: Instruction, regs: list[Value], stack: Stack) -> bool:
         """Whether nothing runs behind the call."""

@@ -313,11 +313,11 @@ def test_two_programs_share_functions_but_not_contexts() -> None:
     shared = function("shared", load(4, R2, R1, 76), load(1, R0, R2, 0), leave(0))
     objects = object_file(
         [
-            function("a", local("shared"), leave(2), section="xdp"),
+            function("a", local("shared"), leave(0), section="perf_event"),
             function("b", local("shared"), leave(0), section="tc"),
             shared,
         ],
-        [ProgramSpec("a", "xdp", "XDP"), ProgramSpec("b", "tc", "SCHED_CLS")],
+        [ProgramSpec("a", "perf_event", "PERF_EVENT"), ProgramSpec("b", "tc", "SCHED_CLS")],
     )
     report = analyse(objects)
     read = permission(report, "net.read")
