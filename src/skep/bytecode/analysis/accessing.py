@@ -212,6 +212,7 @@ class Memory:
         if not isinstance(base, Pointer):
             if isinstance(base, Number):
                 self.facts.writes(slot, _WATCHED | MAP_VALUE, is_certain=False)
+                self.facts.context_stores.add((slot, None, size))
             return
         kinds = base.kinds
         if isinstance(value, Pointer) and kinds & (FRAME | OUTER):

@@ -288,11 +288,11 @@ class Interpreter:
     def _atomic(self, slot: int, instruction: Instruction, regs: list[Value], stack: Stack) -> None:
         opcode, dst, src, offset, immediate = instruction
         size = SIZES[opcode >> 3 & 3]
-        narrow = UNKNOWN if size == 8 else UNKNOWN32
         if immediate == 0x100:  # load-acquire
             regs[dst] = self.memory.load(slot, opcode & 0x1F | 0x60, regs[src], offset, stack)
             return
-        fetched: Value = narrow
+        narrow: Value = UNKNOWN if size == 8 else UNKNOWN32
+        fetched = narrow
         if immediate != 0x110:  # all but store-release read first
             old = self.memory.load(slot, opcode & 0x1F | 0x60, regs[dst], offset, stack)
             # The verifier fills the register as a load does: spilled pointers come back, too
@@ -300,6 +300,7 @@ class Interpreter:
             fetched = old if isinstance(old, Pointer) else narrow
         value = regs[src] if immediate == 0x110 else UNKNOWN
         self.memory.store(slot, size, regs[dst], offset, value, stack)
+        # What was there may be a pointer: the verifier fills the register like any load.
         if immediate == 0xF1:
             regs[0] = fetched
         elif immediate & 1:

@@ -6,9 +6,10 @@ import pytest
 from tests.builders.assembled import hash_map, leave, one_program
 from tests.builders.btf import BtfBuilder
 
-from skep.bytecode.analysis.constant_texts import Texts, is_changeable, maps_with_pointers, texts_of
+from skep.bytecode.analysis.constant_texts import Texts, maps_with_pointers, texts_of
 from skep.bytecode.btf.table import read_btf
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.linking.constants import is_changeable
 from skep.bytecode.objectfile.model import MapSpec, Variable
 
 DATA = b"one\0two %s\0" + b"x" * 100

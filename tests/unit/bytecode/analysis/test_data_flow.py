@@ -312,16 +312,16 @@ def test_two_programs_share_functions_but_not_contexts() -> None:
     shared = function("shared", load(4, R2, R1, 76), load(1, R0, R2, 0), leave(0))
     objects = object_file(
         [
-            function("a", local("shared"), leave(2), section="xdp"),
+            function("a", local("shared"), leave(0), section="perf_event"),
             function("b", local("shared"), leave(0), section="tc"),
             shared,
         ],
-        [ProgramSpec("a", "xdp", "XDP"), ProgramSpec("b", "tc", "SCHED_CLS")],
+        [ProgramSpec("a", "perf_event", "PERF_EVENT"), ProgramSpec("b", "tc", "SCHED_CLS")],
     )
     report = analyse(objects)
     found = {
-        program.name: {each.id: each.confidence for each in program.permissions}["net.read"]
+        program.name: {each.id: each.confidence for each in program.permissions}.get("net.read")
         for program in report.programs
     }
-    # No kernel accepts a: offset 76 of its context holds no pointer.
-    assert found == {"a": "possible", "b": "declared"}
+    # No kernel accepts a: offset 76 of its context holds no pointer, and it has no packet.
+    assert found == {"a": None, "b": "declared"}

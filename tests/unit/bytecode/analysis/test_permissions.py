@@ -180,6 +180,35 @@ class TestPacket:
         report = analysed(load(4, R2, R1, 0), mov(R0, 1), atomic, leave(2))
         assert permissions(report)["net.modify"] == "declared"
 
+    @pytest.mark.parametrize(
+        ("operation", "given"),
+        [
+            pytest.param(0xE1, R3, id="exchange"),
+            pytest.param(0xF1, R0, id="compare-and-exchange"),
+            pytest.param(0x01, R3, id="fetch-and-add"),
+            pytest.param(0x100, R3, id="load-acquire"),
+        ],
+    )
+    def test_what_an_atomic_operation_takes_from_the_stack_is_still_the_packet(
+        self, operation: int, given: int
+    ) -> None:
+        # The attack: the verifier fills the register with the pointer that was on the stack.
+        base, other = (R3, R10) if operation == 0x100 else (R10, R3)
+        taken = Instruction(0xDB, base, other, -8, operation)
+        listing: Listing = [load(4, R2, R1, 0), store(8, R10, -8, R2), mov(R0, 0), mov(R3, 0)]
+        listing += [taken, mov(R4, 7), store(1, given, 0, R4), load(1, R0, given, 1), leave(2)]
+        report = analysed(*listing)
+        assert permissions(report) == {"net.read": "declared", "net.modify": "declared"}
+
+    def test_a_pointer_data_flow_lost_may_be_the_packet(self) -> None:
+        lost: Listing = [load(4, R2, R1, 0), Instruction(0xA7, R2, 0, 0, 0)]
+        report = analysed(*lost, load(1, R0, R2, 0), store(1, R2, 0, R0), leave(2))
+        assert permissions(report) == {
+            "net.read": "possible",
+            "net.modify": "possible",
+            "data.state": "possible",
+        }
+
     def test_a_register_with_an_unknown_offset_is_still_the_packet(self) -> None:
         listing: Listing = [load(4, R2, R1, 0), load(4, R3, R1, 12), Instruction(0x0F, R2, R3)]
         report = analysed(listing, load(1, R0, R2, 0), leave(2))
