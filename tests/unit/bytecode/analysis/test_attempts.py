@@ -537,6 +537,10 @@ ATTEMPTS: dict[str, tuple[ObjectFile, Expected]] = {
         one_program(*leave(2), maps=[replace(FLOWS, pinning=1)]),
         {"data.shared_pinned": CERTAIN},
     ),
+    "program-that-loads-programs": (
+        one_program(call(166), *leave(0), program_type="SYSCALL", section="syscall"),
+        {"bpf.syscall": CERTAIN},
+    ),
     # What nobody knows.
     "helper-that-is-not-known": (one_program(call(9999), *leave(2)), {"unknown": CERTAIN}),
     "kernel-function-that-is-not-known": (
