@@ -69,8 +69,8 @@ def connect() -> Result:
             return error.errno or 0, b""
         try:
             return 0, _named(made.getpeername())
-        except OSError:  # bpf_set_retval: it says yes, and does nothing
-            return REFUSED, b""
+        except OSError as error:  # port 0, or bpf_set_retval: it said yes, and nothing was done
+            return error.errno or 0, b""
 
 
 def bind() -> Result:
