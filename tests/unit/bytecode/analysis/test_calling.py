@@ -251,9 +251,8 @@ ZERO: Listing = [mov(each, 0) for each in (R3, R4, R5)]
     ],
 )  # fmt: skip
 def test_a_packet_read_through_a_pointer(use: Listing) -> None:
-    assert confidence(judged(PACKET, use, program_type="XDP", section="xdp"), "net.read") in {
-        "declared"
-    }
+    report = judged(PACKET, use, program_type="XDP", section="xdp")
+    assert confidence(report, "net.read") == "declared"
 
 
 def test_a_packet_filled_by_a_call_is_changed() -> None:

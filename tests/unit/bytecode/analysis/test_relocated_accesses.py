@@ -17,29 +17,43 @@ from tests.builders.assembled import (
     R10,
     Listing,
     add,
+    alu,
     confidence,
+    flat,
     leave,
     load,
     mov,
+    mov32,
     one_program,
     store,
+    value_address,
+    wide,
 )
 from tests.builders.btf import BtfBuilder
 
 from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.btf.table import read_btf
-from skep.bytecode.objectfile.model import CoreRelocation
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.core.kinds import FIELD_KINDS, CoreKind
+from skep.bytecode.objectfile.model import CoreRelocation, MapSpec
 
 
 def report_of(
-    listing: Listing, slot: int, root: str, member: str, offset: int, **settings: object
+    listing: Listing,
+    slot: int,
+    root: str,
+    member: str,
+    offset: int,
+    kind: int = CoreKind.FIELD_BYTE_OFFSET,
+    **settings: object,
 ) -> AnalysisReport:
     """A program with a record at ``slot`` about a member that its author placed at ``offset``."""
     builder = BtfBuilder()
     number = builder.integer("unsigned int")
     type_id = builder.struct(root, 256, [(member, number, 8 * offset)])
-    record = CoreRelocation("main", slot, type_id, root, "0:0", 0)
+    access = "0:0" if kind in FIELD_KINDS else "0"
+    record = CoreRelocation("main", slot, type_id, root, access, kind)
     objects = one_program(*listing, **settings)  # type: ignore[arg-type]
     types = read_btf(builder.build(), "little")
     return analyse(replace(objects, types=types, core_relocations=(record,)))
@@ -117,3 +131,64 @@ def test_structures_of_other_contexts_are_left_alone() -> None:
     settings: dict[str, object] = {"program_type": "KPROBE", "section": "kprobe/f"}
     report = report_of(listing, 0, "pt_regs", "di", 112, **settings)
     assert confidence(report, "data.state") == "possible"  # a number is followed: by no kernel
+
+
+FORMS = [
+    pytest.param([mov(R0, 2), EXIT], 0, id="move"),
+    pytest.param([mov32(R0, 2), EXIT], 0, id="half-a-move"),
+    pytest.param([*wide(R0, 2), EXIT], 0, id="lddw"),
+    pytest.param([mov(R0, 0), add(R0, 2), EXIT], 1, id="add"),
+    pytest.param([mov(R0, 0), alu(0x44, R0, 2), EXIT], 1, id="half-an-or"),
+    pytest.param([mov(R0, 1), alu(0x27, R0, 2), EXIT], 1, id="multiply"),
+    pytest.param([mov(R0, 1), alu(0x67, R0, 1), EXIT], 1, id="shift"),
+]
+
+
+@pytest.mark.parametrize("kind", list(CoreKind))
+@pytest.mark.parametrize(("listing", "slot"), FORMS)
+def test_no_answer_of_a_kernel_is_believed_beforehand(
+    listing: Listing, slot: int, kind: CoreKind
+) -> None:
+    assert confidence(analyse(one_program(*listing)), "net.drop") == "excluded"
+    report = report_of(listing, slot, "task_struct", "pid", 2, kind)
+    # Whether something exists is 0 or 1, and both are verdicts; other answers may be anything.
+    assert confidence(report, "net.drop") in {"possible", "declared"}
+
+
+@pytest.mark.parametrize("kind", list(CoreKind))
+def test_a_verdict_kept_on_the_stack_is_not_safe_from_a_store_that_moves(kind: CoreKind) -> None:
+    kept: Listing = [mov(R2, 2), store(8, R10, -8, R2), store(8, R10, -16, R2), mov(R3, 1)]
+    listing: Listing = [*kept, store(8, R10, -16, R3), load(8, R0, R10, -8), EXIT]
+    assert confidence(analyse(one_program(*listing)), "net.drop") == "excluded"
+    assert confidence(report_of(listing, 4, "list_head", "prev", 0, kind), "net.drop") == "possible"
+
+
+@pytest.mark.parametrize("kind", list(CoreKind))
+def test_a_constant_stored_to_the_stack_may_land_elsewhere(kind: CoreKind) -> None:
+    kept: Listing = [mov(R2, 2), store(8, R10, -8, R2)]
+    constant = Instruction(0x7A, R10, 0, -16, 1)
+    listing: Listing = [*kept, constant, load(8, R0, R10, -8), EXIT]
+    assert confidence(report_of(listing, 2, "list_head", "prev", 0, kind), "net.drop") == "possible"
+
+
+@pytest.mark.parametrize(
+    ("base", "permission"),
+    [
+        pytest.param([load(4, R2, R1, 0)], "net.modify", id="packet"),
+        pytest.param([value_address(R2, ".bss")], "data.state", id="map-value"),
+    ],
+)
+def test_a_store_that_moves_is_one_to_the_same_memory(base: Listing, permission: str) -> None:
+    data = MapSpec(".bss", 2, 4, 64, 1, data=bytes(64), origin="data")
+    listing: Listing = [*base, mov(R3, 1), store(1, R2, 4, R3), leave(2)]
+    slot = len(flat(base)) + 1 + (permission == "data.state")
+    report = report_of(listing, slot, "list_head", "prev", 4, maps=[data])
+    assert confidence(report, permission) == "declared"
+
+
+def test_bytes_turned_by_a_width_that_changes() -> None:
+    # The attack: a record on a byte swap, whose immediate is the number of bits.
+    swap = Instruction(0xD4, R0, 0, 0, 16)
+    listing: Listing = [*wide(R0, 0x1_0000_0002), swap, alu(0x77, R0, 32), EXIT]
+    report = report_of(listing, 2, "task_struct", "pid", 16)
+    assert confidence(report, "net.drop") == "possible"
