@@ -30,6 +30,7 @@ from skep.bytecode.analysis.values import (
     Pointer,
     Value,
     constants,
+    names_of,
 )
 from skep.bytecode.isa.call_arguments import (
     HELPER_ARGUMENTS,
@@ -54,6 +55,7 @@ _READS = frozenset({"read", "read_write", "constant_string", "format", "format_a
 _WRITES = frozenset({"write", "read_write"})
 _OBJECTS = CONTEXT | MAP | SOCKET
 _MOST_FORMAT = 4096  # bytes
+_STACK = 512  # bytes below r10
 _SIGNED_LIMIT = 1 << 31
 
 
@@ -143,13 +145,32 @@ class Calls:
 
     def _read_address(self, slot: int, value: Value, kind: int) -> None:
         """A read at an address nobody checks: what is known to be the program's own is that."""
-        if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET):
-            self._read(slot, value)
+        if self._is_own(value) or (isinstance(value, int) and not value):
             return
-        if isinstance(value, int) and not value:
-            return
-        self._facts.reads(slot, kind, is_certain=True)
+        is_certain = not isinstance(value, Pointer) or bool(value.kinds & ~(_OWN | PACKET))
+        self._facts.reads(slot, kind, is_certain=is_certain)
         self._read(slot, value)
+
+    def _is_own(self, value: Value) -> bool:
+        """Whether an address is certainly one inside of the program's memory.
+
+        Nobody checks how far a pointer was moved that is only given away as a number.
+        """
+        if not isinstance(value, Pointer) or value.or_number:
+            return False
+        places = value.places if value.offset is None else {value.offset}
+        if value.kinds == FRAME:
+            least, end = -_STACK, 0
+        elif value.kinds == MAP_VALUE:
+            sizes = [self._value_size(name) for name in names_of(value)]
+            least, end = 0, min(sizes, default=0)
+        else:  # of other memory the size is not known
+            least, end = 0, int(value.kinds in {OUTER, MEMORY})
+        return bool(places) and all(least <= place < end for place in places)
+
+    def _value_size(self, name: str) -> int:
+        spec = self._maps.get(name)
+        return 0 if spec is None else spec.value_size
 
     def _dynptr(self, slot: int, value: Value, stack: Stack, *, writes: bool) -> None:
         kinds = self._dynptr_kinds(value, stack)
@@ -217,12 +238,18 @@ class Calls:
 
     def _follow(self, slot: int, reads: Reads, value: Value | None) -> None:
         """A conversion that reads at an address."""
+        if value is not None and self._is_own(value):
+            return
+        is_certain = True
         if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET | KERNEL):
             self._read(slot, value)
-        elif reads == "user":
-            self._facts.reads(slot, USER, is_certain=True)
+            if value.kinds == KERNEL and not value.or_number:
+                return
+            is_certain = False
+        if reads == "user":
+            self._facts.reads(slot, USER, is_certain=is_certain)
         else:
-            self._facts.reads(slot, KERNEL, is_certain=True)
+            self._facts.reads(slot, KERNEL, is_certain=is_certain)
             if reads == "both":
                 self._facts.reads(slot, USER, is_certain=False)
 

@@ -46,6 +46,8 @@ class Pointer(NamedTuple):
         name: maps or functions it may be, separated by NUL; empty unknown.
         seen: constants some path gives instead.
         places: the offsets there may be, if they are a few; empty for one or for unknown.
+        or_number: some path gives a number other than 0. The verifier keeps it from being
+            followed, but calls that read at any address take it.
     """
 
     kinds: int
@@ -53,6 +55,7 @@ class Pointer(NamedTuple):
     name: str = ""
     seen: frozenset[int] = _NONE
     places: frozenset[int] = _NONE
+    or_number: bool = False
 
 
 class Number(NamedTuple):
@@ -188,9 +191,9 @@ def join(one: Value, other: Value) -> Value:
     if isinstance(one, Pointer):
         if isinstance(other, Pointer):
             return _join_pointers(one, other)
-        return _join_number(one, seen_in(other))
+        return _join_number(one, other)
     if isinstance(other, Pointer):
-        return _join_number(other, seen_in(one))
+        return _join_number(other, one)
     if isinstance(one, Number) or isinstance(other, Number):
         return _join_numbers(one, other)
     left = one if isinstance(one, frozenset) else frozenset((one,))
@@ -217,11 +220,13 @@ def _join_pointers(one: Pointer, other: Pointer) -> Pointer:
         known = one.name and other.name and len(names) <= _MOST_NAMES
         name = _NAMES.join(sorted(names)) if known else ""
     seen = _more(one.seen, other.seen)
+    mixed = one.or_number or other.or_number
     if one.kinds != other.kinds:
-        return Pointer(one.kinds | other.kinds, None, name, seen)
+        return Pointer(one.kinds | other.kinds, None, name, seen, or_number=mixed)
     if one.offset is not None and one.offset == other.offset:
-        return Pointer(one.kinds, one.offset, name, seen)
-    return Pointer(one.kinds, None, name, seen, _places(one, other) if name else _NONE)
+        return Pointer(one.kinds, one.offset, name, seen, or_number=mixed)
+    places = _places(one, other) if name else _NONE
+    return Pointer(one.kinds, None, name, seen, places, mixed)
 
 
 def _places(one: Pointer, other: Pointer) -> frozenset[int]:
@@ -232,14 +237,16 @@ def _places(one: Pointer, other: Pointer) -> frozenset[int]:
     return both if left and right and len(both) <= _MOST_PLACES else _NONE
 
 
-def _join_number(pointer: Pointer, seen: frozenset[int]) -> Pointer:
+def _join_number(pointer: Pointer, other: Value) -> Pointer:
     # The verifier allows one load through a map's value here and other memory there, so what is
     # loaded is not what the map has at that place.
-    forget = pointer.kinds == MAP_VALUE
-    kept = _more(pointer.seen, seen)
-    if forget:
-        return Pointer(MAP_VALUE, None, "", kept)
-    return pointer if kept is pointer.seen else pointer._replace(seen=kept)
+    kept = _more(pointer.seen, seen_in(other))
+    mixed = pointer.or_number or other != 0
+    if pointer.kinds == MAP_VALUE:
+        return Pointer(MAP_VALUE, None, "", kept, or_number=mixed)
+    if kept is pointer.seen and mixed == pointer.or_number:
+        return pointer
+    return pointer._replace(seen=kept, or_number=mixed)
 
 
 def widened(old: Value, new: Value) -> Value:
@@ -247,7 +254,7 @@ def widened(old: Value, new: Value) -> Value:
     if old == new:
         return new
     if isinstance(new, Pointer):
-        return Pointer(new.kinds, None, new.name, new.seen)
+        return Pointer(new.kinds, None, new.name, new.seen, or_number=new.or_number)
     seen = seen_in(new)
     return UNKNOWN._replace(seen=_few(seen)) if seen else UNKNOWN
 
