@@ -43,6 +43,9 @@ _OTHER_HOST = 3  # PACKET_OTHERHOST
 _ADJUST_HEAD = 44
 _DEVICE_MAPS = frozenset({14, 25})  # DEVMAP, DEVMAP_HASH
 _BROADCAST = 8  # BPF_F_BROADCAST
+_CHANGES_MAP = frozenset({2, 3})  # map_update_elem, map_delete_elem
+_SOCKET_MAPS = frozenset({15, 18})  # SOCKMAP, SOCKHASH
+_MAPS_OF_MAPS = frozenset({12, 13})
 
 _RANK = {"excluded": 0, "possible": 1, "declared": 2}
 
@@ -114,6 +117,8 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
     elif number in _OUTPUTS and (number != 25 or program.layout.has_packet):
         outcome = _flag(arguments, 2, _APPENDED, "appends packet bytes")
         yield from _strongest(program, call, "net.to_userspace", outcome)
+    elif number in _CHANGES_MAP:
+        yield from _sockets_in_maps(program, call, arguments)
     if number in _EXPORTED and _hands_over(arguments, _EXPORTED[number]):
         what = "outputs packet memory"
         yield finding(program, "net.to_userspace", "D", what, call=call)
@@ -122,6 +127,28 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
         yield from _strongest(program, call, "net.encap", outcome)
     elif number == 164:
         yield finding(program, "exec.unbounded", "D", helper_name(164), call=call)
+
+
+def _sockets_in_maps(
+    program: Program, call: Call, arguments: list[tuple[Value, ...]]
+) -> Iterator[Finding]:
+    """A map of sockets decides where the data of the sockets in it goes."""
+    name = helper_name(call.helper or 0)
+    for given in arguments:
+        specs = _maps(program, given[0])
+        sockets = [spec.name for spec in specs if spec.map_type in _SOCKET_MAPS]
+        if sockets:
+            what = f"{name} on the sockets of {', '.join(sockets)}"
+            yield finding(program, "net.steer", "D", what, call=call)
+        elif not specs and any(map(_may_hold_sockets, program.maps.values())):
+            what = f"{name} on a map {UNRESOLVED}"
+            yield finding(program, "net.steer", "D", what, confidence="possible", call=call)
+
+
+def _may_hold_sockets(spec: MapSpec) -> bool:
+    if spec.map_type in _MAPS_OF_MAPS:
+        return spec.inner is None or spec.inner.map_type in _SOCKET_MAPS
+    return spec.map_type in _SOCKET_MAPS
 
 
 def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> bool:
