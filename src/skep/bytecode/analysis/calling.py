@@ -48,6 +48,8 @@ _DYNPTR_SOURCES: Mapping[str, int] = {
     "bpf_dynptr_from_file": FILE,
 }
 _RESERVES = 198
+# What is not in one piece is copied into the buffer, r3, and the result points there.
+_MAY_GIVE_BUFFER = frozenset({"bpf_dynptr_slice_rdwr"})
 _TRACE_PRINTK = 6
 
 _OWN = FRAME | OUTER | MAP_VALUE | MEMORY  # what a program may read anyway
@@ -97,6 +99,8 @@ class Calls:
             return ANYTHING
         if roles.result == "dynptr_memory":
             kinds = self._dynptr_kinds(arguments[0], stack)
+            if kinds is not None and name in _MAY_GIVE_BUFFER:
+                kinds |= _kinds(arguments[2])
             return Pointer(EVERY_KIND if kinds is None else kinds)
         redirected = None
         if helper is not None:
