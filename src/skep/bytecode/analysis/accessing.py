@@ -233,7 +233,9 @@ class Memory:
         """Note a store through a pointer of one of ``kinds``."""
         watched = kinds & (_WATCHED | MAP_VALUE)
         if watched:
-            self.facts.writes(slot, watched, is_certain=not kinds & (kinds - 1))
+            # Nothing is shown by the stack, so a path that has the other kind is all there is.
+            shown = kinds & ~FRAME
+            self.facts.writes(slot, watched, is_certain=not shown & (shown - 1))
 
     def _store_frame(
         self, size: int, base: Pointer, offset: int, value: Value, stack: Stack

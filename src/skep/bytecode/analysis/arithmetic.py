@@ -126,10 +126,10 @@ def _moved_pointer(operation: int, one: Value, other: Value) -> Value:
     else:
         return UNKNOWN
     if pointer.offset is None or not isinstance(distance, int) or distance > MASK64:
-        return Pointer(pointer.kinds, None, pointer.name)
+        return Pointer(pointer.kinds, None, pointer.name, or_number=pointer.or_number)
     step = signed(distance, 64)
     offset = pointer.offset + step if operation == _ADD else pointer.offset - step
-    return Pointer(pointer.kinds, offset, pointer.name)
+    return Pointer(pointer.kinds, offset, pointer.name, or_number=pointer.or_number)
 
 
 def _on_numbers(operation: int, one: Value, other: Value, bits: int) -> Value:

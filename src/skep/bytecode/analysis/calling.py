@@ -48,6 +48,8 @@ _DYNPTR_SOURCES: Mapping[str, int] = {
     "bpf_dynptr_from_file": FILE,
 }
 _RESERVES = 198
+# What is not in one piece is copied into the buffer, r3, and the result points there.
+_MAY_GIVE_BUFFER = frozenset({"bpf_dynptr_slice_rdwr"})
 _TRACE_PRINTK = 6
 
 _OWN = FRAME | OUTER | MAP_VALUE | MEMORY  # what a program may read anyway
@@ -55,6 +57,7 @@ _READS = frozenset({"read", "read_write", "constant_string", "format", "format_a
 _WRITES = frozenset({"write", "read_write"})
 _OBJECTS = CONTEXT | MAP | SOCKET
 _MOST_FORMAT = 4096  # bytes
+_STACK = 512  # bytes below r10
 _SIGNED_LIMIT = 1 << 31
 _PAGE = 4096  # records and allocated objects of more are rare
 
@@ -97,6 +100,8 @@ class Calls:
             return ANYTHING
         if roles.result == "dynptr_memory":
             kinds = self._dynptr_kinds(arguments[0], stack)
+            if kinds is not None and name in _MAY_GIVE_BUFFER:
+                kinds |= _kinds(arguments[2])
             return Pointer(EVERY_KIND if kinds is None else kinds)
         redirected = None
         if helper is not None:
@@ -147,35 +152,34 @@ class Calls:
 
     def _read_address(self, slot: int, value: Value, kind: int) -> None:
         """A read at an address nobody checks: what is known to be the program's own is that."""
-        if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET):
-            self._read(slot, value)
-            if not self._is_inside(value):
-                self._facts.reads(slot, kind, is_certain=False)
+        if self._is_own(value) or (isinstance(value, int) and not value):
             return
-        if isinstance(value, int) and not value:
-            return
-        self._facts.reads(slot, kind, is_certain=True)
+        is_certain = not isinstance(value, Pointer) or bool(value.kinds & ~(_OWN | PACKET))
+        self._facts.reads(slot, kind, is_certain=is_certain)
         self._read(slot, value)
 
-    def _is_inside(self, value: Pointer) -> bool:
-        """Whether an address is certainly inside of memory of the program.
+    def _is_own(self, value: Value) -> bool:
+        """Whether an address is certainly one inside of the program's memory.
 
-        Nobody checks that when an address is taken as a number: the kernel's verifier lets a
-        program move pointers half a gigabyte away from what they point to.
+        Nobody checks how far a pointer was moved that is only given away as a number.
         """
-        places = value.places if value.offset is None else frozenset((value.offset,))
-        if not places or value.kinds & (value.kinds - 1):
+        if not isinstance(value, Pointer) or value.or_number:
             return False
+        places = value.places if value.offset is None else {value.offset}
         if value.kinds == FRAME:
-            return all(DEEPEST <= place < 0 for place in places)
-        if value.kinds == MEMORY:
-            return all(0 <= place < _PAGE for place in places)
-        if value.kinds != MAP_VALUE:
-            return False
-        sizes = [
-            spec.value_size if (spec := self._maps.get(each)) else 0 for each in names_of(value)
-        ]
-        return bool(sizes) and all(0 <= place < min(sizes) for place in places)
+            least, end = -_STACK, 0
+        elif value.kinds == MAP_VALUE:
+            sizes = [self._value_size(name) for name in names_of(value)]
+            least, end = 0, min(sizes, default=0)
+        elif value.kinds == MEMORY:
+            least, end = 0, _PAGE
+        else:  # of other memory the size is not known
+            least, end = 0, int(value.kinds == OUTER)
+        return bool(places) and all(least <= place < end for place in places)
+
+    def _value_size(self, name: str) -> int:
+        spec = self._maps.get(name)
+        return 0 if spec is None else spec.value_size
 
     def _dynptr(self, slot: int, value: Value, stack: Stack, *, writes: bool) -> None:
         kinds = self._dynptr_kinds(value, stack)
@@ -243,14 +247,18 @@ class Calls:
 
     def _follow(self, slot: int, reads: Reads, value: Value | None) -> None:
         """A conversion that reads at an address."""
+        if value is not None and self._is_own(value):
+            return
+        is_certain = True
         if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET | KERNEL):
             self._read(slot, value)
-            if not value.kinds & KERNEL and not self._is_inside(value):
-                self._facts.reads(slot, KERNEL, is_certain=False)
-        elif reads == "user":
-            self._facts.reads(slot, USER, is_certain=True)
+            if value.kinds == KERNEL and not value.or_number:
+                return
+            is_certain = False
+        if reads == "user":
+            self._facts.reads(slot, USER, is_certain=is_certain)
         else:
-            self._facts.reads(slot, KERNEL, is_certain=True)
+            self._facts.reads(slot, KERNEL, is_certain=is_certain)
             if reads == "both":
                 self._facts.reads(slot, USER, is_certain=False)
 

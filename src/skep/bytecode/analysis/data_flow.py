@@ -136,7 +136,11 @@ class DataFlow:
         if key in self._active:  # recursion: the kernel refuses it
             caller.is_resolved = False
             return ANYTHING
-        return self._facts[key].result()
+        facts = self._facts[key]
+        result = facts.result()
+        if facts.hands_over and not self._assumptions.tail_calls_leave:
+            return UNKNOWN if result is None else join(result, UNKNOWN)
+        return result
 
     @property
     def layout(self) -> ContextLayout:

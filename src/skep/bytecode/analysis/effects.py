@@ -75,7 +75,11 @@ _KERNEL_CALLBACKS: Mapping[str, tuple[Value, ...]] = {
 def as_outer(value: Value) -> Value:
     """``value`` as a called function sees it: our frame is its caller's."""
     if isinstance(value, Pointer) and value.kinds & FRAME:
-        return Pointer(value.kinds & ~FRAME | OUTER, None, "", value.seen)
+        inside = value.kinds == FRAME and value.offset is not None and -512 <= value.offset < 0
+        place = 0 if inside else None
+        return Pointer(
+            value.kinds & ~FRAME | OUTER, place, "", value.seen, or_number=value.or_number
+        )
     return value
 
 

@@ -36,6 +36,7 @@ class FunctionFacts:
         stopped: calls behind which nothing ran: poisoned ones, and those of functions that never
             return.
         passed: calls of local functions that returned, with the same or other arguments.
+        hands_over: there is a tail call: what runs instead returns to the caller of this function.
         is_resolved: no limit was met.
     """
 
@@ -58,6 +59,7 @@ class FunctionFacts:
     reads_constants: bool = False
     stopped: set[int] = field(default_factory=set)
     passed: set[int] = field(default_factory=set)
+    hands_over: bool = False
     is_resolved: bool = True
 
     def reads(self, slot: int, kinds: int, *, is_certain: bool) -> None:

@@ -28,8 +28,6 @@ from skep.bytecode.analysis.verdict_rules import verdict_findings
 from skep.bytecode.objectfile.model import MapSpec
 
 _XSKMAP = 17
-_SOCKET_MAPS = frozenset({15, 18})  # SOCKMAP, SOCKHASH
-_UPDATE = 2
 
 # Packet bytes appended to a record: bits 32-51 of the flags in r3.
 _OUTPUTS = frozenset({25, 111, 121})
@@ -46,6 +44,9 @@ _ADJUST_HEAD = 44
 _STORE_BYTES = 190  # xdp_store_bytes
 _DEVICE_MAPS = frozenset({14, 25})  # DEVMAP, DEVMAP_HASH
 _BROADCAST = 8  # BPF_F_BROADCAST
+_CHANGES_MAP = frozenset({2, 3})  # map_update_elem, map_delete_elem
+_SOCKET_MAPS = frozenset({15, 18})  # SOCKMAP, SOCKHASH
+_MAPS_OF_MAPS = frozenset({12, 13})
 
 _RANK = {"excluded": 0, "possible": 1, "declared": 2}
 
@@ -117,6 +118,8 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
     elif number in _OUTPUTS and (number != 25 or program.layout.has_packet):
         outcome = _flag(arguments, 2, _APPENDED, "appends packet bytes")
         yield from _strongest(program, call, "net.to_userspace", outcome)
+    elif number in _CHANGES_MAP:
+        yield from _sockets_in_maps(program, call, arguments)
     if number in _EXPORTED:
         outcome = _hands_over(arguments, _EXPORTED[number])
         yield from _strongest(program, call, "net.to_userspace", outcome)
@@ -125,8 +128,6 @@ def _arguments(program: Program, call: Call) -> Iterator[Finding]:
         yield from _strongest(program, call, "net.encap", outcome)
     elif number == 164:
         yield finding(program, "exec.unbounded", "D", helper_name(164), call=call)
-    elif number == _UPDATE and any(each.map_type in _SOCKET_MAPS for each in program.maps.values()):
-        yield from _strongest(program, call, "net.steer", _into_socket_map(program, arguments))
 
 
 def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> list[tuple[str, str]]:
@@ -138,6 +139,28 @@ def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> list[tuple[st
     }
     what = "outputs packet memory"
     return [("declared" if each == PACKET else "possible", what) for each in kinds]
+
+
+def _sockets_in_maps(
+    program: Program, call: Call, arguments: list[tuple[Value, ...]]
+) -> Iterator[Finding]:
+    """A map of sockets decides where the data of the sockets in it goes."""
+    name = helper_name(call.helper or 0)
+    for given in arguments:
+        specs = _maps(program, given[0])
+        sockets = [spec.name for spec in specs if spec.map_type in _SOCKET_MAPS]
+        if sockets:
+            what = f"{name} on the sockets of {', '.join(sockets)}"
+            yield finding(program, "net.steer", "D", what, call=call)
+        elif not specs and any(map(_may_hold_sockets, program.maps.values())):
+            what = f"{name} on a map {UNRESOLVED}"
+            yield finding(program, "net.steer", "D", what, confidence="possible", call=call)
+
+
+def _may_hold_sockets(spec: MapSpec) -> bool:
+    if spec.map_type in _MAPS_OF_MAPS:
+        return spec.inner is None or spec.inner.map_type in _SOCKET_MAPS
+    return spec.map_type in _SOCKET_MAPS
 
 
 def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
@@ -153,23 +176,6 @@ def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[t
             names = ", ".join(spec.name for spec in specs)
             found.append(("excluded", f"map {names} is not an XSKMAP"))
     return found or [("possible", f"redirect to a map {UNRESOLVED}")]
-
-
-def _into_socket_map(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
-    """A socket put into a map, whose programs decide about its data (since Linux 5.10).
-
-    Source: ``may_update_sockmap`` in ``kernel/bpf/verifier.c``.
-    """
-    found = []
-    for given in arguments:
-        specs = _maps(program, given[0])
-        if any(spec.map_type in _SOCKET_MAPS for spec in specs):
-            found.append(("declared", "puts a socket into a map of sockets"))
-        elif specs:
-            found.append(("excluded", "the map holds no sockets"))
-        else:
-            found.append(("possible", f"update of a map {UNRESOLVED}"))
-    return found or [("possible", f"update of a map {UNRESOLVED}")]
 
 
 def _maps(program: Program, target: Value) -> list[MapSpec]:

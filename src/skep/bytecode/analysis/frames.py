@@ -151,11 +151,14 @@ def _widened(before: Held, joined: Held) -> Held:
 def forget_numbers(stack: Stack, start: int, end: int) -> None:
     """Drop what is known of numbers from ``start`` to before ``end``; pointers stay.
 
-    If they were overwritten, the verifier lets nobody follow them.
+    If they were overwritten, the verifier lets nobody follow them; what is there may be a number.
     """
     for offset, held in list(stack.items()):
-        if start < offset + SLOT and offset < end and not isinstance(held, Pointer | Dynptr):
-            del stack[offset]
+        if start < offset + SLOT and offset < end:
+            if isinstance(held, Pointer):
+                stack[offset] = held._replace(or_number=True)
+            elif not isinstance(held, Dynptr):
+                del stack[offset]
 
 
 def write_part(

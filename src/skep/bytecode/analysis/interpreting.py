@@ -355,6 +355,8 @@ class Interpreter:
         if callbacks:
             self._share_frame(arguments, stack)
         regs[1:6] = [UNKNOWN] * 5
+        if helper == TAIL_CALL:
+            self.facts.hands_over = True
         return self.tail_calls_leave and helper == TAIL_CALL
 
     def _share_frame(self, arguments: Arguments, stack: Stack) -> None:

@@ -46,6 +46,8 @@ class Pointer(NamedTuple):
         name: maps or functions it may be, separated by NUL; empty unknown.
         seen: constants some path gives instead.
         places: the offsets there may be, if they are a few; empty for one or for unknown.
+        or_number: some path gives a number other than 0. The verifier keeps it from being
+            followed, but calls that read at any address take it.
     """
 
     kinds: int
@@ -53,6 +55,7 @@ class Pointer(NamedTuple):
     name: str = ""
     seen: frozenset[int] = _NONE
     places: frozenset[int] = _NONE
+    or_number: bool = False
 
 
 class Number(NamedTuple):
@@ -229,11 +232,13 @@ def _join_pointers(one: Pointer, other: Pointer) -> Pointer:
         known = one.name and other.name and len(names) <= _MOST_NAMES
         name = _NAMES.join(sorted(names)) if known else ""
     seen = _more(one.seen, other.seen)
+    mixed = one.or_number or other.or_number
     if one.kinds != other.kinds:
-        return Pointer(one.kinds | other.kinds, None, name, seen)
+        return Pointer(one.kinds | other.kinds, None, name, seen, or_number=mixed)
     if one.offset is not None and one.offset == other.offset:
-        return Pointer(one.kinds, one.offset, name, seen)
-    return Pointer(one.kinds, None, name, seen, _places(one, other) if name else _NONE)
+        return Pointer(one.kinds, one.offset, name, seen, or_number=mixed)
+    places = _places(one, other) if name else _NONE
+    return Pointer(one.kinds, None, name, seen, places, mixed)
 
 
 def _places(one: Pointer, other: Pointer) -> frozenset[int]:
@@ -245,15 +250,15 @@ def _places(one: Pointer, other: Pointer) -> frozenset[int]:
 
 
 def _join_number(pointer: Pointer, other: Value) -> Pointer:
+    # The verifier allows one load through a map's value here and other memory there, so what is
+    # loaded is not what the map has at that place.
     kept = _more(pointer.seen, seen_in(other))
+    mixed = pointer.or_number or other != 0
     if pointer.kinds == MAP_VALUE:
-        # The verifier allows one load through a map's value here and other memory there, so what
-        # is loaded is not what the map has at that place.
-        return Pointer(MAP_VALUE, None, "", kept)
-    if other != 0 and pointer.offset is not None:
-        # Calls that take raw addresses follow the number, too.
-        return Pointer(pointer.kinds, None, pointer.name, kept)
-    return pointer if kept is pointer.seen else pointer._replace(seen=kept)
+        return Pointer(MAP_VALUE, None, "", kept, or_number=mixed)
+    if kept is pointer.seen and mixed == pointer.or_number:
+        return pointer
+    return pointer._replace(seen=kept, or_number=mixed)
 
 
 def widened(old: Value, new: Value) -> Value:
@@ -261,7 +266,7 @@ def widened(old: Value, new: Value) -> Value:
     if old == new:
         return new
     if isinstance(new, Pointer):
-        return Pointer(new.kinds, None, new.name, new.seen)
+        return Pointer(new.kinds, None, new.name, new.seen, or_number=new.or_number)
     seen = seen_in(new)
     return UNKNOWN._replace(seen=_few(seen)) if seen else UNKNOWN
 

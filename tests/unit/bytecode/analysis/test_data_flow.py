@@ -325,3 +325,16 @@ def test_two_programs_share_functions_but_not_contexts() -> None:
     }
     # No kernel accepts a: offset 76 of its context holds no pointer, and it has no packet.
     assert found == {"a": None, "b": "declared"}
+
+
+def test_a_tail_call_in_a_function_returns_what_another_program_says() -> None:
+    # The attack: code that runs only if a function gives what it never gives by itself.
+    callee = function("f", map_address(R2, "flows"), mov(R3, 0), call(12), leave(0))
+    listing: Listing = [local("f"), jump_if_equal(R0, 0, 2), leave(1), leave(2)]
+    report = analysed(*listing, others=[callee], maps=[hash_map(map_type=3)])
+    assert confidence(report, "net.drop") == "declared"
+
+
+def test_a_tail_call_of_the_program_itself_adds_no_verdict() -> None:
+    listing: Listing = [map_address(R2, "flows"), mov(R3, 0), call(12), leave(2)]
+    assert exits(*listing, maps=[hash_map(map_type=3)]) == (2,)

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.builders.assembled import (
+    EXIT,
     R0,
     R1,
     R2,
@@ -85,3 +86,12 @@ def test_a_slice_of_own_memory_reads_no_packet() -> None:
     use: Listing = [SLICE, kernel_call("bpf_dynptr_slice"), load(1, R0, R0)]
     assert "net.read" not in permissions(judged(MADE_FOR_STACK, use))
     assert permissions(judged(MADE_FOR_PACKET, use))["net.read"] == "declared"
+
+
+def test_writing_through_a_slice_may_write_the_buffer_it_was_given() -> None:
+    # The attack: in packets of several pieces the slice is the buffer, and so the verdict changes.
+    use: Listing = [SLICE, kernel_call("bpf_dynptr_slice_rdwr"), mov(R6, 0), store(8, R10, -32, R6)]
+    verdict: Listing = [store(8, R0, 0, R1), load(8, R0, R10, -32), EXIT]
+    entry: Listing = [MADE_FOR_PACKET, use, verdict]
+    report = analysed(*entry, program_type="SCHED_CLS", section="tc")
+    assert permissions(report)["net.drop"] == "possible"

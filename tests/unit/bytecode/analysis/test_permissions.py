@@ -547,3 +547,23 @@ def test_a_loop_is_said_to_be_one() -> None:
     report = analysed(mov(R6, 0), add(R6, 1), Instruction(0x2D, R6, R1, -2), leave(2))
     assert permissions(report) == {"exec.unbounded": "declared"}
     assert report.program("main").loops == 1
+
+
+@pytest.mark.parametrize("helper", [2, 3], ids=["put-in", "taken-out"])
+@pytest.mark.parametrize(
+    ("map_type", "expected"),
+    [
+        pytest.param(15, "declared", id="sockmap"),
+        pytest.param(18, "declared", id="sockhash"),
+        pytest.param(1, None, id="hash"),
+    ],
+)
+def test_sockets_are_steered_by_the_map_they_are_in(
+    helper: int, map_type: int, expected: str | None
+) -> None:
+    # The attack: the helpers for all maps instead of the ones for maps of sockets.
+    listing: Listing = [map_address(R1, "flows"), call(helper), leave(0)]
+    maps = [hash_map(map_type=map_type)]
+    report = analysed(*listing, program_type="SCHED_CLS", section="tc", maps=maps)
+    assert confidence(report, "net.steer") == expected
+    assert confidence(report, "data.state") == "declared"

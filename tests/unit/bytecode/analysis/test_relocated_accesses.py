@@ -6,6 +6,7 @@ compiled one.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.builders.assembled import (
@@ -59,7 +60,7 @@ def report_of(
     return analyse(replace(objects, types=types, core_relocations=(record,)))
 
 
-TC: dict[str, object] = {"program_type": "SCHED_CLS", "section": "tc"}
+TC: dict[str, Any] = {"program_type": "SCHED_CLS", "section": "tc"}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,10 @@ ONE = frozenset({1})
         pytest.param(
             PACKET_START, 0, PACKET_START._replace(seen=frozenset({0})), id="pointer-or-null"
         ),
-        pytest.param(PACKET_START, UNKNOWN, Pointer(PACKET), id="pointer-or-number"),
+        pytest.param(
+            PACKET_START, UNKNOWN, PACKET_START._replace(or_number=True), id="pointer-or-number"
+        ),
+        pytest.param(PACKET_START, 0, PACKET_START._replace(seen=frozenset({0})), id="or-null"),
         pytest.param(PACKET_START, Pointer(PACKET, 8), Pointer(PACKET), id="two-offsets"),
         pytest.param(
             PACKET_START, Pointer(MAP_VALUE, 0, "m"), Pointer(PACKET | MAP_VALUE), id="two-kinds"
