@@ -22,7 +22,6 @@ from skep.bytecode.analysis.values import (
     MEMORY,
     OUTER,
     REDIRECTED,
-    REDIRECTED_OR_DROPPED,
     SOCKET,
     UNKNOWN,
     Pointer,
@@ -49,25 +48,21 @@ def given(*values: Value) -> tuple[Value, ...]:
 @pytest.mark.parametrize(
     ("helper", "arguments", "is_xdp", "expected"),
     [
-        pytest.param(REDIRECT, given(3, 0), True, {REDIRECTED_OR_DROPPED}, id="plain"),
-        pytest.param(REDIRECT, given(3, 1), False, {REDIRECTED_OR_DROPPED}, id="ingress"),
+        pytest.param(REDIRECT, given(3, 0), True, {REDIRECTED}, id="plain"),
+        pytest.param(REDIRECT, given(3, 1), False, {REDIRECTED}, id="ingress"),
         pytest.param(REDIRECT, given(3, 1), True, {ABORTED}, id="xdp-has-no-ingress"),
         pytest.param(REDIRECT, given(3, 0xFF), False, {SHOT}, id="refused"),
-        pytest.param(REDIRECT, given(3), True, {REDIRECTED_OR_DROPPED, ABORTED}, id="any-flags"),
-        pytest.param(REDIRECT, given(0, 0), False, {REDIRECTED_OR_DROPPED, SHOT}, id="interface-0"),
-        pytest.param(
-            REDIRECT, given(MASK64, 0), True, {REDIRECTED_OR_DROPPED, ABORTED}, id="interface--1"
-        ),
-        pytest.param(NEIGHBOUR, given(3, 0, 0, 0), False, {REDIRECTED_OR_DROPPED}, id="neighbour"),
+        pytest.param(REDIRECT, given(3), True, {REDIRECTED, ABORTED}, id="any-flags"),
+        pytest.param(REDIRECT, given(0, 0), False, {REDIRECTED, SHOT}, id="interface-0"),
+        pytest.param(REDIRECT, given(MASK64, 0), True, {REDIRECTED, ABORTED}, id="interface--1"),
+        pytest.param(NEIGHBOUR, given(3, 0, 0, 0), False, {REDIRECTED}, id="neighbour"),
         pytest.param(NEIGHBOUR, given(3, 0, 0, 1), False, {SHOT}, id="neighbour-refused"),
-        pytest.param(PEER, given(3, 0), False, {REDIRECTED_OR_DROPPED}, id="peer"),
+        pytest.param(PEER, given(3, 0), False, {REDIRECTED}, id="peer"),
         pytest.param(PEER, given(3, 1), False, {SHOT}, id="peer-refused"),
-        pytest.param(
-            PEER, given(3, frozenset({0, 1})), False, {REDIRECTED_OR_DROPPED, SHOT}, id="peer-both"
-        ),
-        pytest.param(REDIRECT_MAP, given(0, 0, 0), True, {REDIRECTED_OR_DROPPED}, id="map"),
+        pytest.param(PEER, given(3, frozenset({0, 1})), False, {REDIRECTED, SHOT}, id="peer-both"),
+        pytest.param(REDIRECT_MAP, given(0, 0, 0), True, {REDIRECTED}, id="map"),
         pytest.param(REDIRECT_MAP, given(0, 0, 2), True, {REDIRECTED, 2}, id="map-or-pass"),
-        pytest.param(REDIRECT_MAP, given(0, 0, 8), True, {REDIRECTED_OR_DROPPED}, id="broadcast"),
+        pytest.param(REDIRECT_MAP, given(0, 0, 8), True, {REDIRECTED}, id="broadcast"),
         pytest.param(REDIRECT_MAP, given(0, 0, 64), True, {ABORTED}, id="map-refused"),
     ],
 )
@@ -81,7 +76,7 @@ def test_redirects(
 
 def test_a_redirect_whose_fallback_is_unknown_may_be_any_verdict() -> None:
     found = redirect_result(REDIRECT_MAP, given(), is_xdp=True)
-    assert found == UNKNOWN._replace(seen=frozenset({REDIRECTED_OR_DROPPED}))
+    assert found == UNKNOWN._replace(seen=frozenset({REDIRECTED}))
     assert redirect_result(1, given(), is_xdp=True) is None
 
 
@@ -170,4 +165,4 @@ def test_what_runs_later() -> None:
 def test_a_redirect_of_unknown_interface_is_one() -> None:
     found = redirect_result(REDIRECT, given(UNKNOWN, 0), is_xdp=False)
     assert found is not None
-    assert seen_in(found) == {REDIRECTED_OR_DROPPED}
+    assert seen_in(found) == {REDIRECTED}
