@@ -78,7 +78,7 @@ _ROWS = (
         "net.read",
         "Can read packet contents",
         "medium",
-        helpers=(26, 68, 189, 39, 63, 142, 20, 29, 34, 97),
+        helpers=(26, 68, 189, 39, 63, 142, 20, 29, 34, 97, 11),
         kernel_functions=(
             "bpf_dynptr_from_skb",
             "bpf_dynptr_from_xdp",

@@ -29,6 +29,7 @@ from tests.builders.assembled import (
     copy,
     function,
     function_address,
+    jump,
     jump_if_equal,
     kernel_call,
     leave,
@@ -63,6 +64,17 @@ CERTAIN, SHOWN = "declared", "shown"
 def at(register: int, place: int) -> Listing:
     """An address on the stack."""
     return [copy(register, R10), add(register, place)]
+
+
+def either_place(register: int) -> Listing:
+    """One of two places on the stack, by the number in r6."""
+    return [
+        copy(register, R10),
+        jump_if_equal(R6, 0, 2),
+        add(register, -8),
+        jump(1),
+        add(register, -16),
+    ]
 
 
 def records(
@@ -566,6 +578,105 @@ ATTEMPTS: dict[str, tuple[ObjectFile, Expected]] = {
     "too-much-to-follow": (
         one_program(*(add(R6, 1) for _ in range(65_000)), load(4, R1, R1, 0), *leave(2)),
         {"net.drop": "possible", "net.read": "possible", "net.modify": "possible"},
+    ),
+    # Addresses and paths.
+    "packet-pointer-at-one-of-two-places": (
+        one_program(
+            load(4, R2, R1),
+            load(4, R6, R1, 12),
+            store(8, R10, -8, R2),
+            store(8, R10, -16, R2),
+            *either_place(R3),
+            load(8, R4, R3),
+            mov(R5, 1),
+            store(1, R4, 0, R5),
+            *leave(2),
+        ),
+        {"net.modify": SHOWN},
+    ),
+    "packet-pointer-less-nothing": (
+        one_program(
+            load(4, R2, R1),
+            load(4, R6, R1, 12),
+            mov(R3, 0),
+            mov(R7, 0),
+            jump_if_equal(R6, 0, 2),
+            copy(R3, R10),
+            mov(R7, 1),
+            Instruction(0x1F, R2, R3),  # a number on the path that goes on, else a pointer
+            jump_if_equal(R7, 1, 2),
+            mov(R5, 1),
+            store(1, R2, 0, R5),
+            *leave(2),
+        ),
+        {"net.modify": SHOWN},
+    ),
+    "verdict-that-a-call-may-overwrite": (
+        one_program(
+            load(4, R6, R1, 12),
+            mov(R2, 2),
+            store(8, R10, -8, R2),
+            store(8, R10, -16, R2),
+            *either_place(R1),
+            mov(R2, 8),
+            call(16),
+            load(8, R0, R10, -8),
+            EXIT,
+        ),
+        {"net.drop": SHOWN},
+    ),
+    "address-beside-own-memory": (
+        with_value(copy(R1, R6), add(R1, 4096), kernel_call("bpf_strlen"), *leave(2)),
+        {"kernel.read_memory": SHOWN},
+    ),
+    "own-memory-or-any-address": (
+        with_value(
+            load(8, R1, R6),
+            jump_if_equal(R1, 7, 1),
+            copy(R1, R6),
+            kernel_call("bpf_strlen"),
+            *leave(2),
+        ),
+        {"kernel.read_memory": SHOWN},
+    ),
+    "format-that-is-very-long": (
+        with_value(
+            load(8, R1, R6),
+            store(8, R10, -16, R1),
+            *at(R1, -32),
+            mov(R2, 8),
+            value_address(R3, ".rodata"),
+            *at(R4, -16),
+            mov(R5, 8),
+            call(165),
+            *leave(2),
+            maps=[FLOWS, replace(TEXTS, value_size=5006, data=b"x" * 5000 + b"%pks\0\0")],
+        ),
+        {"kernel.read_memory": SHOWN},
+    ),
+    "more-bits-than-the-helper-takes": (
+        one_program(
+            Instruction(0x18, R2, 0, 0, 3), Instruction(0, 0, 0, 0, 1), call(32), *leave(0), **TC
+        ),
+        {"net.drop": CERTAIN},
+    ),
+    "redirect-to-no-interface": (
+        one_program(mov(R1, 0), mov(R2, 0), call(23), EXIT, **TC),
+        {"net.drop": CERTAIN},
+    ),
+    "tunnel-written-by-a-call": (
+        one_program(
+            copy(R6, R1),
+            mov(R2, -20),
+            call(44),
+            copy(R1, R6),
+            mov(R2, 0),
+            *at(R3, -24),
+            mov(R4, 20),
+            call(190),
+            *leave(3),
+        ),
+        {"net.encap": CERTAIN},
     ),
     # Names.
     "names-that-lie": (

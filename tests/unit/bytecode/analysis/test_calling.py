@@ -239,17 +239,26 @@ ZERO: Listing = [mov(each, 0) for each in (R3, R4, R5)]
         for n, name in ((84, "tcp"), (85, "udp"), (99, "any-state"))
     ]
     + [
-        pytest.param([mov(R1, 0), mov(R2, 0), copy(R3, R6), mov(R4, 20), mov(R5, 0), call(28)], id="csum_diff"),
-        pytest.param([copy(R2, R6), mov(R3, 20), copy(R4, R6), mov(R5, 20), call(100)], id="check_syncookie"),
+        pytest.param(
+            [mov(R1, 0), mov(R2, 0), copy(R3, R6), mov(R4, 20), mov(R5, 0), call(28)],
+            id="csum_diff",
+        ),
+        pytest.param(
+            [copy(R2, R6), mov(R3, 20), copy(R4, R6), mov(R5, 20), call(100)], id="check_syncookie"
+        ),
         pytest.param([copy(R1, R6), copy(R2, R6), call(206)], id="raw-syncookie"),
         pytest.param([map_address(R1, "flows"), copy(R2, R6), call(1)], id="key"),
-        pytest.param([map_address(R1, "flows"), at(R2, -8), copy(R3, R6), mov(R4, 0), call(2)], id="value"),
+        pytest.param(
+            [map_address(R1, "flows"), at(R2, -8), copy(R3, R6), mov(R4, 0), call(2)], id="value"
+        ),
         pytest.param([copy(R1, R6), mov(R2, 8), mov(R3, 10), at(R4, -8), call(105)], id="strtol"),
-        pytest.param([copy(R1, R6), mov(R2, 3), value_address(R3, ".rodata"), call(182)], id="strncmp"),
+        pytest.param(
+            [copy(R1, R6), mov(R2, 3), value_address(R3, ".rodata"), call(182)], id="strncmp"
+        ),
         pytest.param([copy(R2, R6), mov(R3, 64), mov(R4, 0), call(69)], id="fib_lookup"),
         pytest.param([copy(R1, R6), kernel_call("bpf_strlen")], id="string"),
     ],
-)  # fmt: skip
+)
 def test_a_packet_read_through_a_pointer(use: Listing) -> None:
     report = judged(PACKET, use, program_type="XDP", section="xdp")
     assert confidence(report, "net.read") == "declared"
@@ -281,16 +290,29 @@ INTO_VALUE: Listing = [value_address(R1, ".bss"), mov(R2, 8), copy(R3, R7)]
         )
     ]
     + [
-        pytest.param([value_address(R2, ".bss"), mov(R3, 64), mov(R4, 0), call(67)], id="get_stack"),
-        pytest.param([value_address(R3, ".bss"), mov(R4, 8), mov(R2, 0), call(26)], id="skb_load_bytes"),
-        pytest.param([value_address(R3, ".bss"), mov(R4, 8), mov(R2, 0), call(189)], id="xdp_load_bytes"),
+        pytest.param(
+            [value_address(R2, ".bss"), mov(R3, 64), mov(R4, 0), call(67)], id="get_stack"
+        ),
+        pytest.param(
+            [value_address(R3, ".bss"), mov(R4, 8), mov(R2, 0), call(26)], id="skb_load_bytes"
+        ),
+        pytest.param(
+            [value_address(R3, ".bss"), mov(R4, 8), mov(R2, 0), call(189)], id="xdp_load_bytes"
+        ),
         pytest.param([value_address(R2, ".bss"), mov(R3, 8), call(147)], id="d_path"),
-        pytest.param([value_address(R2, ".bss"), mov(R3, 8), mov(R4, 0), call(101)], id="sysctl_get_name"),
-        pytest.param([at(R1, -8), mov(R2, 8), mov(R3, 10), value_address(R4, ".bss"), call(105)], id="strtol"),
+        pytest.param(
+            [value_address(R2, ".bss"), mov(R3, 8), mov(R4, 0), call(101)], id="sysctl_get_name"
+        ),
+        pytest.param(
+            [at(R1, -8), mov(R2, 8), mov(R3, 10), value_address(R4, ".bss"), call(105)], id="strtol"
+        ),
         pytest.param([map_address(R1, "flows"), value_address(R2, ".bss"), call(88)], id="map_pop"),
-        pytest.param([value_address(R2, ".bss"), kernel_call("bpf_xdp_metadata_rx_timestamp")], id="timestamp"),
+        pytest.param(
+            [value_address(R2, ".bss"), kernel_call("bpf_xdp_metadata_rx_timestamp")],
+            id="timestamp",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_map_value_filled_by_a_call_is_state(use: Listing) -> None:
     assert confidence(judged(use), "data.state") == "declared"
 

@@ -54,16 +54,12 @@ def given(*values: Value) -> tuple[Value, ...]:
         pytest.param(REDIRECT, given(3, 0xFF), False, {SHOT}, id="refused"),
         pytest.param(REDIRECT, given(3), True, {REDIRECTED, ABORTED}, id="any-flags"),
         pytest.param(REDIRECT, given(0, 0), False, {REDIRECTED, SHOT}, id="interface-0"),
-        pytest.param(
-            REDIRECT, given(MASK64, 0), True, {REDIRECTED, ABORTED}, id="interface--1"
-        ),
+        pytest.param(REDIRECT, given(MASK64, 0), True, {REDIRECTED, ABORTED}, id="interface--1"),
         pytest.param(NEIGHBOUR, given(3, 0, 0, 0), False, {REDIRECTED}, id="neighbour"),
         pytest.param(NEIGHBOUR, given(3, 0, 0, 1), False, {SHOT}, id="neighbour-refused"),
         pytest.param(PEER, given(3, 0), False, {REDIRECTED}, id="peer"),
         pytest.param(PEER, given(3, 1), False, {SHOT}, id="peer-refused"),
-        pytest.param(
-            PEER, given(3, frozenset({0, 1})), False, {REDIRECTED, SHOT}, id="peer-both"
-        ),
+        pytest.param(PEER, given(3, frozenset({0, 1})), False, {REDIRECTED, SHOT}, id="peer-both"),
         pytest.param(REDIRECT_MAP, given(0, 0, 0), True, {REDIRECTED}, id="map"),
         pytest.param(REDIRECT_MAP, given(0, 0, 2), True, {REDIRECTED, 2}, id="map-or-pass"),
         pytest.param(REDIRECT_MAP, given(0, 0, 8), True, {REDIRECTED}, id="broadcast"),
@@ -75,7 +71,7 @@ def test_redirects(
 ) -> None:
     found = redirect_result(helper, arguments, is_xdp=is_xdp)
     assert found is not None
-    assert constants(found) == expected
+    assert constants(found) == frozenset(expected)
 
 
 def test_a_redirect_whose_fallback_is_unknown_may_be_any_verdict() -> None:

@@ -117,7 +117,7 @@ def test_pointers_kept_on_the_stack() -> None:
 
 def test_numbers_added_to_the_context() -> None:
     listing: Listing = [add(R1, 100), mov(R2, 1), store(4, R1, 0, R2), leave(0)]
-    assert confidence(analyse(one_program(*listing, **TC)), "net.metadata") == "excluded"  # type: ignore[arg-type]
+    assert confidence(analyse(one_program(*listing, **TC)), "net.metadata") == "excluded"
     report = report_of(listing, 0, "list_head", "prev", 100, **TC)
     assert confidence(report, "net.metadata") == "possible"
 
@@ -129,7 +129,7 @@ def test_exit_values_that_are_changed() -> None:
 
 def test_structures_of_other_contexts_are_left_alone() -> None:
     listing: Listing = [load(8, R2, R1, 112), store(8, R2, 0, R2), leave(0)]
-    settings: dict[str, object] = {"program_type": "KPROBE", "section": "kprobe/f"}
+    settings: dict[str, Any] = {"program_type": "KPROBE", "section": "kprobe/f"}
     report = report_of(listing, 0, "pt_regs", "di", 112, **settings)
     assert confidence(report, "data.state") == "possible"  # a number is followed: by no kernel
 
