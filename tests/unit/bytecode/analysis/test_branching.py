@@ -1,6 +1,6 @@
 """What conditional jumps tell."""
 
-from skep.bytecode.analysis.branching import split
+from skep.bytecode.analysis.branching import MIRRORED, split
 from skep.bytecode.analysis.values import (
     MASK64,
     PACKET,
@@ -67,3 +67,24 @@ def test_what_a_path_was_seen_to_give_is_tested_too() -> None:
     assert rest == frozenset({0, 1, 2, 3, 4, REDIRECTED})
     assert taken is not None
     assert seen_in(taken) == frozenset({9, REDIRECTED})
+
+
+def test_a_pointer_that_is_equal_to_an_address_stays_one() -> None:
+    # The attack: compare with the address of the packet, and what follows is a number.
+    address = 0xFFFF_8880_0000_1000
+    assert split(EQ, PACKET_START, address, 64) == (PACKET_START, PACKET_START)
+    assert split(NE, PACKET_START, address, 64) == (PACKET_START, PACKET_START)
+    assert split(EQ, PACKET_START, MASK64 - 1, 64) == (PACKET_START, MASK64 - 1)  # an error
+
+
+def test_a_redirect_goes_both_ways_whatever_the_bounds_say() -> None:
+    negative = Number(1 << 63, MASK64, (1 << 63) - 1, 1 << 63, frozenset({REDIRECTED}))
+    assert split(SGT, negative, 0, 64) == (negative, REDIRECTED)
+    even = Number(8, 63, 55, 8, frozenset({REDIRECTED}))
+    assert split(SET, even, 8, 64) == (REDIRECTED, even)
+
+
+def test_sides_of_a_comparison_are_exchanged_both_ways() -> None:
+    assert all(MIRRORED[MIRRORED[each]] == each for each in MIRRORED)
+    assert MIRRORED[GT] == LT
+    assert EQ not in MIRRORED
