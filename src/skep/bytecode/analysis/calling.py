@@ -58,6 +58,7 @@ _WRITES = frozenset({"write", "read_write"})
 _OBJECTS = CONTEXT | MAP | SOCKET
 _MOST_FORMAT = 4096  # bytes
 _STACK = 512  # bytes below r10
+_HEADERS = 128  # bytes from the start of a packet that are in its buffer, checked or not
 _SIGNED_LIMIT = 1 << 31
 _PAGE = 4096  # records and allocated objects of more are rare
 
@@ -155,7 +156,10 @@ class Calls:
 
     def _read_address(self, slot: int, value: Value, kind: int) -> None:
         """A read at an address nobody checks: what is known to be the program's own is that."""
-        if self._is_own(value) or (isinstance(value, int) and not value):
+        if self._is_own(value):
+            self._read(slot, value)  # of these, reading packets is shown
+            return
+        if isinstance(value, int) and not value:
             return
         is_certain = not isinstance(value, Pointer) or bool(value.kinds & ~(_OWN | PACKET))
         self._facts.reads(slot, kind, is_certain=is_certain)
@@ -176,6 +180,8 @@ class Calls:
             least, end = 0, min(sizes, default=0)
         elif value.kinds == MEMORY:
             least, end = 0, _PAGE
+        elif value.kinds == PACKET:
+            least, end = 0, _HEADERS
         else:  # of other memory the size is not known
             least, end = 0, int(value.kinds == OUTER)
         return bool(places) and all(least <= place < end for place in places)
@@ -252,6 +258,7 @@ class Calls:
     def _follow(self, slot: int, reads: Reads, value: Value | None) -> None:
         """A conversion that reads at an address."""
         if value is not None and self._is_own(value):
+            self._read(slot, value)
             return
         is_certain = True
         if isinstance(value, Pointer) and not value.kinds & ~(_OWN | PACKET | KERNEL):

@@ -134,8 +134,18 @@ def _of_exit(table: VerdictTable, each: _Exit, permission: str) -> Iterator[tupl
         from_context = "passes on a value from its context"
         what = from_context if each.from_context else f"exit value {UNRESOLVED}"
         yield each.slot, "possible", what
-    elif each.ends.redirects and permission == _DROP:
-        yield each.slot, "possible", "a redirect that can fail, which drops the packet"
+    elif permission == _DROP and (slot := _redirecting(table, each)) is not None:
+        yield slot, "possible", "a redirect that can fail, which drops the packet"
+
+
+def _redirecting(table: VerdictTable, each: _Exit) -> int | None:
+    """Where an exit says "redirect", whether or not a helper named a target."""
+    if each.ends.redirects:
+        return each.slot
+    for number in sorted(each.ends.numbers | each.written.keys()):
+        if any(row.by_redirect for row in table.rows(number)):
+            return each.written.get(number, each.slot)
+    return None
 
 
 def _exits(program: Program) -> list[_Exit] | None:

@@ -85,3 +85,17 @@ def test_the_stack_of_a_caller_is_the_programs_own() -> None:
     listing: Listing = [copy(R1, R10), add(R1, -8), local("f"), EXIT]
     report = analysed(*listing, others=[callee])
     assert confidence(report, "kernel.read_memory") == "excluded"
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        pytest.param(26, "excluded", id="a-header"),
+        pytest.param(0xF000, "possible", id="far-behind"),
+    ],
+)
+def test_addresses_in_packets(place: int, expected: str) -> None:
+    listing: Listing = [load(4, R1, R1, 0), add(R1, place)]
+    report = analysed(*listing, *LENGTH)
+    assert confidence(report, "kernel.read_memory") == expected
+    assert confidence(report, "net.read") == "declared"

@@ -346,3 +346,16 @@ def test_a_value_for_an_unknown_hook_may_mean_what_it_means_anywhere(
     shown = {name for name in ("net.drop", "net.reflect", "net.redirect") if name in found}
     assert shown == expected
     assert {found[name] for name in shown} == {"possible"}
+
+
+@pytest.mark.parametrize(
+    ("program_type", "section", "verdict"),
+    [pytest.param("XDP", "xdp", 4, id="xdp"), pytest.param("SCHED_CLS", "tc", 7, id="tc")],
+)
+def test_saying_redirect_without_a_target_may_drop(
+    program_type: str, section: str, verdict: int
+) -> None:
+    # The attack: the constant instead of the helper's result, and no target or a bad one.
+    report = analysed(leave(verdict), program_type=program_type, section=section)
+    assert permissions(report)["net.redirect"] == "declared"
+    assert permissions(report)["net.drop"] == "possible"
