@@ -7,7 +7,7 @@ from typing import Literal
 
 from skep.bytecode.analysis.assumptions import SHIFTED, Assumptions
 from skep.bytecode.analysis.contexts import ContextLayout
-from skep.bytecode.analysis.flow_facts import DEEPEST, FunctionFacts
+from skep.bytecode.analysis.flow_facts import FunctionFacts
 from skep.bytecode.analysis.frames import (
     SLOT,
     Dynptr,
@@ -42,6 +42,7 @@ from skep.bytecode.analysis.values import (
     names_of,
 )
 
+DEEPEST = -512  # bytes below r10 that the kernel allows
 SIZES = (4, 2, 1, 8)  # by the two size bits of loads and stores
 _ZERO_EXTENDED = (UNKNOWN32, Number(0, 0xFFFF, 0xFFFF, 0), Number(0, 0xFF, 0xFF, 0), UNKNOWN)
 _WATCHED = PACKET | KERNEL | FLOW_KEYS
@@ -90,7 +91,7 @@ class Memory:
         if offset == SHIFTED:
             return self._load_somewhere(slot, base, unknown, is_wide=size_bits == 3)
         if kinds == FRAME:
-            return self._load_frame(slot, opcode, base, offset, unknown, stack)
+            return self._load_frame(opcode, base, offset, unknown, stack)
         if kinds == MAP_VALUE:
             return self._load_map_value(opcode, base, offset, unknown)
         if kinds == CONTEXT:
@@ -149,14 +150,13 @@ class Memory:
         return Pointer(KERNEL, 0) if layout.is_typed else unknown
 
     def _load_frame(
-        self, at: int, opcode: int, base: Pointer, offset: int, unknown: Value, stack: Stack
+        self, opcode: int, base: Pointer, offset: int, unknown: Value, stack: Stack
     ) -> Value:
         size = SIZES[opcode >> 3 & 3]
         if base.offset is None:  # one place on each path, and the verifier knows which
             return self._escapes.read() if size == SLOT else unknown
         place = base.offset + offset
         self.lowest = min(self.lowest, place)
-        self.facts.frame_loads.add((at, place, size))
         slot = place & ~(SLOT - 1)
         held = stack.get(slot)
         if size == SLOT and place == slot:
@@ -177,8 +177,6 @@ class Memory:
 
     def _load_somewhere(self, slot: int, base: Pointer, unknown: Value, *, is_wide: bool) -> Value:
         """A load whose offset the loader will change."""
-        if base.kinds & FRAME:  # anywhere: as good as the byte that is least likely written
-            self.facts.frame_loads.add((slot, DEEPEST, 1))
         self._note_load(slot, base.kinds)
         return self._from_memory(base.kinds, unknown, is_wide=is_wide)
 
@@ -243,7 +241,6 @@ class Memory:
         self, size: int, base: Pointer, offset: int, value: Value, stack: Stack
     ) -> None:
         if base.offset is None or base.kinds != FRAME:
-            self.facts.fills_frame(DEEPEST, 0)
             if isinstance(value, Pointer):
                 self.open(stack)
             else:
@@ -253,7 +250,6 @@ class Memory:
         self.lowest = min(self.lowest, place)
         if not DEEPEST <= place < 0:
             return
-        self.facts.fills_frame(place, place + size)
         if size == SLOT and not place & (SLOT - 1):
             if value != UNKNOWN or self.is_open:
                 stack[place] = value
@@ -265,7 +261,6 @@ class Memory:
     def open(self, stack: Stack) -> None:
         """Pointers may have been written anywhere into the frame."""
         self.is_open = True
-        self.facts.fills_frame(DEEPEST, 0)
         stack.clear()
 
     def may_follow(self, value: Value) -> bool:

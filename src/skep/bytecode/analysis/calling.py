@@ -6,9 +6,9 @@ A call nobody classified may read and write through everything it is given.
 
 from collections.abc import Mapping, Sequence
 
-from skep.bytecode.analysis.accessing import Memory
+from skep.bytecode.analysis.accessing import DEEPEST, Memory
 from skep.bytecode.analysis.effects import redirect_result, result_of
-from skep.bytecode.analysis.flow_facts import DEEPEST, Arguments, FunctionFacts
+from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts
 from skep.bytecode.analysis.formats import Reads, parse_format
 from skep.bytecode.analysis.frames import SLOT, Dynptr, Parts, Stack, forget_numbers
 from skep.bytecode.analysis.values import (
@@ -147,11 +147,9 @@ class Calls:
         self._memory.note_store(slot, value.kinds & ~_OBJECTS & ~KERNEL)
         if value.kinds & FRAME:
             if value.offset is None:
-                self._facts.fills_frame(DEEPEST, 0)
                 forget_numbers(stack, DEEPEST, 0)
             else:
                 end = 0 if size is None else value.offset + size
-                self._facts.fills_frame(value.offset, end)
                 forget_numbers(stack, value.offset, end)
 
     def _read_address(self, slot: int, value: Value, kind: int) -> None:
@@ -227,7 +225,6 @@ class Calls:
         target = arguments[index]
         if isinstance(target, Pointer) and target.kinds == FRAME and target.offset is not None:
             place = target.offset & ~(SLOT - 1)
-            self._facts.fills_frame(place, place + 2 * SLOT)
             stack[place] = Dynptr(kinds)
             stack.pop(place + SLOT, None)
 

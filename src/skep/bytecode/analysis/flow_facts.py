@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from skep.bytecode.analysis.values import ANYTHING, Value, join
 
-DEEPEST = -512  # bytes below r10 that the kernel allows
-
 Arguments = tuple[Value, ...]
 Key = tuple[str, Arguments]
 
@@ -31,8 +29,6 @@ class FunctionFacts:
         exits: r0 by slot of ``exit``.
         thrown: values by slot of ``bpf_throw``; they end the whole program.
         frame_bytes: depth of its stack.
-        frame_loads: (slot, place, bytes) of loads from its stack.
-        frame_written: bytes of the stack that something may have written, bit 0 the deepest.
         callees: what it calls, as keys.
         later: callbacks that timers and work queues call after it, with their arguments.
         blocks: first slots of the blocks that values let control reach.
@@ -57,8 +53,6 @@ class FunctionFacts:
     exits: dict[int, Value] = field(default_factory=dict)
     thrown: dict[int, Value] = field(default_factory=dict)
     frame_bytes: int = 0
-    frame_loads: set[tuple[int, int, int]] = field(default_factory=set)
-    frame_written: int = 0
     callees: set[Key] = field(default_factory=set)
     later: set[Key] = field(default_factory=set)
     blocks: set[int] = field(default_factory=set)
@@ -77,12 +71,6 @@ class FunctionFacts:
         """Note that memory of ``kinds`` is written at ``slot``."""
         found = self.stores if is_certain else self.maybe_stores
         found[slot] = found.get(slot, 0) | kinds
-
-    def fills_frame(self, start: int, end: int) -> None:
-        """Note that bytes of the stack may have been written; places are below zero."""
-        start, end = max(start, DEEPEST), min(end, 0)
-        if start < end:
-            self.frame_written |= ((1 << (end - start)) - 1) << (start - DEEPEST)
 
     def result(self) -> Value | None:
         """The join of everything it can return, ``None`` if it never does."""

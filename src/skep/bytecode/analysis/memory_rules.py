@@ -12,7 +12,7 @@ from skep.bytecode.analysis.contexts import NETFILTER
 from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.field_names import is_of_kernel
 from skep.bytecode.analysis.findings import Finding, finding
-from skep.bytecode.analysis.flow_facts import DEEPEST, FunctionFacts
+from skep.bytecode.analysis.flow_facts import FunctionFacts
 from skep.bytecode.analysis.programs import Program
 from skep.bytecode.analysis.values import FILE, FLOW_KEYS, KERNEL, MAP_VALUE, PACKET, USER
 
@@ -107,26 +107,8 @@ def memory_findings(program: Program) -> Iterator[Finding]:
             note = f"no {rule.what}" if is_excluded else f"{rule.what}: {UNRESOLVED}"
             if rule.is_listed or rule.kind == KERNEL:
                 yield finding(program, rule.permission, "D", note, confidence=confidence)
-    yield from _of_unwritten_stack(program)
     yield from _of_packets_in_kernel_memory(program)
     yield from _of_fields(program)
-
-
-def _of_unwritten_stack(program: Program) -> Iterator[Finding]:
-    """What the kernel left on the stack before: newer verifiers let a program read it."""
-    for function, facts in program.function_facts():
-        for slot, place, size in sorted(facts.frame_loads):
-            bits = ((1 << size) - 1) << (place - DEEPEST) if place >= DEEPEST else 0
-            if bits and not facts.frame_written & bits:
-                yield finding(
-                    program,
-                    "kernel.read_memory",
-                    "D",
-                    "load from the stack where nothing was written",
-                    confidence="possible",
-                    function=function,
-                    slot=slot,
-                )
 
 
 def _of_packets_in_kernel_memory(program: Program) -> Iterator[Finding]:

@@ -134,8 +134,10 @@ def _of_exit(table: VerdictTable, each: _Exit, permission: str) -> Iterator[tupl
         from_context = "passes on a value from its context"
         what = from_context if each.from_context else f"exit value {UNRESOLVED}"
         yield each.slot, "possible", what
-    elif permission == _DROP and (slot := _redirecting(table, each)) is not None:
-        yield slot, "possible", "a redirect that can fail, which drops the packet"
+    elif permission == _DROP:
+        place = _redirecting(table, each)
+        if place is not None:
+            yield place, "possible", "a redirect that can fail, which drops the packet"
 
 
 def _redirecting(table: VerdictTable, each: _Exit) -> int | None:
