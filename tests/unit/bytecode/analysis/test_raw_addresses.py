@@ -99,3 +99,11 @@ def test_addresses_in_packets(place: int, expected: str) -> None:
     report = analysed(*listing, *LENGTH)
     assert confidence(report, "kernel.read_memory") == expected
     assert confidence(report, "net.read") == "declared"
+
+
+def test_a_text_in_a_record_is_the_programs_own() -> None:
+    ring = hash_map("ring", map_type=27)
+    listing: Listing = [map_address(R1, "ring"), mov(R2, 64), mov(R3, 0), call(131)]
+    listing += [jump_if_equal(R0, 0, 3), copy(R1, R0), add(R1, 16), kernel_call("bpf_strlen")]
+    report = analysed(*listing, leave(2), maps=[ring])
+    assert confidence(report, "kernel.read_memory") == "excluded"
