@@ -29,6 +29,10 @@ from skep.bytecode.isa.kernel_features import CONTEXT_FIELDS, MAP_CALLS
     [
         pytest.param("CGROUP_SOCK_ADDR", 64, 8, "5.3", id="socket-of-an-address"),
         pytest.param("XDP", 20, 4, "5.8", id="egress-interface"),
+        pytest.param("CGROUP_SOCK_ADDR", 40, 4, "4.18", id="source-of-a-message"),
+        pytest.param("SCHED_CLS", 76, 4, "4.7", id="packet-of-a-classifier"),
+        pytest.param("SK_MSG", 60, 4, "4.18", id="port-of-a-message"),
+        pytest.param("SOCK_OPS", 88, 4, "4.16", id="state-of-a-connection"),
         pytest.param("XDP", 0, 4, "4.8", id="the-packet-itself"),
     ],
 )
