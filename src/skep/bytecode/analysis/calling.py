@@ -245,7 +245,10 @@ class Calls:
         if not formats or None in formats:
             if self._memory.may_follow(arguments[index]):
                 self._facts.reads(slot, KERNEL | USER, is_certain=False)
+                self._facts.symbols.setdefault(slot, False)
             return
+        if any(known is not None and known.names_symbols for known in formats):
+            self._facts.symbols[slot] = True
         values = self._format_values(helper, roles, arguments, stack)
         for known in formats:
             for place, reads in enumerate(known.reads if known is not None else ()):

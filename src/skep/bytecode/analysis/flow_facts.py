@@ -36,6 +36,7 @@ class FunctionFacts:
         stopped: calls behind which nothing ran: poisoned ones, and those of functions that never
             return.
         passed: calls of local functions that returned, with the same or other arguments.
+        symbols: calls that print names of kernel symbols; whether that is certain.
         hands_over: there is a tail call: what runs instead returns to the caller of this function.
         is_resolved: no limit was met.
     """
@@ -59,6 +60,7 @@ class FunctionFacts:
     reads_constants: bool = False
     stopped: set[int] = field(default_factory=set)
     passed: set[int] = field(default_factory=set)
+    symbols: dict[int, bool] = field(default_factory=dict)
     hands_over: bool = False
     is_resolved: bool = True
 

@@ -58,6 +58,7 @@ def flow_findings(program: Program) -> Iterator[Finding]:
     yield from _context(program)
     for call in program.calls:
         yield from _arguments(program, call)
+    yield from _symbols(program)
     yield from _encapsulating(program)
     yield from _loops(program)
     yield from _replaceable(program)
@@ -287,6 +288,22 @@ def _strongest(
     if outcomes:
         confidence, what = max(outcomes, key=lambda outcome: _RANK[outcome[0]])
         yield finding(program, permission, "D", what, confidence=confidence, call=call)
+
+
+def _symbols(program: Program) -> Iterator[Finding]:
+    """Formats that turn addresses into names of kernel symbols tell where those are."""
+    what = "prints names of kernel symbols"
+    for function, facts in program.function_facts():
+        for slot, is_certain in sorted(facts.symbols.items()):
+            yield finding(
+                program,
+                "kernel.kallsyms",
+                "D",
+                what if is_certain else f"{what}: format {UNRESOLVED}",
+                confidence="declared" if is_certain else "possible",
+                function=function,
+                slot=slot,
+            )
 
 
 def _loops(program: Program) -> Iterator[Finding]:

@@ -19,15 +19,20 @@ FOLLOWS = re.compile(rb"%[-+ 0#]*\d*(?:\.\d+)?(?:s|p[ku]s|p[iI])")
 """A conversion that reads at an address, wherever in some text it stands."""
 
 
+_SYMBOLS = frozenset({b"pS", b"ps", b"pB"})
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """What a format does with its arguments, one entry for each.
 
     Attributes:
         reads: whose memory is read at the address the argument holds; empty if it is a number.
+        names_symbols: an address is printed as the name of what the kernel has there.
     """
 
     reads: tuple[Reads, ...]
+    names_symbols: bool = False
 
 
 def parse_format(text: bytes) -> Format | None:
@@ -37,6 +42,7 @@ def parse_format(text: bytes) -> Format | None:
     ('', 'kernel')
     """
     reads: list[Reads] = []
+    names_symbols = False
     for match in _CONVERSION.finditer(text):
         if match.group() == b"%%":
             continue
@@ -44,7 +50,8 @@ def parse_format(text: bytes) -> Format | None:
         if name is None:
             return None
         reads.append(_reads(name))
-    return Format(tuple(reads))
+        names_symbols = names_symbols or name in _SYMBOLS
+    return Format(tuple(reads), names_symbols)
 
 
 def _reads(name: bytes) -> Reads:

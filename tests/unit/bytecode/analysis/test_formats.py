@@ -43,3 +43,14 @@ def test_a_conversion_that_follows_is_found_anywhere(text: bytes) -> None:
 @pytest.mark.parametrize("text", [b"%d", b"%px", b"%c", b"s", b"%pK"])
 def test_a_conversion_that_does_not_follow_is_left_alone(text: bytes) -> None:
     assert not FOLLOWS.search(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [(b"%pS", True), (b"%d %ps", True), (b"%-30pB", True), (b"%p %px %s pS", False)],
+)
+def test_addresses_that_are_printed_as_symbols(text: bytes, *, expected: bool) -> None:
+    # The attack: a program that looks up names by address finds out where the kernel is.
+    known = parse_format(text)
+    assert known is not None
+    assert known.names_symbols == expected

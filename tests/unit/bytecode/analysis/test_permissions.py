@@ -102,7 +102,10 @@ class TestSecurityModule:
         (109, {"proc.signal"}),
         (13, {"net.mirror"}),
         (58, {"kernel.override_return"}),
-        (6, {"debug.printk", "kernel.read_memory", "user.read_memory"}),  # unknown format
+        (  # unknown format
+            6,
+            {"debug.printk", "kernel.read_memory", "user.read_memory", "kernel.kallsyms"},
+        ),
         (169, {"exec.deferred", "data.state"}),
         (166, {"bpf.syscall"}),
     ],

@@ -107,3 +107,8 @@ def test_a_text_in_a_record_is_the_programs_own() -> None:
     listing += [jump_if_equal(R0, 0, 3), copy(R1, R0), add(R1, 16), kernel_call("bpf_strlen")]
     report = analysed(*listing, leave(2), maps=[ring])
     assert confidence(report, "kernel.read_memory") == "excluded"
+
+
+def test_a_format_nobody_knows_may_print_names_of_symbols() -> None:
+    report = analysed(load(8, R1, R1), mov(R2, 4), call(6), leave(2))
+    assert confidence(report, "kernel.kallsyms") == "possible"
