@@ -85,6 +85,8 @@ def _lines(
         for name, names in gone.items():
             if names:
                 yield from field_lines(name, [f"no longer: {', '.join(names)}"], output.width)
-        left = f"{each.instructions} instructions are never reached"
-        yield from field_lines("code", [left], output.width)
+        if each.instructions:
+            are = "instruction is" if each.instructions == 1 else "instructions are"
+            left = f"{each.instructions} {are} never reached"
+            yield from field_lines("code", [left], output.width)
         yield from field_lines("needs", [f"Linux {each.oldest_kernel} or newer"], output.width)

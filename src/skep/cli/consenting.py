@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
+from skep.bytecode.analysis.label_bounds import LabelChange
 from skep.cli.context import Invocation
 from skep.cli.interrupts import deferred_interrupts
 from skep.cli.label import cost_line, field_lines, licence_lines, may_lines
@@ -49,6 +50,7 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
         )
     yield from rows("licence", licence_lines(metadata.licence, preview.reports))
     yield from rows("may", may_lines(reports, run.output))
+    yield from rows("not here", absent_lines(preview.label_changes))
     fits = style("✓", "green") if preview.kernel_suffices else style("too old", "red")
     yield from rows(
         "needs",
@@ -69,6 +71,14 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
     ]
     yield from rows("chain", [f"{preview.on}: {', '.join(places)}"])
     yield from need_lines([need for need in preview.needs if need.kind != "new"])
+
+
+def absent_lines(changes: Sequence[LabelChange]) -> list[str]:
+    """What the package can do and this deployment cannot: settings or kernel switch it off."""
+    names = list(dict.fromkeys(each.id for each in changes if not each.after))
+    if not names:
+        return []
+    return [f"{', '.join(names)}: in the package, switched off by these settings or this kernel"]
 
 
 def need_lines(needs: Sequence[Need]) -> Iterator[str]:

@@ -121,7 +121,7 @@ def _lines(heading: str, fits: Mapping[str, KernelFit], output: Output) -> Itera
     if False in answers:
         yield output.style("  does not fit", "red", "bold")
     elif "unknown" in answers:
-        yield output.style("  cannot tell from the version; give its BTF", "yellow", "bold")
+        yield output.style("  cannot tell", "yellow", "bold")
     elif any(finding.level == "warning" for finding in findings):
         yield output.style("  fits, with warnings", "yellow", "bold")
     else:

@@ -14,7 +14,8 @@ from tests.builders.deployments import deployment
 from tests.builders.terminals import CONTROL_D
 
 from skep.bytecode.analysis.growth import Granted, Growth
-from skep.cli.consenting import ConsentRefused, change_with_consent
+from skep.bytecode.analysis.label_bounds import LabelChange
+from skep.cli.consenting import ConsentRefused, absent_lines, change_with_consent
 from skep.cli.context import Invocation
 from skep.cli.environment import read_environment
 from skep.cli.output import Output
@@ -166,3 +167,13 @@ def test_without_a_terminal_at_either_end_nobody_is_asked(
     assert told.value.hint == "skep set limit 'ports=1, 2' --yes"
     assert len(node.answers) == 1
     assert node.refused == []
+
+
+def test_what_settings_switch_off_is_told() -> None:
+    changes = [
+        LabelChange("net.drop", "interface", "declared", ""),
+        LabelChange("net.read", "interface", "possible", "declared"),
+    ]
+    (line,) = absent_lines(changes)
+    assert line == "net.drop: in the package, switched off by these settings or this kernel"
+    assert absent_lines(changes[1:]) == []
