@@ -67,15 +67,16 @@ def program_lines(reports: Iterable[AnalysisReport]) -> list[str]:
     programs = [program for report in reports for program in report.programs]
     if len(programs) <= _MOST_PROGRAMS:
         return [
-            f"{program.name} ({program.program_type or 'type unknown'}), "
+            f"{program.name} ({program.program_type or 'unknown type'}), "
             f"{program.instructions} instructions"
             for program in programs
         ]
     by_type: dict[str, list[str]] = {}
     for program in programs:
-        by_type.setdefault(program.program_type or "type unknown", []).append(program.name)
+        kind = f"of type {program.program_type}" if program.program_type else "of unknown type"
+        by_type.setdefault(kind, []).append(program.name)
     return [
-        f"{len(names)} of type {kind}: {', '.join(names[:_MOST_PROGRAMS])}"
+        f"{len(names)} {kind}: {', '.join(names[:_MOST_PROGRAMS])}"
         + (f" and {len(names) - _MOST_PROGRAMS} more" if len(names) > _MOST_PROGRAMS else "")
         for kind, names in by_type.items()
     ]

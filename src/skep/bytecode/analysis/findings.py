@@ -68,7 +68,9 @@ def finding(
 
 
 def _scope_of(permission: str, program: Program | None) -> str:
-    """On whose packets or sockets a network permission acts; empty if it makes no difference."""
+    """On whose packets, sockets or processes it acts; empty if it makes no difference."""
+    if program is not None and permission in {"lsm.enforce", "lsm.observe"}:
+        return "cgroup" if program.spec.attach_type == "LSM_CGROUP" else ""
     if program is None or not permission.startswith("net."):
         return ""
     return scope_of_type(program.spec.program_type)

@@ -119,6 +119,10 @@ class _Check:
 
     def shared(self, programs: list[Program]) -> Iterator[FitFinding]:
         """What concerns the object as a whole."""
+        for program in programs:
+            if program.spec.program_type is None:
+                what = "its type is not known, so only what every type needs was looked at"
+                yield FitFinding(level="warning", what=what, program=program.spec.name)
         known = self._numbers("bpf_map_type")
         used = {relocation.name for each in programs for _, relocation in each.references}
         for spec in self._object.maps:

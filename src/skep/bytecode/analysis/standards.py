@@ -232,6 +232,8 @@ def _takes_context(object_file: ObjectFile, declared: BtfType) -> bool:
 
 
 def _skep_reasons(program: Program, report: ProgramReport) -> Iterator[str]:
+    if program.spec.attach_type not in {None, "XDP"}:
+        yield f"it runs for entries of a map ({program.spec.attach_type}), not on an interface"
     obstacles: dict[Obstacle, None] = {}
     for flow in program.graph.functions:
         function = flow.function

@@ -243,7 +243,7 @@ _ROWS = (
     PermissionFacts(
         "kernel.kallsyms", "Can find addresses of kernel symbols", "high", helpers=(179,)
     ),
-    PermissionFacts("lsm.enforce", "Can deny operations system-wide", "critical"),
+    PermissionFacts("lsm.enforce", "Can deny what processes do", "critical"),
     PermissionFacts("lsm.observe", "Can observe security decisions", "medium"),
     PermissionFacts(
         "exec.creds",
