@@ -60,7 +60,9 @@ def test_what_is_left_open() -> None:
 def test_chains_with_the_reason_where_not() -> None:
     assert chain_rows(analysed(leave(2)))[-1] == "skep chain: yes"
     lines = chain_rows(analyse(fixture("dispatched")))
-    assert any(line.startswith("skep chain: not calls_back") and "it takes" in line for line in lines)
+    assert any(
+        line.startswith("skep chain: not calls_back") and "it takes" in line for line in lines
+    )
 
 
 def test_other_runtimes_are_candidates() -> None:
