@@ -100,7 +100,8 @@ def _places(
 def explanation_lines(explanation: Mapping[str, object], output: Output) -> Iterator[str]:
     """As people read it."""
     heading = f"{explanation['permission']}  {explanation['text']}"
-    yield f"{output.style(heading, 'bold')}  ({explanation['state']})"
+    state = {"declared": "certain"}.get(explanation["state"], explanation["state"])
+    yield f"{output.style(heading, 'bold')}  ({state})"
     if explanation["reason"]:
         yield from (
             f"  {line}"

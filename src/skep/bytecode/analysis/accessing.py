@@ -130,8 +130,9 @@ class Memory:
         """Kinds of what some field of the context points to."""
         if not self._layout.is_known:
             return EVERY_KIND
-        # All that typed contexts hold is the kernel's, whatever the field.
-        return KERNEL if self._layout.is_typed else self._layout.pointer_kinds
+        # All that typed contexts hold is the kernel's, whatever the field, or a value of a map.
+        kinds = self._layout.pointer_kinds
+        return kinds & ~MEMORY if self._layout.is_typed else kinds
 
     def _load_context(self, slot: int, base: Pointer, offset: int, unknown: Value) -> Value:
         layout = self._layout

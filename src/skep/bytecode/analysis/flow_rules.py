@@ -58,10 +58,21 @@ def flow_findings(program: Program) -> Iterator[Finding]:
     yield from _context(program)
     for call in program.calls:
         yield from _arguments(program, call)
+    yield from _registers(program)
     yield from _symbols(program)
     yield from _encapsulating(program)
     yield from _loops(program)
     yield from _replaceable(program)
+
+
+def _registers(program: Program) -> Iterator[Finding]:
+    """A probe that changes registers takes the application elsewhere (uprobes, later kernels)."""
+    if program.spec.program_type != "KPROBE":
+        return
+    for function, facts in program.function_facts():
+        for slot in sorted({slot for slot, _, _ in facts.context_stores}):
+            what = "changes registers where it hooks in"
+            yield finding(program, "user.write_memory", "D", what, function=function, slot=slot)
 
 
 def _context(program: Program) -> Iterator[Finding]:

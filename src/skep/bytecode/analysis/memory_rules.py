@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from skep.bytecode.analysis.calling import arguments_of
-from skep.bytecode.analysis.contexts import NETFILTER
+from skep.bytecode.analysis.contexts import ELEMENTS, NETFILTER
 from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.field_names import is_of_kernel
 from skep.bytecode.analysis.findings import Finding, finding
@@ -178,6 +178,9 @@ def _accesses(
                         addressed = program.fields.addressed(program.graph.functions)
                     names = addressed
                 what = _what(program, rule, flow, slot, field)
+                if confidence == "possible" and _is_of_others(program, rule):
+                    yield _into_others(program, rule, function, slot)
+                    continue
                 yield finding(
                     program,
                     rule.permission,
@@ -188,6 +191,22 @@ def _accesses(
                     slot=slot,
                     fields=names,
                 )
+
+
+def _is_of_others(program: Program, rule: _Rule) -> bool:
+    """Whether a store goes to an element of the map the program iterates over.
+
+    Such a pointer is one to the element or to a structure of the kernel, and the verifier lets no
+    iterator store to the latter.
+    """
+    return program.layout is ELEMENTS and rule.kind == MAP_VALUE and rule.access == "store"
+
+
+def _into_others(program: Program, rule: _Rule, function: str, slot: int) -> Finding:
+    what = "store to an element of the map it iterates over, which may be another program's"
+    return finding(
+        program, rule.permission, "D", what, function=function, slot=slot, severity="high"
+    )
 
 
 def _slots(facts: FunctionFacts, rule: _Rule, vague: int) -> tuple[set[int], set[int]]:

@@ -21,6 +21,7 @@ from tests.builders.assembled import (
     load,
     map_address,
     mov,
+    permission,
     permissions,
     store,
     symbol_address,
@@ -140,3 +141,28 @@ def test_a_call_is_named_as_what_wrote() -> None:
     report = analysed(listing, leave(2))
     (changed,) = (each for each in report.permissions if each.id == "net.modify")
     assert [each.what for each in changed.evidence] == ["store to the packet by bpf_fib_lookup"]
+
+
+def test_an_iterator_over_elements_may_change_another_programs_map() -> None:
+    # The attack: nothing but a list is shown, and every value of a foreign map is overwritten.
+    listing: Listing = [load(8, R2, R1, 24), mov(R3, 3), store(4, R2, 0, R3), leave(0)]
+    report = analysed(
+        *listing,
+        program_type="TRACING",
+        attach_type="TRACE_ITER",
+        section="iter/bpf_map_elem",
+    )
+    found = permission(report, "data.state")
+    assert found is not None
+    assert (found.confidence, found.severity) == ("declared", "high")
+
+
+@pytest.mark.parametrize(
+    ("program_type", "expected"), [("KPROBE", "declared"), ("PERF_EVENT", None)]
+)
+def test_a_probe_that_changes_registers_changes_the_application(
+    program_type: str, expected: str | None
+) -> None:
+    listing: Listing = [mov(R2, 0), store(8, R1, 128, R2), leave(0)]
+    report = analysed(*listing, program_type=program_type)
+    assert confidence(report, "user.write_memory") == expected
