@@ -100,7 +100,7 @@ def _places(
 def explanation_lines(explanation: Mapping[str, object], output: Output) -> Iterator[str]:
     """As people read it."""
     heading = f"{explanation['permission']}  {explanation['text']}"
-    state = {"declared": "certain"}.get(explanation["state"], explanation["state"])
+    state = "certain" if explanation["state"] == "declared" else explanation["state"]
     yield f"{output.style(heading, 'bold')}  ({state})"
     if explanation["reason"]:
         yield from (
