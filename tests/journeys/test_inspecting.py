@@ -38,7 +38,7 @@ def test_why_names_program_instruction_and_source_line(looking: Skep) -> None:
 
 def test_the_evidence_names_instruction_and_source(looking: Skep) -> None:
     out = looking.ok("inspect", MAPS, "--why", "net.drop").out
-    assert "declared" in out
+    assert "(certain)" in out
     assert "exit" in out
     assert "maps.bpf.c:" in out
 
