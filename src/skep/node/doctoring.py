@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+from skep.bytecode.analysis.growth import Growth, growth
 from skep.chains.deployment import Deployment
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
@@ -38,8 +39,9 @@ Kind = Literal[
     "unsigned accepted",
     "consent not stored",
     "consent exceeded",
+    "label changed",
 ]
-_INFORMATION: tuple[Kind, ...] = ("consent not stored", "consent exceeded")
+_INFORMATION: tuple[Kind, ...] = ("consent not stored", "consent exceeded", "label changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,18 @@ def _consents(services: Services) -> list[Finding]:
         if need is not None:
             kind: Kind = "consent not stored" if need.kind == "unknown" else "consent exceeded"
             found.append(Finding(kind, name, f"{need.text}; the next change of its chain asks"))
+        elif one.consent is not None:
+            found += _changed(name, growth(one.consent.shown, label.shown))
     return found
+
+
+def _changed(name: str, grown: Sequence[Growth]) -> list[Finding]:
+    """What another kernel brought, within what the package was agreed to: nobody is asked."""
+    if not grown:
+        return []
+    what = ", ".join(dict.fromkeys(each.permission.id for each in grown))
+    text = f"on this kernel {name} may do more than it could when installed: {what}"
+    return [Finding("label changed", name, f"{text}; its package showed that")]
 
 
 def _repair(services: Services, playgrounds: Playgrounds, finding: Finding) -> Finding:
@@ -260,5 +273,5 @@ def _remedy(services: Services, playgrounds: Playgrounds, finding: Finding) -> S
             return purge_retired(services, deployments)
         case "interface gone" | "hook taken" | "unsigned accepted":
             return ()
-        case "consent not stored" | "consent exceeded":
+        case "consent not stored" | "consent exceeded" | "label changed":
             return ()

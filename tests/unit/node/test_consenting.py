@@ -283,6 +283,16 @@ def test_the_doctor_tells_what_the_next_change_will_ask(node: FakeNode) -> None:
     assert "net.read" in found["consent exceeded"].text
 
 
+def test_the_doctor_tells_what_a_new_kernel_brought(node: FakeNode) -> None:
+    node.packages.compiled["acme/limit"] = (DROPS, READS)
+    node.install("acme/limit")
+    assert not examine(node.services(), NONE)
+    node.packages.labels["acme/limit"] = (DROPS, READS)
+    (found,) = examine(node.services(), NONE)
+    assert (found.kind, found.subject, found.is_information) == ("label changed", "limit", True)
+    assert "net.read" in found.text
+
+
 def test_the_doctor_looks_past_a_package_that_is_gone(node: FakeNode) -> None:
     node.install("acme/limit")
     node.install("acme/filter", on="xdp:eth1")
