@@ -70,7 +70,6 @@ class Preview:
         trusted_since: since when the signing key has been trusted; ``None`` if nothing was
             checked.
         reports: node labels by object file name: what is loaded here, with these settings.
-        package_reports: package labels, derived now, by object file name: the upper bound.
         label_changes: what linking changed.
         report_matches: the report in the package says what the package labels say.
         oldest_kernel: what the objects need.
@@ -87,7 +86,6 @@ class Preview:
     on: HookTarget
     trusted_since: datetime | None
     reports: dict[str, AnalysisReport]
-    package_reports: dict[str, AnalysisReport]
     label_changes: tuple[LabelChange, ...]
     report_matches: bool
     oldest_kernel: KernelVersion
@@ -152,7 +150,6 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
             request.reference.publisher, package.evidence.fingerprint
         ),
         reports=reports,
-        package_reports=packaged,
         label_changes=tuple(
             change
             for name, report in reports.items()

@@ -22,7 +22,6 @@ EXIT = 0x95
 GOTO = 0x05
 GOTOL = 0x06
 GOTOX = 0x0D
-MAY_GOTO = 0xE5
 _GOTO = frozenset({GOTO, GOTOL})
 
 _HAS_TARGET = bytes(op & 7 in {5, 6} and op not in {CALL, 0x8D, EXIT, GOTOX} for op in range(256))

@@ -13,7 +13,6 @@ from skep.node.records import Consent, ConsentRecord, How, Outcome
 COLUMNS = (
     "number, outcome, deployment, reference, at, person, how, digest, taxonomy, shown, package"
 )
-WIDTH = len(COLUMNS.split(","))
 
 
 def add_consent(connection: sqlite3.Connection, record: ConsentRecord) -> int:
