@@ -9,13 +9,14 @@ and every kernel function has one row, roles are known, and whatever no permissi
 no effect by itself says why it is harmless.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from generated_files import write_or_check
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FACTS = _ROOT / "tools" / "facts"
@@ -226,25 +227,11 @@ def page() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check; the exit code is 1 if the facts are wrong or a file is stale."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    options = parser.parse_args(arguments)
+    """Write or check; the exit code is 1 if the facts are wrong or a file is not current."""
     found = list(problems())
     for problem in found:
         print(problem)
-    if found:
-        return 1
-    stale = []
-    for path, text in ((_MODULE, module()), (_PAGE, page())):
-        if not options.check:
-            path.write_text(text, encoding="utf-8")
-        elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(path)
-    for path in stale:
-        name = path.relative_to(_ROOT)
-        print(f"{name} is not current: run tools/generate_call_arguments.py")
-    return 1 if stale else 0
+    return 1 if found else write_or_check({_MODULE: module, _PAGE: page}, _ROOT, arguments)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ The modules come from ``tools/facts/*.json``: names and numbers, and words of ou
 shows ``skep.hooks.verdicts``, so it cannot say anything else than the code does.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from generated_files import write_or_check
 from skep.hooks.verdict import Verdict, VerdictTable
 from skep.hooks.verdicts import VERDICT_TABLES
 
@@ -228,23 +228,5 @@ FILES: dict[Path, Callable[[], str]] = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check; the exit code is 1 if ``--check`` found a difference."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    options = parser.parse_args(arguments)
-    stale = []
-    for path, make in FILES.items():
-        text = make()
-        if options.check:
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                stale.append(path)
-        else:
-            path.write_text(text, encoding="utf-8")
-    for path in stale:
-        print(f"{path.relative_to(_ROOT)} is not current: run tools/generate_hook_tables.py")
-    return 1 if stale else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(FILES, _ROOT, sys.argv[1:]))

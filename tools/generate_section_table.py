@@ -6,11 +6,12 @@
 The JSON files hold identifiers and numbers only; their sources are named in the modules.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
+
+from generated_files import write_or_check
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FACTS = _ROOT / "tools" / "facts"
@@ -142,22 +143,9 @@ def kernel_types() -> str:
     return text
 
 
-def main() -> int:
-    """Write or check; 0 if all is well."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    arguments = parser.parse_args()
-    stale = []
-    for path, text in ((_SECTION_TABLE, section_table()), (_KERNEL_TYPES, kernel_types())):
-        if arguments.check:
-            if not path.is_file() or path.read_text(encoding="utf-8") != text:
-                stale.append(path)
-        else:
-            path.write_text(text, encoding="utf-8")
-    for path in stale:
-        print(f"{path.relative_to(_ROOT)} is stale: run tools/generate_section_table.py")
-    return 1 if stale else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(
+        write_or_check(
+            {_SECTION_TABLE: section_table, _KERNEL_TYPES: kernel_types}, _ROOT, sys.argv[1:]
+        )
+    )

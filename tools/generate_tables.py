@@ -6,12 +6,13 @@
 The JSON files in ``tools/facts`` hold identifiers, numbers and sentences of our own.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from generated_files import write_or_check
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FACTS = _ROOT / "tools" / "facts"
@@ -403,23 +404,5 @@ MODULES: dict[Path, Callable[[], str]] = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check; the exit code is 1 if ``--check`` found a difference."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--check", action="store_true", help="compare instead of writing")
-    options = parser.parse_args(arguments)
-    stale = []
-    for path, make in MODULES.items():
-        text = make()
-        if options.check:
-            if not path.exists() or path.read_text(encoding="utf-8") != text:
-                stale.append(path)
-        else:
-            path.write_text(text, encoding="utf-8")
-    for path in stale:
-        print(f"{path.relative_to(_ROOT)} is not current: run tools/generate_tables.py")
-    return 1 if stale else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(MODULES, _ROOT, sys.argv[1:]))
