@@ -1,1 +1,1 @@
-"""Random programs are run in a real kernel; their labels must hold what was seen to happen."""
+"""Runs random programs in a real kernel and requires that their labels hold every effect seen."""
