@@ -19,12 +19,12 @@ from skep.chains.deployment import TrustDecision
 from skep.chains.ordering import Last, Placement
 from skep.digests import Digest
 from skep.hooks.table import HookTarget
-from skep.node.consenting import Answer, YesToAll
-from skep.node.installing import InstallReport, InstallRequest
+from skep.node.converging.consenting import Answer, YesToAll
+from skep.node.deploying.installing import InstallReport, InstallRequest
 from skep.node.node import Node
 from skep.node.playground import Playground
 from skep.node.settings import NodeSettings
-from skep.node.trust_store import TrustStore
+from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring import dismount, open_node
 from skep.node.wiring.playgrounds import open_local_socket, open_peer_socket, open_playground
 from skep.packages.client.bundles import store_bundle

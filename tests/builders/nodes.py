@@ -10,13 +10,13 @@ from tests.fakes.packages import NOW, FakePackages
 
 from skep.chains.ordering import Last, Placement
 from skep.hooks.table import parse_hook_target
-from skep.node.changing import change
-from skep.node.composing import compose
-from skep.node.consenting import Answer, YesToAll
-from skep.node.installing import InstallRequest, install
-from skep.node.recovering import recover
-from skep.node.removing import remove
-from skep.node.services import Services
+from skep.node.converging.changing import change
+from skep.node.converging.composing import compose
+from skep.node.converging.consenting import Answer, YesToAll
+from skep.node.converging.recovering import recover
+from skep.node.converging.services import Services
+from skep.node.deploying.installing import InstallRequest, install
+from skep.node.deploying.removing import remove
 from skep.node.store.state import SqliteState
 from skep.packages.references import parse_reference
 

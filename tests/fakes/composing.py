@@ -6,7 +6,7 @@ from tests.builders.deployments import returning
 
 from skep.chains.fingerprints import kernel_name, map_pin_name
 from skep.chains.planning import Chain, LinkedDeployment
-from skep.node.executing import Composed
+from skep.node.converging.executing import Composed
 from skep.node.ports import Kernel, MapPin
 from skep.node.records import Measured
 

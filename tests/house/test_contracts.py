@@ -23,7 +23,7 @@ _OFFENDERS = {
         "marketplace/registry/ports.py",
         "import skep.marketplace.registry.wiring",
     ),
-    "3 Inside the node": ("node/ports.py", "import skep.node.installing"),
+    "3 Inside the node": ("node/ports.py", "import skep.node.deploying.installing"),
     "4 Only the kernel room": ("node/planted.py", "import ctypes"),
     "5 Only the node's wiring": ("node/planted.py", "import skep.kernel.loading"),
     "6 Web frameworks": ("node/planted.py", "import starlette.routing"),

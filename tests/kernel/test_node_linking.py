@@ -16,8 +16,8 @@ from skep.bytecode.linking.errors import CannotLink
 from skep.chains.member import CannotSplice
 from skep.errors import Unsupported
 from skep.kernel.kernel_types import VMLINUX
-from skep.node.installing import InstallReport, InstallRequest
-from skep.node.shelf import UnsupportedMap
+from skep.node.deploying.installing import InstallReport, InstallRequest
+from skep.node.verified.shelf import UnsupportedMap
 from skep.packages.client.bundles import store_bundle
 from skep.packages.client.content_store import ContentStore
 from skep.packages.references import parse_reference

@@ -15,7 +15,7 @@ from tests.builders.trust import signer
 from skep.digests import Digest, DigestMismatch
 from skep.errors import Untrusted
 from skep.node.settings import NodeSettings
-from skep.node.trust_store import TrustStore
+from skep.node.verified.trust_store import TrustStore
 from skep.packages.client.content_store import ContentStore
 from skep.packages.errors import WrongContent
 from skep.packages.references import parse_reference

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from skep.bytecode.analysis.growth import Granted, granted, growth
 from skep.bytecode.analysis.taxonomy import PERMISSIONS, SEVERITIES
-from skep.node.consenting import exceeding
+from skep.node.converging.consenting import exceeding
 from skep.node.labels import Label
 from skep.node.records import Consent
 

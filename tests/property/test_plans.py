@@ -17,8 +17,8 @@ from skep.chains.fingerprints import kernel_name
 from skep.chains.planning import Chain, LinkedDeployment, MapSetting, Observed, Plan, plan
 from skep.errors import SkepError
 from skep.hooks.table import parse_hook_target
-from skep.node.executing import Interpreter
-from skep.node.inspecting import declared_chain, observe
+from skep.node.converging.executing import Interpreter
+from skep.node.converging.inspecting import declared_chain, observe
 
 TARGETS = [parse_hook_target("xdp:eth0"), parse_hook_target("xdp:eth1")]
 NAMES = ["a", "b", "c"]

@@ -16,9 +16,9 @@ from skep.cli.interrupts import deferred_interrupts
 from skep.cli.label import cost_line, field_lines, licence_lines, may_lines
 from skep.cli.person import person
 from skep.errors import NeedsConsent
-from skep.node.consenting import NOT_ASKED, Answer, ConsentNeeded, Need, YesTo, YesToAll
+from skep.node.converging.consenting import NOT_ASKED, Answer, ConsentNeeded, Need, YesTo, YesToAll
+from skep.node.deploying.previewing import Preview
 from skep.node.node import Node
-from skep.node.previewing import Preview
 
 _Done = TypeVar("_Done")
 

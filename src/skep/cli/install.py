@@ -44,7 +44,7 @@ def command(
     from skep.cli.nodes import require_root, this_node
     from skep.cli.pull import pull_package
     from skep.hooks.table import parse_hook_target
-    from skep.node.installing import InstallRequest
+    from skep.node.deploying.installing import InstallRequest
     from skep.packages.references import parse_reference
 
     run = invocation(json=json, quiet=quiet, verbose=verbose)

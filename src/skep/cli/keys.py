@@ -37,7 +37,7 @@ def create(
 def list_keys(json: JsonOption = False, quiet: QuietOption = False) -> None:
     """List own keys and trusted keys."""
     from skep.cli.keyring import KeyRing
-    from skep.node.trust_store import TrustStore
+    from skep.node.verified.trust_store import TrustStore
 
     run = invocation(json=json, quiet=quiet)
     ring = KeyRing(run.environment.keys)
@@ -66,7 +66,7 @@ def trust(
 ) -> None:
     """Trust a publisher's key on this node: packages signed with it may run."""
     from skep.cli.files import read_file
-    from skep.node.trust_store import TrustStore
+    from skep.node.verified.trust_store import TrustStore
     from skep.trust.keys import PublicKey
 
     run = invocation(json=json, quiet=quiet)

@@ -1,7 +1,7 @@
 """``skep list``: what this node should run, and whether it does."""
 
 from skep.cli.context import Invocation, JsonOption, QuietOption, invocation
-from skep.node.listing import Listed
+from skep.node.looking.listing import Listed
 
 
 def _repaired(run: Invocation) -> tuple[Listed, ...]:

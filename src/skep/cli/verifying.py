@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from skep.cli.environment import Environment
 from skep.cli.locating import Found
 from skep.clock import system_clock
-from skep.node.trust_store import TrustStore
+from skep.node.verified.trust_store import TrustStore
 from skep.packages.client.bundles import stored_bundles
 from skep.trust.statements import Subject
 from skep.trust.verifying import verify

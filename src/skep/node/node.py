@@ -11,20 +11,20 @@ from pathlib import Path
 from skep.chains.deployment import Deployment
 from skep.chains.ordering import parse_placement
 from skep.hooks.table import HookTarget
-from skep.node.consenting import NOT_ASKED, Answer, Need, YesTo, record
-from skep.node.doctoring import Finding, Playgrounds, examine, repair
-from skep.node.installing import InstallReport, InstallRequest, install
-from skep.node.listing import ChainView, Listed, list_chains, list_installed, view_chain
+from skep.node.converging.consenting import NOT_ASKED, Answer, Need, YesTo, record
+from skep.node.converging.doctoring import Finding, Playgrounds, examine, repair
+from skep.node.converging.reconciling import Reconciled
+from skep.node.converging.recovering import recover
+from skep.node.converging.services import Services
+from skep.node.deploying.installing import InstallReport, InstallRequest, install
+from skep.node.deploying.moving import move
+from skep.node.deploying.previewing import Preview, TrustedSince, preview
+from skep.node.deploying.removing import remove
+from skep.node.deploying.setting import change_settings
 from skep.node.locking import locked
-from skep.node.moving import move
+from skep.node.looking.listing import ChainView, Listed, list_chains, list_installed, view_chain
 from skep.node.observing.metrics import Meter, Metric
-from skep.node.previewing import Preview, TrustedSince, preview
-from skep.node.reconciling import Reconciled
 from skep.node.records import ConsentRecord, Installed, JournalEntry
-from skep.node.recovering import recover
-from skep.node.removing import remove
-from skep.node.services import Services
-from skep.node.setting import change_settings
 
 
 class Node:
@@ -83,7 +83,7 @@ class Node:
         return self._services.state.consents(limit)
 
     def preview(self, request: InstallRequest) -> Preview:
-        """What an install prompt shows; see :func:`skep.node.previewing.preview`."""
+        """What an install prompt shows; see :func:`skep.node.deploying.previewing.preview`."""
         return preview(self._services, self._trust, request)
 
     # Changing --------------------------------------------------------------------------------
@@ -98,12 +98,12 @@ class Node:
             return recover(self._services)
 
     def install(self, request: InstallRequest) -> InstallReport:
-        """See :func:`skep.node.installing.install`."""
+        """See :func:`skep.node.deploying.installing.install`."""
         with self._change():
             return install(self._services, request)
 
     def remove(self, name: str) -> Deployment:
-        """See :func:`skep.node.removing.remove`."""
+        """See :func:`skep.node.deploying.removing.remove`."""
         with self._change():
             return remove(self._services, name)
 
@@ -116,13 +116,13 @@ class Node:
         order: int | None = None,
         answer: Answer = NOT_ASKED,
     ) -> tuple[str, ...]:
-        """See :func:`skep.node.moving.move`; without a place it goes behind all others."""
+        """See :func:`skep.node.deploying.moving.move`; without a place it goes last."""
         placement = parse_placement(before=before, after=after, order=order)
         with self._change():
             return move(self._services, name, placement, answer)
 
     def set(self, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED) -> Installed:
-        """See :func:`skep.node.setting.change_settings`."""
+        """See :func:`skep.node.deploying.setting.change_settings`."""
         with self._change():
             return change_settings(self._services, name, changes, answer)
 
@@ -131,7 +131,7 @@ class Node:
         record(self._services, needs, "refused", YesTo(person, ()))
 
     def doctor(self, *, repair: bool = False) -> tuple[Finding, ...]:
-        """See :mod:`skep.node.doctoring`."""
+        """See :mod:`skep.node.converging.doctoring`."""
         if not repair:
             return examine(self._services, self._playgrounds)
         with locked(self._lock, self._lock_seconds):

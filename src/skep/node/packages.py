@@ -43,7 +43,7 @@ class Packages(Protocol):
         """Open a package and verify it.
 
         Raises:
-            NotFound, Malformed, Untrusted: see :class:`skep.node.shelf.Shelf`.
+            NotFound, Malformed, Untrusted: see :class:`skep.node.verified.shelf.Shelf`.
         """
         ...
 

@@ -19,7 +19,7 @@ from skep.cli.consenting import ConsentRefused, absent_lines, change_with_consen
 from skep.cli.context import Invocation
 from skep.cli.environment import read_environment
 from skep.cli.output import Output
-from skep.node.consenting import Answer, ConsentNeeded, Need, NotAsked, YesTo, YesToAll
+from skep.node.converging.consenting import Answer, ConsentNeeded, Need, NotAsked, YesTo, YesToAll
 from skep.node.labels import Label
 
 DROPS = Granted("net.drop", "interface", "declared", "high")

@@ -13,7 +13,7 @@ from skep.bytecode.objectfile.reading import read_object
 from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
 from skep.node.labels import node_label, package_label
-from skep.node.shelf import link_deployment
+from skep.node.verified.shelf import link_deployment
 from skep.packages.opening import open_package
 
 MODE = '[settings.mode]\ntype = "integer"\nglobal = "mode"\nhelp = "x"\n'

@@ -12,8 +12,8 @@ from skep.cli.nodes import node_settings
 from skep.clock import system_clock
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
-from skep.node.consenting import YesToAll
-from skep.node.installing import InstallRequest
+from skep.node.converging.consenting import YesToAll
+from skep.node.deploying.installing import InstallRequest
 from skep.node.node import Node
 from skep.node.playground import Playground
 from skep.node.wiring import open_node

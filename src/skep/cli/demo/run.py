@@ -26,7 +26,7 @@ from skep.cli.sign import sign_layout
 from skep.cli.verifying import verify_found
 from skep.errors import NotFound, SkepError
 from skep.node.playground import Playground
-from skep.node.trust_store import TrustStore
+from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring.playgrounds import open_playground
 from skep.packages.client.marketplace import MarketplaceClient
 

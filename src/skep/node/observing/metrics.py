@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from skep.chains.deployment import Deployment
 from skep.digests import Digest
-from skep.node.listing import find_installed
+from skep.node.looking.listing import find_installed
 from skep.node.ports import MapReader, NoSuchPin, StateReader
 from skep.packages.client.content_store import ContentStore
 from skep.packages.metrics import MetricKind, MetricSpec, metric_number

@@ -1,7 +1,7 @@
 """A node as far as it can be read: what ``skep list`` needs, and nothing slow to import."""
 
 from skep.hooks.table import HookTarget
-from skep.node.listing import ChainView, Listed, list_chains, list_installed, view_chain
+from skep.node.looking.listing import ChainView, Listed, list_chains, list_installed, view_chain
 from skep.node.ports import Links, StateReader
 from skep.node.records import ConsentRecord, Installed, JournalEntry
 

@@ -11,15 +11,15 @@ from skep.clock import Clock
 from skep.errors import NotPermitted
 from skep.kernel.pins import PinRoot, is_bpffs, mount_bpffs, unmount
 from skep.kernel.probes import require_privileges
-from skep.node.composing import compose
+from skep.node.converging.composing import compose
+from skep.node.converging.services import Services
 from skep.node.node import Node
 from skep.node.observing.metrics import Meter
 from skep.node.playground import PlaygroundKeeper
-from skep.node.services import Services
 from skep.node.settings import NodeSettings
-from skep.node.shelf import Shelf
 from skep.node.store.state import SqliteState
-from skep.node.trust_store import TrustStore
+from skep.node.verified.shelf import Shelf
+from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring.host import HostAdapter
 from skep.node.wiring.kernel_adapter import KernelAdapter
 from skep.node.wiring.running_kernel import RunningKernel

@@ -13,7 +13,7 @@ from skep.bytecode.linking.errors import CannotLink
 from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
 from skep.kernel.errors import NotInThisKernel
-from skep.node.shelf import UnsupportedMap, link_deployment
+from skep.node.verified.shelf import UnsupportedMap, link_deployment
 from skep.packages.opening import open_package
 
 

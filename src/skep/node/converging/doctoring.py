@@ -13,9 +13,8 @@ from skep.bytecode.analysis.growth import Growth, growth
 from skep.chains.deployment import Deployment
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
-from skep.node.consenting import need_of
-from skep.node.listing import list_chains, list_installed
-from skep.node.reconciling import (
+from skep.node.converging.consenting import need_of
+from skep.node.converging.reconciling import (
     purge_retired,
     purgeable,
     reconcile_target,
@@ -24,8 +23,9 @@ from skep.node.reconciling import (
     undeclared_links,
     undeclared_maps,
 )
-from skep.node.recovering import recover
-from skep.node.services import Services
+from skep.node.converging.recovering import recover
+from skep.node.converging.services import Services
+from skep.node.looking.listing import list_chains, list_installed
 
 Kind = Literal[
     "playground left behind",

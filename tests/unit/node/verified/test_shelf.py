@@ -14,8 +14,8 @@ from skep.digests import Digest
 from skep.hooks.table import HookTarget
 from skep.node.labels import label_of, package_labels
 from skep.node.packages import NoSuchVersion
-from skep.node.shelf import Shelf, link_deployment
-from skep.node.trust_store import TrustStore
+from skep.node.verified.shelf import Shelf, link_deployment
+from skep.node.verified.trust_store import TrustStore
 from skep.packages.client.content_store import ContentStore
 from skep.packages.content import PackageContent
 from skep.packages.errors import (

@@ -5,21 +5,28 @@ from dataclasses import replace
 import pytest
 from tests.builders.nodes import YES, FakeNode, request
 from tests.fakes.packages import DROPS, NOW
-from tests.unit.node.test_doctoring import NONE
+from tests.unit.node.converging.test_doctoring import NONE
 
 from skep.bytecode.analysis.growth import Granted
 from skep.chains.ordering import Before, Last
 from skep.clock import rfc3339
 from skep.errors import codes
-from skep.node.composing import MemberRefused
-from skep.node.consenting import NOT_ASKED, ConsentNeeded, Need, YesTo, find_needs, record
-from skep.node.doctoring import examine
-from skep.node.installing import install
-from skep.node.moving import move
+from skep.node.converging.composing import MemberRefused
+from skep.node.converging.consenting import (
+    NOT_ASKED,
+    ConsentNeeded,
+    Need,
+    YesTo,
+    find_needs,
+    record,
+)
+from skep.node.converging.doctoring import examine
+from skep.node.converging.recovering import recover
+from skep.node.deploying.installing import install
+from skep.node.deploying.moving import move
+from skep.node.deploying.removing import remove
+from skep.node.deploying.setting import change_settings
 from skep.node.records import Consent
-from skep.node.recovering import recover
-from skep.node.removing import remove
-from skep.node.setting import change_settings
 
 READS = Granted("net.read", "", "declared", "medium")
 MIRRORS = Granted("net.mirror", "", "possible", "critical")

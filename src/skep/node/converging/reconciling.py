@@ -7,9 +7,9 @@ from skep.chains.deployment import Deployment
 from skep.chains.planning import plan
 from skep.errors import SkepError
 from skep.hooks.table import HOOKS, HookTarget
-from skep.node.inspecting import observe
+from skep.node.converging.inspecting import observe
+from skep.node.converging.services import Services
 from skep.node.ports import NoSuchInterface
-from skep.node.services import Services
 
 
 @dataclass(slots=True)

@@ -13,13 +13,13 @@ from skep.chains.planning import HookOccupied, HookTargetMissing
 from skep.digests import Digest
 from skep.errors import SkepError, Unavailable, UsageError
 from skep.hooks.table import parse_hook_target
-from skep.node.composing import MemberRefused
-from skep.node.installing import DeploymentExists, install
-from skep.node.listing import NoSuchDeployment, list_installed, view_chain
-from skep.node.moving import move
-from skep.node.recovering import recover
-from skep.node.removing import remove
-from skep.node.setting import NothingToSet, change_settings
+from skep.node.converging.composing import MemberRefused
+from skep.node.converging.recovering import recover
+from skep.node.deploying.installing import DeploymentExists, install
+from skep.node.deploying.moving import move
+from skep.node.deploying.removing import remove
+from skep.node.deploying.setting import NothingToSet, change_settings
+from skep.node.looking.listing import NoSuchDeployment, list_installed, view_chain
 from skep.trust.errors import Unsigned
 
 ETH0 = parse_hook_target("xdp:eth0")

@@ -1,9 +1,9 @@
 """Removing: a deployment leaves its chain, and its maps go."""
 
 from skep.chains.deployment import Deployment
-from skep.node.changing import change
-from skep.node.listing import find_installed
-from skep.node.services import Services
+from skep.node.converging.changing import change
+from skep.node.converging.services import Services
+from skep.node.looking.listing import find_installed
 
 
 def remove(services: Services, name: str) -> Deployment:

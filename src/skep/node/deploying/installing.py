@@ -8,12 +8,12 @@ from skep.chains.ordering import Last, Placement, in_order, place
 from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.hooks.table import HookTarget
-from skep.node.changing import change
-from skep.node.consenting import NOT_ASKED, Answer, find_needs, settle
-from skep.node.listing import find_installed
+from skep.node.converging.changing import change
+from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
+from skep.node.converging.services import Services
+from skep.node.looking.listing import find_installed
 from skep.node.packages import VerifiedPackage
 from skep.node.records import Installed
-from skep.node.services import Services
 from skep.packages.metadata import ProgramMetadata
 from skep.packages.references import Reference
 
@@ -46,7 +46,7 @@ class InstallRequest:
         placement: where in the chain.
         settings: names and texts; what is not here has the package's default.
         policy: the owner's choice. ``insecure-accept-all`` takes a package nobody signed.
-        answer: what was agreed to; see :mod:`skep.node.consenting`.
+        answer: what was agreed to; see :mod:`skep.node.converging.consenting`.
     """
 
     reference: Reference

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from skep.chains.deployment import Deployment
 from skep.chains.planning import Chain, LinkedDeployment, Observed
 from skep.hooks.table import HookTarget
-from skep.node.identifying import declared_members, running_fingerprint
+from skep.node.looking.identifying import declared_members, running_fingerprint
 from skep.node.ports import Kernel, NoSuchInterface
 
 

@@ -2,8 +2,8 @@
 
 A failing step (also an interrupt) is followed by the undo of everything done, in reverse, and the
 cause is raised. Where undoing fails too, or the process dies, the journal entry stays open and the
-next command repairs from what it observes (:mod:`skep.node.recovering`); nothing here needs to
-have been remembered for that.
+next command repairs from what it observes (:mod:`skep.node.converging.recovering`); nothing here
+needs to have been remembered for that.
 """
 
 import logging
@@ -46,7 +46,7 @@ class Composed:
 
 
 class Compose(Protocol):
-    """Loads a chain; see :func:`skep.node.composing.compose`."""
+    """Loads a chain; see :func:`skep.node.converging.composing.compose`."""
 
     def __call__(
         self, kernel: Kernel, chain: Chain, linked: Mapping[str, LinkedDeployment], /

@@ -1,10 +1,10 @@
 """Moving: another place in the chain."""
 
 from skep.chains.ordering import Placement, in_order, place
-from skep.node.changing import change
-from skep.node.consenting import NOT_ASKED, Answer, find_needs, settle
-from skep.node.listing import find_installed
-from skep.node.services import Services
+from skep.node.converging.changing import change
+from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
+from skep.node.converging.services import Services
+from skep.node.looking.listing import find_installed
 
 
 def move(

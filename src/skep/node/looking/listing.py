@@ -9,7 +9,7 @@ from skep.chains.fingerprints import chain_fingerprint
 from skep.chains.ordering import in_order
 from skep.errors import NotFound
 from skep.hooks.table import HookTarget
-from skep.node.identifying import declared_members, running_fingerprint
+from skep.node.looking.identifying import declared_members, running_fingerprint
 from skep.node.ports import Links, NoSuchInterface, StateReader
 from skep.node.records import Installed
 

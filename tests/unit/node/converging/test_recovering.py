@@ -8,10 +8,10 @@ from tests.builders.nodes import FakeNode
 from tests.fakes.faults import Fault, SimulatedCrash
 
 from skep.chains.ordering import Before
-from skep.node.moving import move
-from skep.node.recovering import recover
-from skep.node.removing import remove
-from skep.node.setting import change_settings
+from skep.node.converging.recovering import recover
+from skep.node.deploying.moving import move
+from skep.node.deploying.removing import remove
+from skep.node.deploying.setting import change_settings
 
 Command = Callable[[FakeNode, Fault], object]
 

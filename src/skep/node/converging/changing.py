@@ -7,9 +7,9 @@ from types import MappingProxyType
 from skep.chains.deployment import Deployment
 from skep.chains.planning import plan
 from skep.hooks.table import HookTarget
-from skep.node.inspecting import observe
+from skep.node.converging.inspecting import observe
+from skep.node.converging.services import Services
 from skep.node.records import Consent, Installed, Measured
-from skep.node.services import Services
 
 _NONE: Mapping[str, Consent] = MappingProxyType({})
 

@@ -23,9 +23,9 @@ from skep.chains.deployment import Deployment
 from skep.chains.ordering import in_order
 from skep.errors import NeedsConsent
 from skep.hooks.table import HookTarget
+from skep.node.converging.services import Services
 from skep.node.labels import Label
 from skep.node.records import Consent, ConsentRecord, How, Installed, Outcome
-from skep.node.services import Services
 
 Kind = Literal["new", "unknown", "exceeds"]
 """A newcomer, a deployment from before consent was stored, one that exceeds its consent."""

@@ -1,7 +1,7 @@
 import pytest
 from tests.builders.nodes import FakeNode
 
-from skep.node.doctoring import Finding, examine, repair
+from skep.node.converging.doctoring import Finding, examine, repair
 
 
 class FakePlaygrounds:
@@ -103,7 +103,7 @@ def test_unsigned_deployments_are_named_each_time(node: FakeNode) -> None:
 
     from tests.builders.nodes import request
 
-    from skep.node.installing import install
+    from skep.node.deploying.installing import install
 
     install(node.services(), replace(request(), policy="insecure-accept-all"))
     assert kinds(examine(node.services(), NONE)) == ["unsigned accepted"]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from skep.clock import Clock, rfc3339
-from skep.node.executing import Compose, Interpreter
+from skep.node.converging.executing import Compose, Interpreter
 from skep.node.packages import Packages
 from skep.node.ports import Kernel, State
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from tests.builders.trust import signer
 
-from skep.node.trust_store import BadPublisherName, NoSuchKey, TrustStore, TrustStoreUnsafe
+from skep.node.verified.trust_store import BadPublisherName, NoSuchKey, TrustStore, TrustStoreUnsafe
 from skep.trust.errors import MalformedKey
 
 KEY, OTHER = signer("publisher").public_key, signer("other").public_key

@@ -17,12 +17,12 @@ from skep.chains.ordering import in_order, place
 from skep.chains.planning import HookOccupied, HookTargetMissing, LinkedDeployment
 from skep.errors import Malformed
 from skep.hooks.table import HookTarget, find_hook
-from skep.node.consenting import Need, find_needs
-from skep.node.installing import InstallRequest, declare
+from skep.node.converging.consenting import Need, find_needs
+from skep.node.converging.services import Services
+from skep.node.deploying.installing import InstallRequest, declare
 from skep.node.labels import package_labels
 from skep.node.packages import VerifiedPackage
 from skep.node.ports import KernelFacts, NoSuchInterface
-from skep.node.services import Services
 from skep.packages.content import PackageContent
 from skep.versions import KernelVersion
 
@@ -126,7 +126,8 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
 
     Raises:
         HookTargetMissing, HookOccupied: it could not run there.
-        SkepError: as :func:`skep.node.installing.install`, save for what only loading can tell.
+        SkepError: as :func:`skep.node.deploying.installing.install`, save for what only loading
+            can tell.
     """
     package = services.packages.open(request.reference, request.digest, request.policy)
     current = [one.deployment for one in services.state.installed()]

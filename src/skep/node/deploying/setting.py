@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from skep.errors import UsageError
-from skep.node.changing import change
-from skep.node.consenting import NOT_ASKED, Answer, find_needs, settle
-from skep.node.listing import find_installed
+from skep.node.converging.changing import change
+from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
+from skep.node.converging.services import Services
+from skep.node.looking.listing import find_installed
 from skep.node.records import Installed
-from skep.node.services import Services
 
 
 class NothingToSet(UsageError):

@@ -11,7 +11,7 @@ from skep.chains.member import Member
 from skep.chains.planning import Chain, LinkedDeployment
 from skep.chains.splicing import splice
 from skep.errors import Refused
-from skep.node.executing import Composed
+from skep.node.converging.executing import Composed
 from skep.node.ports import Kernel, MapPin
 from skep.node.records import Measured
 

@@ -7,8 +7,8 @@ looked at, and the difference is planned and done like any other.
 
 import logging
 
-from skep.node.reconciling import Reconciled, purge_retired, reconcile
-from skep.node.services import Services
+from skep.node.converging.reconciling import Reconciled, purge_retired, reconcile
+from skep.node.converging.services import Services
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from skep.hooks.table import find_hook
 from skep.node.labels import Label, label_of, node_label, package_label, package_labels
 from skep.node.link_target import LinkTarget
 from skep.node.packages import NoSuchVersion, VerifiedPackage
-from skep.node.trust_store import TrustStore
+from skep.node.verified.trust_store import TrustStore
 from skep.packages.client.bundles import stored_bundles
 from skep.packages.client.content_store import ContentStore
 from skep.packages.content import PackageContent

@@ -1,6 +1,6 @@
 """Which chain is declared on a hook target, and which runs, by fingerprint.
 
-Apart from :mod:`skep.node.inspecting`, because listing needs no more and must start fast.
+Apart from :mod:`skep.node.converging.inspecting`: listing needs no more and must start fast.
 """
 
 from collections.abc import Sequence

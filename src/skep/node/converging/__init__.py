@@ -1,0 +1,1 @@
+"""From declared to running: change, compose, execute, recover, reconcile, doctor."""

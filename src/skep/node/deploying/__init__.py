@@ -1,0 +1,1 @@
+"""What people ask of a node: preview, install, move, set, remove."""

@@ -1,0 +1,1 @@
+"""Packages on this node, opened anew each time, and whose keys count."""
