@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from skep.hooks.target import TargetGrammar
 from skep.versions import KernelVersion
 
 
@@ -15,7 +16,8 @@ class Hook:
         program_type: kernel name without prefix.
         program_type_id: ``BPF_PROG_TYPE_*``.
         attach_type_id: ``BPF_*`` attach type used for links.
-        target: what follows the colon, in a word, for messages: ``interface``.
+        way: how programs get there: the name of a driver in ``skep.kernel.attaching``.
+        target: how people write what follows the colon.
         verdicts: return codes by the name an author writes in ``run_on``, lower case.
         default_run_on: verdict names that go on to the next program if the author says nothing.
         first_kernel: oldest kernel on which Skep's way of attaching (a bpf link) works here.
@@ -26,7 +28,8 @@ class Hook:
     program_type: str
     program_type_id: int
     attach_type_id: int
-    target: str
+    way: str
+    target: TargetGrammar
     verdicts: Mapping[str, int]
     default_run_on: tuple[str, ...]
     first_kernel: KernelVersion

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from skep.hooks.hook import Hook
 from skep.hooks.packet_verdicts import XDP_VERDICTS
+from skep.hooks.target import INTERFACE
 from skep.versions import KernelVersion
 
 XDP = Hook(
@@ -14,7 +15,8 @@ XDP = Hook(
     program_type="XDP",
     program_type_id=6,
     attach_type_id=37,
-    target="interface",
+    way="xdp",
+    target=INTERFACE,
     verdicts=MappingProxyType(XDP_VERDICTS.named("XDP_")),
     default_run_on=("pass",),
     first_kernel=KernelVersion(5, 9),

@@ -60,8 +60,16 @@ class UnexpectedProgram(Conflict):
     """The link does not run the program that was expected; nothing was changed."""
 
 
-class InterfaceMissing(NotFound):
+class TargetMissing(NotFound):
+    """What a program is to be attached to is not there (any more)."""
+
+
+class InterfaceMissing(TargetMissing):
     """There is no such network interface (any more)."""
+
+
+class TargetNotVisible(Unavailable):
+    """It may be there, but cannot be seen from here, for example in another namespace."""
 
 
 class NetworkConflict(Conflict):

@@ -1,0 +1,1 @@
+"""One driver for each way of attaching, all behind one protocol."""
