@@ -84,7 +84,7 @@ calls well, so the short chains differ less.
 ## Start-up
 
 What a person waits before anything happens, interpreter included, beside an interpreter that does
-nothing and one that only imports typer.
+nothing and one that only imports click.
 
 ```
 {texts["startup"].rstrip()}

@@ -16,7 +16,7 @@ ROUNDS = 9
 BOUNDS = {"skep --help": 0.25, "skep list": 0.30}
 _COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
-    "import typer": [sys.executable, "-c", "import typer"],
+    "import click": [sys.executable, "-c", "import click"],
     "skep --help": [sys.executable, "-m", "skep", "--help"],
     "skep list": [sys.executable, "-m", "skep", "list"],
 }
@@ -29,20 +29,20 @@ class Startup:
     seconds: dict[str, list[float]]
 
     def document(self) -> dict[str, object]:
-        bare = statistics.median(self.seconds["import typer"])
+        bare = statistics.median(self.seconds["import click"])
         return {
             name: {
                 "median_seconds": round(statistics.median(values), 4),
                 "best_seconds": round(min(values), 4),
-                "times_import_typer": round(statistics.median(values) / bare, 2),
+                "times_import_click": round(statistics.median(values) / bare, 2),
                 "bound_seconds": BOUNDS.get(name),
             }
             for name, values in self.seconds.items()
         }
 
     def text(self) -> str:
-        lines = [f"{'command':<16}{'median':>9}{'best':>9}{'bound':>9}{'x import typer':>16}"]
-        bare = statistics.median(self.seconds["import typer"])
+        lines = [f"{'command':<16}{'median':>9}{'best':>9}{'bound':>9}{'x import click':>16}"]
+        bare = statistics.median(self.seconds["import click"])
         for name, values in self.seconds.items():
             bound = f"{BOUNDS[name]:.2f} s" if name in BOUNDS else ""
             middle = statistics.median(values)

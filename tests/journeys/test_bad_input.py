@@ -87,6 +87,27 @@ def test_a_wrong_install_changes_nothing(
     assert skep.ok("list", "--json").document["deployments"] == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(("nonsense",), ("nonsense",), id="command"),
+        pytest.param(("list", "--nonsense"), ("--nonsense",), id="option"),
+        pytest.param(("list", "extra"), ("extra",), id="argument-too-many"),
+        pytest.param(("diff", "a.o"), ("B",), id="argument-missing"),
+        pytest.param(("install", "skep/port-filter"), ("--on",), id="option-missing"),
+        pytest.param(("search", "--limit", "0"), ("--limit", "1<=x<=100"), id="out-of-range"),
+        pytest.param(("move", "a", "--order", "x"), ("--order", "'x'"), id="not-a-number"),
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(
+    tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    ran = Skep(tmp_path / "root")(*arguments)
+    _refused(ran, 2, "error: ", "hint: skep COMMAND --help", *words)
+    assert ran.out == ""
+    assert not (tmp_path / "root").exists()
+
+
 def test_a_marketplace_that_is_down_is_unavailable(tmp_path: Path) -> None:
     nobody = Skep(tmp_path / "root", "http://127.0.0.1:9")
     _refused(nobody("search", "limits"), 9, "127.0.0.1:9")
@@ -208,3 +229,22 @@ def test_a_closed_pipe_is_no_error(skep: Skep) -> None:
         check=False,
     )
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_completions(tmp_path: Path, shell: str) -> None:
+    def answer(instruction: str) -> str:
+        variables = {"COMP_WORDS": "skep ins", "COMP_CWORD": "1" if shell != "fish" else "ins"}
+        return subprocess.run(
+            [sys.executable, "-m", "skep"],
+            env=Skep(tmp_path).variables | {"_SKEP_COMPLETE": f"{shell}_{instruction}"} | variables,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    assert f"_SKEP_COMPLETE={shell}_complete" in answer("source")
+    completions = answer("complete")
+    assert "inspect" in completions
+    assert "install" in completions
+    assert "publish" not in completions

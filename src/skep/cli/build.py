@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
+from skep.cli.context import invocation
 from skep.cli.environment import Environment
 from skep.cli.files import read_file
 from skep.cli.interrupts import deferred_interrupts
+from skep.cli.options import PATH, Command, argument, json_option, quiet_option, verbose_option
 from skep.errors import UsageError
 
 
@@ -117,12 +117,12 @@ def build_package(directory: Path, environment: Environment) -> Built:
     )
 
 
-def command(
-    directory: Annotated[Path, typer.Argument(help="Folder with skep.toml.")] = Path(),
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-) -> None:
+@click.command("build", cls=Command)
+@argument("directory", type=PATH, default=".", help="Folder with skep.toml.")
+@json_option
+@quiet_option
+@verbose_option
+def command(*, directory: Path, json: bool, quiet: bool, verbose: bool) -> None:
     """Compile, analyse and package what a skep.toml describes."""
     run = invocation(json=json, quiet=quiet, verbose=verbose)
     built = build_package(directory, run.environment)

@@ -1,20 +1,21 @@
 """``skep chain``: the ordered programs on a hook, and what each counted."""
 
-from typing import Annotated
+import click
 
-import typer
+from skep.cli.context import invocation
+from skep.cli.options import Command, argument, json_option, quiet_option
 
-from skep.cli.context import JsonOption, QuietOption, invocation
 
-
-def command(
-    hook: Annotated[
-        str | None,
-        typer.Argument(metavar="[HOOK:TARGET]", help="Such as xdp:eth0; all if left out."),
-    ] = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("chain", cls=Command)
+@argument(
+    "hook",
+    required=False,
+    metavar="[HOOK:TARGET]",
+    help="Such as xdp:eth0; all if left out.",
+)
+@json_option
+@quiet_option
+def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     """Show chains: members in order, where each goes on, and their counters."""
     from skep.cli.nodes import this_node
     from skep.hooks.table import parse_hook_target

@@ -4,23 +4,9 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
-
-import typer
 
 from skep.cli.environment import Environment, read_environment
 from skep.cli.output import Output
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", help="Print details, whole logs too.")]
-MarketplaceOption = Annotated[
-    str | None,
-    typer.Option("--marketplace", metavar="URL", help="Marketplace; default $SKEP_MARKETPLACE."),
-]
-
-
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree, without being asked.")]
 
 
 @dataclass(frozen=True, slots=True)

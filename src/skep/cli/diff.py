@@ -1,19 +1,18 @@
 """``skep diff``: what changed between two versions, and whether consent must be asked again."""
 
-from typing import Annotated
+import click
 
-import typer
+from skep.cli.context import invocation
+from skep.cli.options import Command, argument, json_option, quiet_option, verbose_option
 
-from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
 
-
-def command(
-    old: Annotated[str, typer.Argument(metavar="A", help="Object file or package: before.")],
-    new: Annotated[str, typer.Argument(metavar="B", help="Object file or package: after.")],
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-) -> None:
+@click.command("diff", cls=Command)
+@argument("old", metavar="A", help="Object file or package: before.")
+@argument("new", metavar="B", help="Object file or package: after.")
+@json_option
+@quiet_option
+@verbose_option
+def command(*, old: str, new: str, json: bool, quiet: bool, verbose: bool) -> None:
     """Say what changed in permissions, needs, maps, licence and cost. Exits 0 either way."""
     from skep.cli.differences import Comparison, difference_document, difference_lines
     from skep.cli.subjects import find_subject

@@ -1,17 +1,16 @@
 """``skep doctor``: find what is not as it should be, and repair it."""
 
-from typing import Annotated
+import click
 
-import typer
+from skep.cli.context import invocation
+from skep.cli.options import Command, json_option, quiet_option
 
-from skep.cli.context import JsonOption, QuietOption, invocation
 
-
-def command(
-    repair: Annotated[bool, typer.Option("--repair/--no-repair", help="Repair it.")] = True,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("doctor", cls=Command)
+@click.option("--repair/--no-repair", default=True, help="Repair it.")
+@json_option
+@quiet_option
+def command(*, repair: bool, json: bool, quiet: bool) -> None:
     """List what a crash or somebody else left behind, and repair it."""
     from skep.cli.nodes import require_root
     from skep.cli.repairing import examine
@@ -37,4 +36,4 @@ def command(
         lambda: lines or ["everything is as it should be"],
     )
     if any(not (one.is_repaired or one.is_information) for one in found):
-        raise typer.Exit(1 if repair else 0)
+        raise click.exceptions.Exit(1 if repair else 0)

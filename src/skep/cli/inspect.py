@@ -1,48 +1,50 @@
 """``skep inspect``: the label of an object file or a package on this machine."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
+from skep.cli.context import invocation
+from skep.cli.options import PATH, Command, argument, json_option, quiet_option, verbose_option
 
 
+@click.command("inspect", cls=Command)
+@argument("what", metavar="FILE|REF", help="Object file or package.")
+@click.option("--why", metavar="PERMISSION", help="Show the evidence for it.")
+@click.option("--disassemble", is_flag=True, help="Print the instructions and their sources.")
+@click.option("--graph", is_flag=True, help="Draw the control flow of a program as SVG.")
+@click.option(
+    "--kernel",
+    metavar="FILE|VERSION",
+    help="Check against a vmlinux, a BTF file, a version, or 'running'.",
+)
+@click.option("--strict", is_flag=True, help="With --kernel: fail if it cannot be told, too.")
+@click.option(
+    "--set",
+    "constants",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Say what a constant switches off.",
+)
+@click.option("--program", metavar="NAME", help="Only this program.")
+@click.option("-o", "--output", "to", type=PATH, metavar="FILE", help="Where the SVG goes.")
+@json_option
+@quiet_option
+@verbose_option
 def command(
-    what: Annotated[str, typer.Argument(metavar="FILE|REF", help="Object file or package.")],
-    why: Annotated[
-        str | None, typer.Option("--why", metavar="PERMISSION", help="Show the evidence for it.")
-    ] = None,
-    disassemble: Annotated[
-        bool, typer.Option("--disassemble", help="Print the instructions and their sources.")
-    ] = False,
-    graph: Annotated[
-        bool, typer.Option("--graph", help="Draw the control flow of a program as SVG.")
-    ] = False,
-    kernel: Annotated[
-        str | None,
-        typer.Option(
-            "--kernel",
-            metavar="FILE|VERSION",
-            help="Check against a vmlinux, a BTF file, a version, or 'running'.",
-        ),
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="With --kernel: fail if it cannot be told, too.")
-    ] = False,
-    constants: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Say what a constant switches off."),
-    ] = None,
-    program: Annotated[
-        str | None, typer.Option("--program", metavar="NAME", help="Only this program.")
-    ] = None,
-    to: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the SVG goes.")
-    ] = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    *,
+    what: str,
+    why: str | None,
+    disassemble: bool,
+    graph: bool,
+    kernel: str | None,
+    strict: bool,
+    constants: tuple[str, ...],
+    program: str | None,
+    to: Path | None,
+    json: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Say what an object file or package may do, needs, costs and is licensed as."""
     from skep.cli.subjects import find_subject

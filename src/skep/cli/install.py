@@ -1,39 +1,57 @@
 """``skep install``: what an app store shows, then one atomic change of a chain."""
 
 from dataclasses import replace
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import (
-    JsonOption,
-    MarketplaceOption,
-    QuietOption,
-    VerboseOption,
-    YesOption,
-    invocation,
+from skep.cli.context import invocation
+from skep.cli.options import (
+    Command,
+    argument,
+    json_option,
+    marketplace_option,
+    quiet_option,
+    verbose_option,
+    yes_option,
 )
 
 
+@click.command("install", cls=Command)
+@argument("reference", metavar="REF", help="publisher/name[:version].")
+@click.option("--on", required=True, metavar="HOOK:TARGET", help="For example xdp:eth0.")
+@click.option("--name", help="Name of the deployment.")
+@click.option("--program", help="If there are several.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@click.option("--before", help="Run before this one.")
+@click.option("--after", help="Run after this one.")
+@click.option("--order", type=int, help="Lower runs first.")
+@yes_option
+@click.option(
+    "--insecure-accept-unsigned",
+    "insecure",
+    is_flag=True,
+    help="Skip signature verification.",
+)
+@marketplace_option
+@json_option
+@quiet_option
+@verbose_option
 def command(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="publisher/name[:version].")],
-    on: Annotated[str, typer.Option("--on", metavar="HOOK:TARGET", help="For example xdp:eth0.")],
-    name: Annotated[str | None, typer.Option("--name", help="Name of the deployment.")] = None,
-    program: Annotated[str | None, typer.Option("--program", help="If there are several.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="May be repeated.")
-    ] = None,
-    before: Annotated[str | None, typer.Option("--before", help="Run before this one.")] = None,
-    after: Annotated[str | None, typer.Option("--after", help="Run after this one.")] = None,
-    order: Annotated[int | None, typer.Option("--order", help="Lower runs first.")] = None,
-    yes: YesOption = False,
-    insecure: Annotated[
-        bool, typer.Option("--insecure-accept-unsigned", help="Skip signature verification.")
-    ] = False,
-    marketplace: MarketplaceOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
+    *,
+    reference: str,
+    on: str,
+    name: str | None,
+    program: str | None,
+    settings: tuple[str, ...],
+    before: str | None,
+    after: str | None,
+    order: int | None,
+    yes: bool,
+    insecure: bool,
+    marketplace: str | None,
+    json: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Run a package on a hook: verify, show what it may do, ask, attach."""
     from skep.chains.ordering import parse_placement
@@ -50,7 +68,7 @@ def command(
     run = invocation(json=json, quiet=quiet, verbose=verbose)
     target = parse_hook_target(on)
     wanted = parse_reference(reference)
-    chosen = parse_assignments(settings or ())
+    chosen = parse_assignments(settings)
     placement = parse_placement(before=before, after=after, order=order)
     require_root(run.environment)
     found = find_stored(wanted, run.environment)
@@ -61,7 +79,7 @@ def command(
         run.output.note(f"pulled {full}  {digest}")
         found = find_stored(parse_reference(full), run.environment)
     if found is None:  # pulled, and removed by somebody else since
-        raise typer.Abort
+        raise click.Abort
     with this_node(run.environment) as node:
         request = InstallRequest(
             reference=parse_reference(found.reference),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import typer
+from click.exceptions import Exit
 
 from skep.bytecode.analysis.fit_findings import FitFinding, Fits, KernelFit
 from skep.bytecode.analysis.kernel_fit import fit_to_types, fit_to_version
@@ -49,7 +49,7 @@ def check_kernel(subject: Subject, kernel: str, output: Output, *, is_strict: bo
         lambda: _lines(f"{subject.heading}  on  {heading}", fits, output),
     )
     if all_fit is False or (is_strict and all_fit == "unknown"):
-        raise typer.Exit(FAMILIES["unsupported"].exit_code)
+        raise Exit(FAMILIES["unsupported"].exit_code)
 
 
 def _fits(subject: Subject, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:

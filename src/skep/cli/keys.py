@@ -1,22 +1,24 @@
 """``skep keys``: signing keys of this user, and the publishers' keys this node trusts."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, QuietOption, invocation
+from skep.cli.context import invocation
+from skep.cli.options import PATH, Group, argument, json_option, quiet_option
 from skep.cli.output import table
 
-app = typer.Typer(help="Make signing keys, and say whose keys to trust.", no_args_is_help=True)
+
+@click.group("keys", cls=Group)
+def command() -> None:
+    """Make signing keys, and say whose keys to trust."""
 
 
-@app.command("create")
-def create(
-    name: Annotated[str, typer.Argument(help="Name of the new key.")] = "default",
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@command.command("create")
+@argument("name", default="default", help="Name of the new key.")
+@json_option
+@quiet_option
+def create(*, name: str, json: bool, quiet: bool) -> None:
     """Make a signing key (P-256) that stays on this machine."""
     from skep.cli.keyring import KeyRing
 
@@ -33,8 +35,10 @@ def create(
     )
 
 
-@app.command("list")
-def list_keys(json: JsonOption = False, quiet: QuietOption = False) -> None:
+@command.command("list")
+@json_option
+@quiet_option
+def list_keys(*, json: bool, quiet: bool) -> None:
     """List own keys and trusted keys."""
     from skep.cli.keyring import KeyRing
     from skep.node.verified.trust_store import TrustStore
@@ -57,13 +61,12 @@ def list_keys(json: JsonOption = False, quiet: QuietOption = False) -> None:
     )
 
 
-@app.command("trust")
-def trust(
-    publisher: Annotated[str, typer.Argument(help="Publisher: the part before the slash.")],
-    public_key: Annotated[Path, typer.Argument(help="File with the public key (PEM).")],
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@command.command("trust")
+@argument("publisher", help="Publisher: the part before the slash.")
+@argument("public_key", type=PATH, help="File with the public key (PEM).")
+@json_option
+@quiet_option
+def trust(*, publisher: str, public_key: Path, json: bool, quiet: bool) -> None:
     """Trust a publisher's key on this node: packages signed with it may run."""
     from skep.cli.files import read_file
     from skep.node.verified.trust_store import TrustStore

@@ -1,6 +1,9 @@
 """``skep list``: what this node should run, and whether it does."""
 
-from skep.cli.context import Invocation, JsonOption, QuietOption, invocation
+import click
+
+from skep.cli.context import Invocation, invocation
+from skep.cli.options import Command, json_option, quiet_option
 from skep.node.looking.listing import Listed
 
 
@@ -14,7 +17,10 @@ def _repaired(run: Invocation) -> tuple[Listed, ...]:
         return node.installed()
 
 
-def command(json: JsonOption = False, quiet: QuietOption = False) -> None:
+@click.command("list", cls=Command)
+@json_option
+@quiet_option
+def command(*, json: bool, quiet: bool) -> None:
     """List deployments, their places and whether they run."""
     from skep.cli.consent_documents import consent_document
     from skep.cli.output import table

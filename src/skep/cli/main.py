@@ -1,13 +1,13 @@
 """The ``skep`` command: the table of commands, and the one place that turns errors into exits."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from skep import __version__
 from skep.cli import (
@@ -32,78 +32,51 @@ from skep.cli import (
     verify,
 )
 from skep.cli.context import current_output, note_words
+from skep.cli.options import Group
 
-SECTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("everyone, first", ("demo",)),
-    ("author", ("build", "inspect", "diff", "keys", "sign", "publish")),
+SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
+    ("everyone, first", (demo.command,)),
+    (
+        "author",
+        (
+            build.command, inspect.command, diff.command, keys.command, sign.command,
+            publish.command,
+        ),
+    ),
     (
         "operator",
         (
-            "search", "show", "pull", "verify", "install", "list", "chain", "set", "move",
-            "remove", "doctor",
+            search.command, show.command, pull.command, verify.command, install.command,
+            list.command, chain.command, set.command, move.command, remove.command, doctor.command,
         ),
     ),
-    ("owner", ("serve",)),
+    ("owner", (serve.command,)),
 )  # fmt: skip
+_COMPLETE = "_SKEP_COMPLETE"  # click's name for what a shell asks completions with
 
 
-class _Sections(TyperGroup):
+class _Sections(Group):
     """Help that lists commands by the people who type them."""
 
-    def format_commands(self, ctx: typer.Context, formatter: object) -> None:  # type: ignore[override]  # typer's vendored click has no public name for its formatter
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one list per section."""
         del ctx
-        for title, names in SECTIONS:
-            rows = [(name, self.commands[name].get_short_help_str(60)) for name in names]
-            with formatter.section(title):  # type: ignore[attr-defined]  # the formatter, as above
-                formatter.write_dl(rows)  # type: ignore[attr-defined]  # the formatter, as above
+        for title, commands in SECTIONS:
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(each.name or "", each.get_short_help_str(60)) for each in commands]
+                )
 
 
-app = typer.Typer(
-    name="skep",
-    cls=_Sections,
-    help="Skep: find an eBPF program, see what it may do, run it; publish yours.",
-    no_args_is_help=True,
-    rich_markup_mode=None,  # rich takes 0.1 s to load: start-up is a promise
-    pretty_exceptions_enable=False,
-)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"skep {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    version: bool = typer.Option(
-        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
-    ),
-) -> None:
+@click.group("skep", cls=_Sections, context_settings={"show_default": True})
+@click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version.")
+def app() -> None:
     """Skep: find an eBPF program, see what it may do, run it; publish yours."""
-    del version
 
 
-app.command("demo")(demo.command)
-app.command("build")(build.command)
-app.command("inspect")(inspect.command)
-app.command("diff")(diff.command)
-app.add_typer(keys.app, name="keys")
-app.command("sign")(sign.command)
-app.command("publish")(publish.command)
-app.command("search")(search.command)
-app.command("show")(show.command)
-app.command("pull")(pull.command)
-app.command("verify")(verify.command)
-app.command("install")(install.command)
-app.command("list")(list.command)
-app.command("chain")(chain.command)
-app.command("set")(set.command)
-app.command("move")(move.command)
-app.command("remove")(remove.command)
-app.command("doctor")(doctor.command)
-app.command("serve")(serve.command)
+for _, commands in SECTIONS:
+    for each in commands:
+        app.add_command(each)
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
@@ -120,26 +93,32 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     words = [*(sys.argv[1:] if arguments is None else arguments)]
     note_words(words)
+    if instruction := os.environ.get(_COMPLETE):
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(app, {}, "skep", _COMPLETE, instruction))
     try:
-        code = app(args=words, standalone_mode=False)
+        # Not app.main(): that reports Ctrl-C and closed pipes in its own way.
+        with app.make_context("skep", words) as context:
+            app.invoke(context)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
-    except typer.Exit as error:
+        # Python writes out what is left at exit; that must not fail a second time.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
-    except typer.Abort:
+    except (click.Abort, EOFError):
         print("aborted", file=sys.stderr)
         sys.exit(130)
+    except click.ClickException as error:
+        print(f"error: {error.format_message()}", file=sys.stderr)
+        print("hint: skep COMMAND --help says what it takes", file=sys.stderr)
+        sys.exit(2)
     except Exception as error:  # noqa: BLE001 - the rim: everything becomes a sentence and a code
-        usage = getattr(error, "format_message", None)
-        if usage is not None:
-            print(f"error: {usage()}", file=sys.stderr)
-            print("hint: skep COMMAND --help says what it takes", file=sys.stderr)
-            sys.exit(2)
         if "--verbose" in words:
             sys.excepthook(type(error), error, error.__traceback__)
         sys.exit(current_output().fail(error))
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(0)

@@ -1,20 +1,28 @@
 """``skep move``: another place in the chain, in one atomic exchange."""
 
-from typing import Annotated
+import click
 
-import typer
+from skep.cli.context import invocation
+from skep.cli.options import Command, argument, json_option, quiet_option, yes_option
 
-from skep.cli.context import JsonOption, QuietOption, YesOption, invocation
 
-
+@click.command("move", cls=Command)
+@argument("name", help="Name of the deployment.")
+@click.option("--before", help="Run before this one.")
+@click.option("--after", help="Run after this one.")
+@click.option("--order", type=int, help="Lower runs first.")
+@yes_option
+@json_option
+@quiet_option
 def command(
-    name: Annotated[str, typer.Argument(help="Name of the deployment.")],
-    before: Annotated[str | None, typer.Option("--before", help="Run before this one.")] = None,
-    after: Annotated[str | None, typer.Option("--after", help="Run after this one.")] = None,
-    order: Annotated[int | None, typer.Option("--order", help="Lower runs first.")] = None,
-    yes: YesOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    name: str,
+    before: str | None,
+    after: str | None,
+    order: int | None,
+    yes: bool,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """Give a deployment another place in its chain; no packet passes unprocessed."""
     from skep.cli.consenting import change_with_consent

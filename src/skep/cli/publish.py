@@ -2,11 +2,11 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, MarketplaceOption, QuietOption, invocation
+from skep.cli.context import invocation
+from skep.cli.options import PATH, Command, argument, json_option, marketplace_option, quiet_option
 
 
 def publish_layout(layout: Path, url: str) -> dict[str, object]:
@@ -29,12 +29,12 @@ def publish_layout(layout: Path, url: str) -> dict[str, object]:
     }
 
 
-def command(
-    layout: Annotated[Path, typer.Argument(help="Package folder (….oci) or its project folder.")],
-    marketplace: MarketplaceOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("publish", cls=Command)
+@argument("layout", type=PATH, help="Package folder (….oci) or its project folder.")
+@marketplace_option
+@json_option
+@quiet_option
+def command(*, layout: Path, marketplace: str | None, json: bool, quiet: bool) -> None:
     """Publish a signed package."""
     run = invocation(json=json, quiet=quiet)
     url = marketplace or run.environment.marketplace

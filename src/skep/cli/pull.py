@@ -1,12 +1,12 @@
 """``skep pull``: fetch a package and its signatures, every byte hashed."""
 
 from contextlib import closing
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, MarketplaceOption, QuietOption, invocation
+from skep.cli.context import invocation
 from skep.cli.environment import Environment
+from skep.cli.options import Command, argument, json_option, marketplace_option, quiet_option
 
 
 def pull_package(reference: str, url: str, environment: Environment) -> tuple[str, str]:
@@ -22,12 +22,12 @@ def pull_package(reference: str, url: str, environment: Environment) -> tuple[st
     return f"{metadata.name}:{metadata.version}", str(pulled.digest)
 
 
-def command(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="publisher/name[:version].")],
-    marketplace: MarketplaceOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("pull", cls=Command)
+@argument("reference", metavar="REF", help="publisher/name[:version].")
+@marketplace_option
+@json_option
+@quiet_option
+def command(*, reference: str, marketplace: str | None, json: bool, quiet: bool) -> None:
     """Fetch a package and its signatures to this machine."""
     run = invocation(json=json, quiet=quiet)
     full, digest = pull_package(

@@ -1,17 +1,16 @@
 """``skep remove``: take a deployment away; the others run on."""
 
-from typing import Annotated
+import click
 
-import typer
+from skep.cli.context import invocation
+from skep.cli.options import Command, argument, json_option, quiet_option
 
-from skep.cli.context import JsonOption, QuietOption, invocation
 
-
-def command(
-    name: Annotated[str, typer.Argument(help="Name of the deployment.")],
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("remove", cls=Command)
+@argument("name", help="Name of the deployment.")
+@json_option
+@quiet_option
+def command(*, name: str, json: bool, quiet: bool) -> None:
     """Take a deployment away; the other programs of its chain run on."""
     from skep.cli.interrupts import deferred_interrupts
     from skep.cli.nodes import this_node

@@ -1,19 +1,21 @@
 """``skep search``: find packages in a marketplace."""
 
 from contextlib import closing
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, MarketplaceOption, QuietOption, invocation
+from skep.cli.context import invocation
+from skep.cli.options import Command, argument, json_option, marketplace_option, quiet_option
 
 
+@click.command("search", cls=Command)
+@argument("words", nargs=-1, help="What to look for.")
+@marketplace_option
+@click.option("--limit", type=click.IntRange(1, 100), default=20, help="At most so many.")
+@json_option
+@quiet_option
 def command(
-    words: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
-    marketplace: MarketplaceOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="At most so many.")] = 20,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *, words: tuple[str, ...], marketplace: str | None, limit: int, json: bool, quiet: bool
 ) -> None:
     """Find packages by words of their names, summaries, hooks and permissions."""
     from skep.cli.output import table
@@ -22,7 +24,7 @@ def command(
     run = invocation(json=json, quiet=quiet)
     url = marketplace or run.environment.marketplace
     with closing(MarketplaceClient(url)) as client:
-        hits = client.search(" ".join(words or ()), limit)
+        hits = client.search(" ".join(words), limit)
     rows = [[hit.package, str(hit.version), hit.summary] for hit in hits]
     run.output.emit(
         {

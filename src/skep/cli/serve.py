@@ -2,30 +2,36 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, QuietOption, invocation
+from skep.cli.context import invocation
+from skep.cli.options import PATH, Command, json_option, quiet_option
 
 
+@click.command("serve", cls=Command)
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8750, help="0 takes a free one.")
+@click.option("--data", type=PATH, help="Folder of the marketplace.")
+@click.option(
+    "--publisher",
+    "publishers",
+    multiple=True,
+    metavar="NAME=KEYFILE",
+    help="Who may publish; may be repeated.",
+)
+@click.option("--until-stdin-ends", is_flag=True, help="Stop when standard input is closed.")
+@json_option
+@quiet_option
 def command(
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")] = (
-        8750
-    ),
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of the marketplace.")] = None,
-    publisher: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--publisher", metavar="NAME=KEYFILE", help="Who may publish; may be repeated."
-        ),
-    ] = None,
-    until_stdin_ends: Annotated[
-        bool, typer.Option("--until-stdin-ends", help="Stop when standard input is closed.")
-    ] = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
+    *,
+    host: str,
+    port: int,
+    data: Path | None,
+    publishers: tuple[str, ...],
+    until_stdin_ends: bool,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """Run a marketplace until Ctrl-C."""
     from skep.cli.files import read_file
@@ -36,7 +42,7 @@ def command(
 
     run = invocation(json=json, quiet=quiet)
     keys: dict[str, tuple[bytes, ...]] = {}
-    for text in publisher or ():
+    for text in publishers:
         name, separator, path = text.partition("=")
         if not separator or not name or not path:
             raise UsageError(

@@ -1,19 +1,18 @@
 """``skep set``: change settings of what runs, live."""
 
-from typing import Annotated
+import click
 
-import typer
+from skep.cli.context import invocation
+from skep.cli.options import Command, argument, json_option, quiet_option, yes_option
 
-from skep.cli.context import JsonOption, QuietOption, YesOption, invocation
 
-
-def command(
-    name: Annotated[str, typer.Argument(help="Name of the deployment.")],
-    settings: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", help="Settings.")],
-    yes: YesOption = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("set", cls=Command)
+@argument("name", help="Name of the deployment.")
+@argument("settings", nargs=-1, required=True, metavar="NAME=VALUE...", help="Settings.")
+@yes_option
+@json_option
+@quiet_option
+def command(*, name: str, settings: tuple[str, ...], yes: bool, json: bool, quiet: bool) -> None:
     """Change settings of a deployment while it runs."""
     from skep.cli.assignments import parse_assignments
     from skep.cli.consenting import change_with_consent

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, MarketplaceOption, QuietOption, invocation
+from skep.cli.context import invocation
+from skep.cli.options import Command, argument, json_option, marketplace_option, quiet_option
 from skep.cli.output import Output, human_bytes
 
 
@@ -49,12 +49,12 @@ def _lines(
         yield from rows("versions", [", ".join(others)])
 
 
-def command(
-    reference: Annotated[str, typer.Argument(metavar="REF", help="publisher/name[:version].")],
-    marketplace: MarketplaceOption = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("show", cls=Command)
+@argument("reference", metavar="REF", help="publisher/name[:version].")
+@marketplace_option
+@json_option
+@quiet_option
+def command(*, reference: str, marketplace: str | None, json: bool, quiet: bool) -> None:
     """Show what a package in a marketplace may do, needs, costs, and who signed it."""
     from skep.errors import NotFound
     from skep.packages.client.marketplace import MarketplaceClient

@@ -1,12 +1,12 @@
 """``skep sign``: a Sigstore bundle over a built package, kept beside it."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, QuietOption, invocation
+from skep.cli.context import invocation
 from skep.cli.environment import Environment
+from skep.cli.options import PATH, Command, argument, json_option, quiet_option
 
 
 def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, str, str]:
@@ -24,12 +24,12 @@ def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, 
     return found.reference, str(found.descriptor.digest), signer.public_key.fingerprint
 
 
-def command(
-    layout: Annotated[Path, typer.Argument(help="Package folder (….oci) or its project folder.")],
-    key: Annotated[str, typer.Option("--key", help="Name of the key.")] = "default",
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("sign", cls=Command)
+@argument("layout", type=PATH, help="Package folder (….oci) or its project folder.")
+@click.option("--key", default="default", help="Name of the key.")
+@json_option
+@quiet_option
+def command(*, layout: Path, key: str, json: bool, quiet: bool) -> None:
     """Sign a built package with a key of yours."""
     run = invocation(json=json, quiet=quiet)
     reference, digest, fingerprint = sign_layout(layout, key, run.environment)

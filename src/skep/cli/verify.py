@@ -1,18 +1,18 @@
 """``skep verify``: is it what its publisher signed, byte for byte?"""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from skep.cli.context import JsonOption, QuietOption, invocation
+from skep.cli.context import invocation
+from skep.cli.options import Command, argument, json_option, quiet_option
 
 
-def command(
-    what: Annotated[str, typer.Argument(metavar="REF|FOLDER", help="Package on this machine.")],
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@click.command("verify", cls=Command)
+@argument("what", metavar="REF|FOLDER", help="Package on this machine.")
+@json_option
+@quiet_option
+def command(*, what: str, json: bool, quiet: bool) -> None:
     """Check a package's content and signature against the keys trusted here."""
     from skep.cli.locating import locate
     from skep.cli.verifying import verify_found

@@ -1,20 +1,17 @@
 """``skep demo``: options, what is shown at the end, and leaving on Ctrl-C."""
 
-from typing import Annotated
+import click
 
-import typer
+from skep.cli.context import invocation
+from skep.cli.options import Command, json_option, quiet_option, verbose_option
 
-from skep.cli.context import JsonOption, QuietOption, VerboseOption, invocation
 
-
-def command(
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")
-    ] = False,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-    verbose: VerboseOption = False,
-) -> None:
+@click.command("demo", cls=Command)
+@click.option("--keep", is_flag=True, help="Leave everything running until Ctrl-C.")
+@json_option
+@quiet_option
+@verbose_option
+def command(*, keep: bool, json: bool, quiet: bool, verbose: bool) -> None:
     """Show the whole flow: build, sign, publish, find, pull, verify, run, change, remove."""
     from skep.cli.demo.run import run_demo
 

@@ -150,7 +150,7 @@ def _counter_lines(counters: Counters) -> list[str]:
     ]
 
 
-def _expect(holds: bool, counted: Counters) -> None:
+def _expect(holds: bool, counted: Counters) -> None:  # noqa: FBT001 - an assertion in words
     if not holds:
         raise DemoFailed(
             f"the counters are not what they must be: {counted}",
