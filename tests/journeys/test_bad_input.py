@@ -97,6 +97,11 @@ def test_a_wrong_install_changes_nothing(
         pytest.param(("install", "skep/port-filter"), ("--on",), id="option-missing"),
         pytest.param(("search", "--limit", "0"), ("--limit", "1<=x<=100"), id="out-of-range"),
         pytest.param(("move", "a", "--order", "x"), ("--order", "'x'"), id="not-a-number"),
+        pytest.param(
+            ("install", "skep/port-filter", "--on", "xdp:lo", "--on", "xdp:eth0"),
+            ("--on was given twice",),
+            id="option-twice",
+        ),
     ],
 )
 def test_a_wrong_command_line_is_a_usage_error(

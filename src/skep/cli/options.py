@@ -14,6 +14,7 @@ Its first docstring line is its help. What it needs is imported inside, because 
 file is loaded before any of them runs; :data:`skep.cli.main.SECTIONS` lists it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,28 @@ argument = partial(click.argument, cls=Argument)
 
 
 class Command(click.Command):
-    """A command that explains its arguments."""
+    """A command that explains its arguments and refuses an option given twice."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read ``args``.
+
+        Raises:
+            click.UsageError: click's own reasons, or an option that takes one value was given
+                twice: click alone would take the last one, silently.
+        """
+        words = [*args]  # click empties the list while it reads
+        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:  # completion reads what is only half typed
+            self._refuse_repetition(ctx, words)
+        return rest
+
+    def _refuse_repetition(self, context: click.Context, words: list[str]) -> None:
+        _, _, given = self.make_parser(context).parse_args(words)
+        for parameter, times in Counter(given).items():
+            if not isinstance(parameter, click.Option) or times == 1:
+                continue
+            if not (parameter.multiple or parameter.count):
+                raise click.UsageError(f"{_spelled(parameter)} was given twice", context)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, then the options."""
@@ -52,6 +74,13 @@ class Command(click.Command):
             with formatter.section("Arguments"):
                 formatter.write_dl(rows)
         super().format_options(ctx, formatter)
+
+
+def _spelled(option: click.Option) -> str:
+    """Its long name, and the one that turns it off, if any."""
+    return " or ".join(
+        max(names, key=len) for names in (option.opts, option.secondary_opts) if names
+    )
 
 
 class Group(click.Group):

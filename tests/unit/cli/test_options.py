@@ -1,6 +1,7 @@
-"""What commands have in common: help of arguments."""
+"""What commands have in common: help of arguments, and options that are given once."""
 
 import click
+import pytest
 
 from skep.cli.options import PATH, Command, argument, json_option, quiet_option
 
@@ -17,6 +18,54 @@ from skep.cli.options import PATH, Command, argument, json_option, quiet_option
 @quiet_option
 def example(**_: object) -> None:
     """Do something."""
+
+
+def _parsed(*words: str) -> dict[str, object]:
+    return example.make_context("example", [*words]).params
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        pytest.param("--on a --on b", "--on", id="two-values"),
+        pytest.param("--on a --on a", "--on", id="same-value"),
+        pytest.param("--on a --on b --on c", "--on", id="three"),
+        pytest.param("--on=a --json --on b", "--on", id="apart"),
+        pytest.param("-o a --output b", "--output", id="short-and-long"),
+        pytest.param("-oa -ob", "--output", id="short"),
+        pytest.param("--json --json", "--json", id="flag"),
+        pytest.param("-qq", "--quiet", id="flags-in-one-word"),
+        pytest.param("--repair --no-repair", "--repair or --no-repair", id="on-and-off"),
+    ],
+)
+def test_an_option_given_twice_is_refused(words: str, name: str) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        _parsed("a/b", *words.split())
+    assert caught.value.format_message() == f"{name} was given twice"
+    assert caught.value.exit_code == 2
+
+
+def test_repeatable_options_may_be_repeated() -> None:
+    params = _parsed("a/b", "--set", "a=1", "--set", "b=2", "--louder", "--louder")
+    assert params["settings"] == ("a=1", "b=2")
+    assert params["louder"] == 2
+
+
+def test_values_that_look_like_an_option_do_not_count() -> None:
+    assert _parsed("--set", "--on", "--on", "a", "--", "--on")["on"] == "a"
+
+
+def test_help_is_shown_even_if_an_option_was_given_twice(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(click.exceptions.Exit):
+        _parsed("a/b", "--on", "a", "--on", "b", "--help")
+    assert "Do something." in capsys.readouterr().out
+
+
+def test_completion_reads_what_is_half_typed() -> None:
+    words = ["--on", "a", "--on"]
+    assert example.make_context("example", words, resilient_parsing=True).params["on"] == "a"
 
 
 def test_help_lists_arguments_before_options() -> None:
