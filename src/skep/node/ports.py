@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
-from skep.errors import Conflict, NotFound
+from skep.chains.planning import LinkedDeployment
+from skep.digests import Digest
+from skep.errors import Conflict, NotFound, Untrusted
 from skep.node.records import ConsentRecord, Installed, JournalEntry
 from skep.versions import KernelVersion
 
@@ -301,5 +303,45 @@ class State(StateReader, Protocol):
         """Add what was refused or exceeded to the record of consents.
 
         What the latest record of a deployment says already is not repeated.
+        """
+        ...
+
+
+class KeptLost(NotFound):
+    """The kept copy of a deployment is not there."""
+
+
+class KeptDamaged(Untrusted):
+    """The kept copy of a deployment is not what was kept, or others could have written it."""
+
+
+class Kept(Protocol):
+    """Copies of linked deployments, to splice a chain again without opening a package."""
+
+    def keep(self, linked: LinkedDeployment) -> Digest:
+        """Keep a copy, for good once this returns; the digest is the only thing it is found by.
+
+        The label is not kept. Equal deployments have equal digests.
+
+        Raises:
+            Malformed: a value that no copy can carry.
+            NotPermitted, Unavailable: it cannot be written; nothing half written stays.
+        """
+        ...
+
+    def kept(self, digest: Digest) -> LinkedDeployment:
+        """The copy with this digest, without a label.
+
+        Raises:
+            KeptLost: it is not there.
+            KeptDamaged: it is not what was kept.
+            NotPermitted, Unavailable: it cannot be read now.
+        """
+        ...
+
+    def forget_except(self, digests: Collection[Digest]) -> None:
+        """Remove all other copies, and what a crash left of one; never raises for a failure.
+
+        For whoever holds the node's lock: a copy that another process is writing would go, too.
         """
         ...
