@@ -101,6 +101,8 @@ class KeptFiles:
                 data = _read(directory, name)  # (2)
         except FileNotFoundError as error:
             raise KeptLost(f"expected {name} in {self._path}, it is not there") from error
+        except NotADirectoryError as error:  # also for a symbolic link to one
+            raise KeptDamaged(f"expected {self._path} to be a directory") from error
         except OSError as error:
             raise self._translated(error, "read") from error
         try:
@@ -152,15 +154,16 @@ def _opened(path: Path) -> Iterator[int]:
 
 def _make(path: Path) -> None:
     try:
-        path.mkdir(mode=0o700)
+        path.mkdir(mode=_DIRECTORY_MODE)
     except FileExistsError:
         return
+    path.chmod(_DIRECTORY_MODE)  # the umask may have taken away even our own permission
     with _opened(path.parent) as parent:
         os.fsync(parent)
 
 
 def _make_private(directory: int) -> None:
-    """Close the directory to others, whatever the umask or an administrator made of it."""
+    """Close the directory to others, whoever made it."""
     facts = os.fstat(directory)
     if facts.st_uid not in {os.geteuid(), 0}:
         raise PermissionError(errno.EPERM, "it belongs to another user")
@@ -184,7 +187,7 @@ def _read(directory: int, name: str) -> bytes:
         if error.errno in _NOT_A_FILE:
             raise KeptDamaged(f"expected {name} to be a readable plain file") from error
         raise
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - at a descriptor
+    try:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise KeptDamaged(f"expected {name} to be a plain file")
@@ -193,13 +196,14 @@ def _read(directory: int, name: str) -> bytes:
                 f"expected {name} to be writable by this user alone, it belongs to user "
                 f"{facts.st_uid} and has mode {stat.S_IMODE(facts.st_mode):o}"
             )
-        try:
-            data = file.read(LARGEST_LINKED + 1)
-        except OSError as error:
-            raise KeptDamaged(f"{name} cannot be read: {error.strerror}") from error
-    if len(data) > LARGEST_LINKED:
-        raise KeptDamaged(f"expected {name} to have at most {LARGEST_LINKED} bytes")
-    return data
+        if facts.st_size > LARGEST_LINKED:
+            raise KeptDamaged(f"expected {name} to have at most {LARGEST_LINKED} bytes")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(facts.st_size)
+    except OSError as error:
+        raise KeptDamaged(f"{name} cannot be read: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
 
 
 def _write(directory: int, name: str, data: bytes) -> None:
