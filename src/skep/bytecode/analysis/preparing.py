@@ -11,8 +11,8 @@ from skep.bytecode.analysis.errors import TooComplex
 from skep.bytecode.analysis.field_names import FieldNames
 from skep.bytecode.analysis.flow_facts import FunctionFacts, Key
 from skep.bytecode.analysis.programs import Call, Program, calls_of, externs_of, references_of
-from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
+from skep.bytecode.objectfile.exception_callbacks import exception_callbacks
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile, ProgramSpec
 from skep.bytecode.objectfile.sections import usual_attach_type
 
@@ -197,31 +197,6 @@ def _left_of(
         name = flow.function.name
         stops = stopped.get(name, set()) - passed.get(name, set())
         found[name] = restricted(flow, reached.get(name, set()), stops)
-    return found
-
-
-_HANDLER = "exception_callback:"
-
-
-def exception_callbacks(object_file: ObjectFile) -> dict[str, str]:
-    """Which function handles what a program throws, by the program's function.
-
-    A declaration tag on the program names it (since Linux 6.7); nothing in the code does.
-    """
-    types = object_file.types
-    throws = any(name.partition("___")[0] == "bpf_throw" for name in object_file.externs)
-    if types is None or not throws:
-        return {}
-    by_type = {each.type_id: each.name for each in object_file.functions if each.type_id}
-    found = {}
-    for type_id in range(1, len(types)):
-        if types.kind(type_id) != Kind.DECL_TAG:
-            continue
-        each = types.type(type_id)
-        if each.name.startswith(_HANDLER):
-            function = by_type.get(each.refers_to)
-            if function is not None:
-                found[function] = each.name.removeprefix(_HANDLER)
     return found
 
 

@@ -8,6 +8,7 @@ it in the object is not what stands behind it here.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.errors import CannotLink
@@ -18,6 +19,7 @@ from skep.bytecode.linking.plan import (
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
 )
+from skep.bytecode.objectfile.exception_callbacks import throws
 from skep.bytecode.objectfile.model import Function, Relocation
 
 MOST_INSTRUCTIONS = 1_000_000
@@ -28,6 +30,7 @@ _JUMP = 0x05
 _JUMP32 = 0x06
 _CALL = 0x8
 _EXIT = 0x9
+_NO_CALLBACKS: Mapping[str, str] = MappingProxyType({})
 _FAR_JUMP = 0x06  # JMP32 | JA: distance in the immediate (ISA v4)
 _INDIRECT_JUMP = 0x0D
 
@@ -45,13 +48,30 @@ class Layout:
     starts: Mapping[str, int]
 
 
-def needed_functions(entry: str, functions: Mapping[str, Function]) -> tuple[Function, ...]:
+def needed_functions(
+    entry: str, functions: Mapping[str, Function], callbacks: Mapping[str, str] = _NO_CALLBACKS
+) -> tuple[Function, ...]:
     """``entry`` and all it calls or takes the address of, transitively, each once.
 
     Order is that of first mention, each function's own mentions before what follows it, as libbpf
     has it; so the same object always gives the same program.
+
+    Args:
+        callbacks: exception callbacks, by the program they belong to. Nothing mentions them; if
+            ``entry`` has one and throws, it comes last with all it mentions.
     """
     names = {entry: None}
+    _mention(entry, functions, names)
+    callback = callbacks.get(entry)
+    is_new = callback is not None and callback in functions and callback not in names
+    if callback and is_new and throws(functions[name] for name in names):
+        names[callback] = None
+        _mention(callback, functions, names)
+    return tuple(functions[name] for name in names)
+
+
+def _mention(entry: str, functions: Mapping[str, Function], names: dict[str, None]) -> None:
+    """Add all that ``entry`` mentions to ``names``."""
     waiting = [iter(functions[entry].relocations)]
     while waiting:
         relocation = next(waiting[-1], None)
@@ -60,7 +80,6 @@ def needed_functions(entry: str, functions: Mapping[str, Function]) -> tuple[Fun
         elif relocation.kind in ("call", "function_address") and relocation.name not in names:
             names[relocation.name] = None
             waiting.append(iter(functions[relocation.name].relocations))
-    return tuple(functions[name] for name in names)
 
 
 def lay_out(functions: tuple[Function, ...]) -> Layout:

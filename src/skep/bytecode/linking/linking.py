@@ -17,6 +17,7 @@ from skep.bytecode.linking.plan import LoadPlan, MapPlan
 from skep.bytecode.linking.programs import HAS_FRAGS, SLEEPABLE, KernelSide, ProgramLinker
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.linking.types import TypeFacts
+from skep.bytecode.objectfile.exception_callbacks import exception_callbacks
 from skep.bytecode.objectfile.model import ObjectFile, ProgramSpec
 
 __all__ = ["HAS_FRAGS", "SLEEPABLE", "link"]
@@ -68,6 +69,7 @@ def link(
         settings=settings,
         core=CoreApplier(object_file, kernel_btf),
         against=against,
+        callbacks=exception_callbacks(object_file),
     )
     return LoadPlan(maps=maps, programs=tuple(linker.link(spec) for spec in specs), btf=types.btf)
 
@@ -91,10 +93,11 @@ def _kernel_side(
     """What is looked up in the kernel, and the maps with that of configuration values."""
     settings, maps = open_ends
     functions = {function.name: function for function in object_file.functions}
+    callbacks = exception_callbacks(object_file)
     used = {
         relocation.name
         for spec in specs
-        for function in needed_functions(spec.name, functions)
+        for function in needed_functions(spec.name, functions, callbacks)
         for relocation in function.relocations
         if relocation.kind == "extern_address"
     }

@@ -5,6 +5,7 @@ Types of a kernel cost megabytes and time; most objects can do without.
 
 from skep.bytecode.linking.core.fixed import first_to_apply
 from skep.bytecode.linking.layout import needed_functions
+from skep.bytecode.objectfile.exception_callbacks import exception_callbacks
 from skep.bytecode.objectfile.model import Extern, ObjectFile
 from skep.bytecode.objectfile.sections import classify
 
@@ -28,9 +29,10 @@ def needs_kernel_types(object_file: ObjectFile, program: str) -> bool:
 def used_externs(object_file: ObjectFile, program: str) -> tuple[Extern, ...]:
     """Names of the kernel that the functions of ``program`` use, in the object's order."""
     functions = {function.name: function for function in object_file.functions}
+    callbacks = exception_callbacks(object_file)
     used = {
         relocation.name
-        for function in needed_functions(program, functions)
+        for function in needed_functions(program, functions, callbacks)
         for relocation in function.relocations
         if relocation.kind in ("extern_call", "extern_address")
     }

@@ -153,10 +153,13 @@ class ProgramPlan:
         names: of the functions that begin there, as in the object; empty for a program that is
             not one of an object.
         kernel_names: what ``instructions`` name of the kernel, ascending by slot.
+        exception_callback: name of the function that makes a return value of what the program
+            throws; empty if it throws nothing, or what it throws is returned.
         poisons: what this kernel lacks of what the program reads, ascending by slot.
         functions: types of all functions in ``instructions``, or none.
         lines: source lines, ascending by slot, or none.
-        needs_types: the kernel refuses the program without ``functions`` (it has callbacks).
+        needs_types: the program does not do what it was written for without ``functions`` (it has
+            callbacks): the kernel refuses it, or handles what it throws otherwise.
         attach_btf_id: type of the hook target in the kernel's own types, 0 for none.
     """
 
@@ -174,6 +177,7 @@ class ProgramPlan:
     attach_btf_id: int = 0
     names: tuple[str, ...] = ()
     kernel_names: tuple[KernelName, ...] = ()
+    exception_callback: str = ""
 
 
 @dataclass(frozen=True, slots=True)

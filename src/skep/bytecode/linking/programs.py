@@ -4,7 +4,7 @@ Two ways: without the kernel's types, what needs them is refused; with them, it 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.isa.instructions import Instruction
@@ -24,6 +24,7 @@ from skep.bytecode.linking.plan import (
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.linking.targets import target_id
 from skep.bytecode.linking.types import TypeFacts
+from skep.bytecode.objectfile.exception_callbacks import throws
 from skep.bytecode.objectfile.model import Function, ObjectFile, ProgramSpec, Relocation
 from skep.bytecode.objectfile.sections import classify, usual_attach_type
 
@@ -54,6 +55,7 @@ class ProgramLinker:
         types: what the kernel is told.
         licence: of all programs.
         core: applies CO-RE records.
+        callbacks: exception callbacks, by the program they belong to.
         against: the kernel, ``None`` if its types are not known.
     """
 
@@ -65,6 +67,7 @@ class ProgramLinker:
     settings: LinkSettings
     core: CoreApplier
     against: KernelSide | None
+    callbacks: Mapping[str, str] = field(default_factory=dict)
 
     def link(self, spec: ProgramSpec) -> ProgramPlan:
         """The program whose entry is ``spec``.
@@ -76,7 +79,8 @@ class ProgramLinker:
         against = self.against
         kernel = None if against is None else against.types
         program_type, attach_type, attach_btf_id = _types(spec, self.settings, kernel)
-        needed = needed_functions(spec.name, self.functions)
+        needed = needed_functions(spec.name, self.functions, self.callbacks)
+        callback = self._exception_callback(spec, needed)
         poisons: list[Poison] = []
         names: list[KernelName] = []
         if against is None:
@@ -99,11 +103,25 @@ class ProgramLinker:
             poisons=tuple(sorted(poisons, key=lambda each: each.slot)),
             functions=self.types.functions(layout),
             lines=self.types.lines(layout, code),
-            needs_types=any(each.opcode == LDDW and each.src == PSEUDO_FUNCTION for each in code),
+            needs_types=bool(callback)
+            or any(each.opcode == LDDW and each.src == PSEUDO_FUNCTION for each in code),
             attach_btf_id=attach_btf_id,
             names=tuple(layout.starts),
             kernel_names=tuple(sorted(names)),
+            exception_callback=callback,
         )
+
+    def _exception_callback(self, spec: ProgramSpec, needed: tuple[Function, ...]) -> str:
+        """The function that the kernel calls when ``spec`` throws; empty for its default."""
+        callback = self.callbacks.get(spec.name, "")
+        if not callback or not throws(needed):
+            return ""
+        if callback not in self.functions:
+            raise CannotLink(
+                f"program {spec.name} names {callback} as its exception callback, which is no "
+                "function of the object"
+            )
+        return callback
 
     def _applied(
         self, spec: ProgramSpec, needed: tuple[Function, ...]
