@@ -25,6 +25,7 @@ from skep.bytecode.btf.types import MODIFIERS, BtfType, Kind
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
 from skep.bytecode.linking.core.fixed import STABLE_TYPES
 from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, Obstacle, obstacle_of
+from skep.bytecode.objectfile.exception_callbacks import throws
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.errors import SkepError
 from skep.hooks.packet_verdicts import CLASSIFIER_VERDICTS, XDP_VERDICTS
@@ -247,6 +248,11 @@ def _skep_reasons(program: Program, report: ProgramReport) -> Iterator[str]:
                 obstacles[obstacle] = None
     for obstacle in obstacles:
         yield f"it {obstacle.value}"
+    throwing = [throws((flow.function,)) for flow in program.graph.functions]
+    if any(throwing) and program.exception_callback is not None:
+        yield "it throws, and its exception callback makes the return value of the whole chain"
+    elif any(throwing[1:]):
+        yield "it throws in a subprogram, which would end the whole chain"
     stack = _own_stack(program)
     if stack > MOST_MEMBER_STACK_BYTES:
         yield f"it uses {stack} bytes of stack; a chain leaves {MOST_MEMBER_STACK_BYTES}"

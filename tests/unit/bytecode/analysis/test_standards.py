@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 from tests.builders.assembled import EXIT, R0, R1, R10, analysed, leave, mov, store
+from tests.builders.compiled import compiled_object
 from tests.builders.objects import fixture
+from tests.builders.throwing import IN_ENTRY, IN_SUBPROGRAM, SOURCE, WITH_CALLBACK
 
 from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport
@@ -12,6 +14,9 @@ from skep.bytecode.analysis.report_standing import Standard
 from skep.bytecode.analysis.run_configuration import run_configuration
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, STACK_BYTES
+from skep.bytecode.objectfile.reading import read_object
+
+CALLBACK = "exception callback makes the return value of the whole chain"
 
 
 def standard(report: AnalysisReport, program: str, name: str) -> Standard:
@@ -134,6 +139,26 @@ class TestSkep:
     def test_what_cannot_be_moved(self, instruction: Instruction, reason: str) -> None:
         found = standard(analysed(instruction, leave(2)), "main", "skep chain")
         assert reason in found.reasons[0]
+
+    @pytest.mark.parametrize(
+        ("body", "reasons"),
+        [
+            pytest.param(IN_ENTRY, (), id="entry"),
+            pytest.param(
+                IN_SUBPROGRAM,
+                ("it throws in a subprogram, which would end the whole chain",),
+                id="subprogram",
+            ),
+            pytest.param(
+                WITH_CALLBACK,
+                (f"it throws, and its {CALLBACK}",),
+                id="callback",
+            ),
+        ],
+    )
+    def test_only_the_entry_may_throw(self, body: str, reasons: tuple[str, ...]) -> None:
+        report = analyse(read_object(compiled_object(SOURCE + body)))
+        assert standard(report, "throws", "skep chain").reasons == reasons
 
     @pytest.mark.parametrize(
         ("depth", "conforms"),
