@@ -1,0 +1,280 @@
+"""Which stack slots a member may read before it has written them.
+
+The kernel lets privileged programs read stack that nobody wrote (since Linux 6.3). Alone they find
+what the kernel left there; in a chain they would find what the members before them wrote. So such
+slots are cleared where a member begins: it finds zeros, whoever was there before.
+
+The entry function is walked forwards. For each byte of its frame the walk knows whether it was
+certainly written; for each register, whether it holds an address in the frame, and which. What is
+loaded, or given to a call, before it was certainly written is to be cleared:
+
+* a helper that is given an address reads as much as the map, the size beside it or the top of the
+  frame allow; it never counts as writing, save for those that always fill what they are given;
+* a subprogram that is given an address may read all of the frame, for it can count from there;
+* so may whoever loads an address of the frame that was stored somewhere, and whoever adds a number
+  that is not known to one.
+
+Compilers write what they read, so for most members this finds nothing. Frames of subprograms are
+not walked: each call has a frame of its own on the kernel's stack, where any program and any
+function of the kernel may have left something, in a chain or not.
+
+Source: ``check_stack_read`` and ``check_stack_range_initialized`` in kernel/bpf/verifier.c of
+Linux 6.18.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from skep.bytecode.analysis.control_flow import Block
+from skep.bytecode.isa.call_arguments import HELPER_ARGUMENTS, KERNEL_FUNCTION_ARGUMENTS
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.plan import (
+    CALL,
+    LDDW,
+    PSEUDO_CALL,
+    PSEUDO_MAP_INDEX,
+    MapPlan,
+)
+from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, STACK_BYTES
+from skep.chains.functions import blocks_of, entry_slots, fixpoint, kernel_function_names, slots_of
+from skep.chains.member import Member
+
+SLOT_BYTES = 8
+
+_LOAD, _STORE_NUMBER, _STORE, _ALU32, _ALU64 = 1, 2, 3, 4, 7
+_MODES, _ATOMIC = 0xE0, 0xC0
+_BYTES = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
+_MOVE, _ADD, _SUBTRACT, _BY_REGISTER = 0xB0, 0x00, 0x10, 0x08
+_LOAD_ACQUIRE, _STORE_RELEASE, _COMPARE_EXCHANGE, _FETCH = 0x100, 0x110, 0xF1, 0x01
+_R0, _R1, _R10 = 0, 1, 10
+_ARGUMENTS = range(1, 6)
+
+_LOOKUP, _UPDATE, _DELETE = 1, 2, 3
+_KEYS = {_LOOKUP: 2, _UPDATE: 2, _DELETE: 2}  # helpers with a map in r1: register of its key
+_VALUES = {_UPDATE: 3}
+_PER_CPU = frozenset({5, 6, 10, 21})  # kinds of maps whose values are copied in whole words
+# Helpers that fill what they are given even when they fail: register of the address; the size is
+# in the next one, or in the one before.
+_FILLS = {
+    4: (1, 2),  # probe_read
+    26: (3, 4),  # skb_load_bytes
+    68: (3, 4),  # skb_load_bytes_relative
+    112: (1, 2),  # probe_read_user
+    113: (1, 2),  # probe_read_kernel
+}
+
+
+@dataclass(frozen=True, slots=True)  # no tuples: values of different kinds are never equal
+class _Frame:
+    """An address in the frame, so many bytes from its top; ``None`` for one that is not known."""
+
+    offset: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Number:
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Map:
+    index: int
+
+
+_Value = _Frame | _Number | _Map | None
+_SOMEWHERE = _Frame(None)
+
+
+class _State(NamedTuple):
+    """What is certain at a place.
+
+    Attributes:
+        registers: what r0 to r10 hold.
+        written: bytes of the frame, as bits; the lowest address is the lowest bit.
+    """
+
+    registers: tuple[_Value, ...]
+    written: int
+
+
+_EVERYTHING = (1 << STACK_BYTES) - 1
+
+
+def unwritten_reads(member: Member) -> tuple[int, ...]:
+    """Offsets from the frame pointer, ascending, of 8-byte slots to be cleared for ``member``."""
+    return _Walk(member).offsets()
+
+
+class _Walk:
+    """One entry function, walked once."""
+
+    def __init__(self, member: Member) -> None:
+        self._code: Sequence[Instruction] = member.program.instructions[
+            : entry_slots(member.program)
+        ]
+        self._maps: Sequence[MapPlan] = member.maps
+        self._names = kernel_function_names(member.program)
+        depth = MOST_MEMBER_STACK_BYTES if member.stack_bytes is None else member.stack_bytes
+        depth = min(-(-depth // SLOT_BYTES) * SLOT_BYTES, MOST_MEMBER_STACK_BYTES)
+        # Below what the verifier saw it use there is nothing that it could read. If that is not
+        # known, the lowest slot is the context, which the member is given anyway.
+        self._own = _bytes(-depth, depth)
+        self._registers: list[_Value] = []
+        self._written = 0
+        self._wanted = 0
+
+    def offsets(self) -> tuple[int, ...]:
+        registers: list[_Value] = [None] * 16  # as many as an instruction can name
+        registers[_R10] = _Frame(0)
+        fixpoint(blocks_of(self._code), _State(tuple(registers), 0), self._after, _join)
+        slot = (1 << SLOT_BYTES) - 1
+        return tuple(
+            offset
+            for offset in range(-STACK_BYTES, 0, SLOT_BYTES)
+            if self._wanted & slot << STACK_BYTES + offset
+        )
+
+    def _after(self, block: Block, before: _State) -> Mapping[int, _State]:
+        self._registers, self._written = list(before.registers), before.written
+        for slot in slots_of(self._code, range(block.start, block.end)):
+            self._step(slot, self._code[slot])
+        after = _State(tuple(self._registers), self._written)
+        return dict.fromkeys(block.successors, after)
+
+    def _step(self, slot: int, each: Instruction) -> None:
+        registers = self._registers
+        kind = each.opcode & 7
+        if each.opcode == LDDW:
+            is_map = each.src == PSEUDO_MAP_INDEX
+            registers[each.dst] = _Map(each.immediate) if is_map else None
+        elif kind == _ALU64:
+            registers[each.dst] = self._calculated(each)
+        elif kind == _ALU32:
+            is_number = each.opcode == _MOVE | _ALU32
+            registers[each.dst] = _Number(each.immediate & 0xFFFFFFFF) if is_number else None
+        elif kind == _LOAD:
+            self._read(registers[each.src], each.offset, _BYTES[each.opcode & 0x18])
+            registers[each.dst] = None
+        elif kind == _STORE_NUMBER:
+            self._write(registers[each.dst], each.offset, _BYTES[each.opcode & 0x18])
+        elif kind == _STORE:
+            self._store(each)
+        elif each.opcode == CALL:
+            self._call(slot, each)
+            registers[: max(_ARGUMENTS) + 1] = [None] * (max(_ARGUMENTS) + 1)
+
+    def _calculated(self, each: Instruction) -> _Value:
+        operation, mine = each.opcode & 0xF0, self._registers[each.dst]
+        by: _Value = _Number(each.immediate)
+        if each.opcode & _BY_REGISTER:
+            by = self._registers[each.src]
+        if operation == _MOVE:
+            return by if not each.offset else None  # an offset: sign extension, a number
+        if operation == _ADD and isinstance(by, _Frame):
+            mine, by = by, mine
+        if not isinstance(mine, _Frame) or operation not in (_ADD, _SUBTRACT):
+            return None
+        if mine.offset is None or not isinstance(by, _Number):
+            return None if isinstance(by, _Frame) else _SOMEWHERE
+        return _Frame(mine.offset + (by.value if operation == _ADD else -by.value))
+
+    def _store(self, each: Instruction) -> None:
+        registers = self._registers
+        size = _BYTES[each.opcode & 0x18]
+        is_atomic = each.opcode & _MODES == _ATOMIC
+        if is_atomic and each.immediate == _LOAD_ACQUIRE:
+            self._read(registers[each.src], each.offset, size)
+            registers[each.dst] = None
+            return
+        if isinstance(registers[each.src], _Frame):
+            self._expose()  # whoever loads it can read from there
+        if not is_atomic:
+            self._write(registers[each.dst], each.offset, size)
+            return
+        self._read(registers[each.dst], each.offset, size)
+        if each.immediate == _COMPARE_EXCHANGE:
+            registers[_R0] = None
+        elif each.immediate & _FETCH and each.immediate != _STORE_RELEASE:
+            registers[each.src] = None
+
+    def _call(self, slot: int, each: Instruction) -> None:
+        if each.src == PSEUDO_CALL:
+            if any(isinstance(self._registers[number], _Frame) for number in _ARGUMENTS):
+                self._expose()
+            return
+        helper = None if each.src else each.immediate
+        known = (
+            KERNEL_FUNCTION_ARGUMENTS.get(self._names.get(slot, ""))
+            if helper is None
+            else HELPER_ARGUMENTS.get(helper)
+        )
+        roles: tuple[str, ...] = () if known is None else known.arguments
+        filled = None if helper is None else _FILLS.get(helper)
+        # A helper has its arguments for good; a function of the kernel may get another one.
+        is_settled = helper is not None and known is not None
+        for register in _ARGUMENTS[: len(roles) if is_settled else None]:
+            address = self._registers[register]
+            if not isinstance(address, _Frame):
+                continue
+            if address.offset is None or "callback_context" in roles:
+                self._expose()
+                continue
+            size = self._size(helper, register, roles)
+            if filled is not None and filled[0] == register and size is not None:
+                self._write(address, 0, size)
+            else:
+                self._read(address, 0, -address.offset if size is None else size)
+
+    def _size(self, helper: int | None, register: int, roles: Sequence[str]) -> int | None:
+        """Bytes that a call reads at the address in ``register``; ``None``: up to the top."""
+        of = self._registers[_R1]
+        if isinstance(of, _Map) and helper is not None and 0 <= of.index < len(self._maps):
+            plan = self._maps[of.index]
+            if _KEYS.get(helper) == register:
+                return plan.key_size
+            if _VALUES.get(helper) == register:
+                words = -(-plan.value_size // 8)
+                return words * 8 if plan.map_type in _PER_CPU else plan.value_size
+        if register < len(roles) and roles[register] == "size":
+            size = self._registers[register + 1]
+            if isinstance(size, _Number) and size.value >= 0:
+                return size.value
+        return None
+
+    def _read(self, address: _Value, offset: int, size: int) -> None:
+        if isinstance(address, _Frame):
+            if address.offset is None:
+                self._expose()
+            else:
+                self._want(_bytes(address.offset + offset, size))
+
+    def _write(self, address: _Value, offset: int, size: int) -> None:
+        if isinstance(address, _Frame) and address.offset is not None:
+            self._written |= _bytes(address.offset + offset, size)
+
+    def _expose(self) -> None:
+        """Anything of the frame may be read from now on, at any time."""
+        self._want(_EVERYTHING)
+
+    def _want(self, these: int) -> None:
+        self._wanted |= these & self._own & ~self._written
+
+
+def _bytes(offset: int, size: int) -> int:
+    """Bits of ``size`` bytes at ``offset`` from the top, as far as they are in a frame."""
+    start = max(STACK_BYTES + offset, 0)
+    end = min(STACK_BYTES + offset + size, STACK_BYTES)
+    return (1 << end) - (1 << start) if start < end else 0
+
+
+def _join(one: _State, two: _State) -> _State:
+    registers = tuple(
+        mine if mine == other else _either(mine, other)
+        for mine, other in zip(one.registers, two.registers, strict=True)
+    )
+    return _State(registers, one.written & two.written)
+
+
+def _either(one: _Value, two: _Value) -> _Value:
+    return _SOMEWHERE if isinstance(one, _Frame) or isinstance(two, _Frame) else None
