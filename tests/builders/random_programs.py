@@ -1,7 +1,8 @@
 """Random small XDP programs the verifier accepts, as hypothesis strategies.
 
 Registers of an entry: r6 the context, r7 the packet, r8 and r9 any number. A subprogram takes a
-number and gives one. Every program counts and branches, and has several exits.
+number and gives one. Every program counts and branches, and has several exits. What an entry reads
+of its stack it may not have written: with zeros in such slots it does the same every time.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,14 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from skep.bytecode.isa.instructions import Instruction as Slot
-from skep.bytecode.linking.plan import LDDW, PSEUDO_MAP_INDEX, MapPlan, ProgramPlan
+from skep.bytecode.linking.plan import (
+    LDDW,
+    PSEUDO_KERNEL_CALL,
+    PSEUDO_MAP_INDEX,
+    KernelName,
+    MapPlan,
+    ProgramPlan,
+)
 from skep.chains.member import Member
 
 _XDP, _ATTACH_XDP = 6, 37
@@ -18,6 +26,7 @@ _LOOKUP, _UPDATE, _TAIL_CALL = 1, 2, 12
 
 _EXIT = Slot(0x95)
 _NUMBERS = st.one_of(st.integers(-4, 8), st.integers(-(2**31), 2**31 - 1))
+_SMALL = st.integers(-1, 3)
 _CODES = st.sampled_from([0, 1, 2, 3, 2**32 - 1])
 _MOST_PACKET = 24  # bytes a program may ask for
 
@@ -35,10 +44,12 @@ class Limits:
     Attributes:
         subprograms: at most so many in each.
         stack_bytes: at most so many in each entry.
+        throw: number of ``bpf_throw`` in the kernel, 0 if nobody throws.
     """
 
     subprograms: int
     stack_bytes: int
+    throw: int = 0
 
 
 @st.composite
@@ -112,11 +123,59 @@ def _return(draw: st.DrawFn) -> Block:
 
 
 @st.composite
-def _step(draw: st.DrawFn, stack: int, maps: int, functions: int, packet: int) -> Block:
+def _unwritten(draw: st.DrawFn, stack: int, maps: int) -> Block:
+    """Use a slot of the stack that may never have been written."""
+    offset = -8 * draw(st.integers(1, stack // 8))
+    address = [Slot(0xBF, 2, 10), Slot(0x07, 2, 0, 0, offset)]
+    match draw(st.sampled_from(["load", "narrow", "address", "kept", "given", "key"])):
+        case "load":
+            return [Slot(0x79, 9, 10, offset)]
+        case "narrow":
+            return [Slot(0x71, 9, 10, offset + draw(st.integers(0, 7)))]
+        case "address":
+            return [*address, Slot(0x61, 9, 2)]
+        case "kept":  # an address in the stack is kept in the stack, then a number takes its place
+            places = [each for each in range(-stack, 0, 8) if each != offset]
+            place = draw(st.sampled_from(places))
+            kept = [Slot(0x7B, 10, 2, place), Slot(0x79, 3, 10, place), Slot(0x79, 9, 3)]
+            return [*address, *kept, Slot(0x7B, 10, 8, place)]
+        case "given":
+            load = [Slot(LDDW, 1, PSEUDO_MAP_INDEX, 0, draw(st.integers(0, maps - 1))), Slot(0)]
+            key = -8 * draw(st.integers(1, stack // 8))
+            return [
+                Slot(0x62, 10, 0, key, draw(st.integers(0, 2))),
+                *address,
+                Slot(0xBF, 3, 2),
+                Slot(0xBF, 2, 10),
+                Slot(0x07, 2, 0, 0, key),
+                *load,
+                Slot(0xB7, 4),
+                Slot(0x85, 0, 0, 0, _UPDATE),
+            ]
+        case _:
+            load = [Slot(LDDW, 1, PSEUDO_MAP_INDEX, 0, draw(st.integers(0, maps - 1))), Slot(0)]
+            counted = [Slot(0x15, 0, 0, 1, 0), Slot(0xDB, 0, 8)]
+            return [*address, *load, Slot(0x85, 0, 0, 0, _LOOKUP), *counted]
+
+
+@st.composite
+def _step(draw: st.DrawFn, stack: int, maps: int, functions: int, packet: int, throw: int) -> Block:
     kinds = ["alu", "alu", "load", "store", "stack", "pointer", "count", "exit", "tail"]
-    kind = draw(st.sampled_from([*kinds, "call"] if functions else kinds))
+    kinds += [
+        "unwritten",
+        "unwritten",
+        *(["call"] if functions else []),
+        *(["throw"] if throw else []),
+    ]
+    kind = draw(st.sampled_from(kinds))
     offset = -8 * draw(st.integers(1, stack // 8))
     match kind:
+        case "unwritten":
+            return draw(_unwritten(stack, maps))
+        case "throw":
+            cookie = draw(st.sampled_from([Slot(0xBF, 1, 8), Slot(0xB7, 1, 0, 0, draw(_SMALL))]))
+            thrown = [cookie, Slot(0x85, 0, 2, 0, throw)]
+            return draw(_unless(draw(st.sampled_from([8, 9])), thrown))
         case "alu":
             return draw(_alu(*draw(st.sampled_from([(8, 9), (9, 8)]))))
         case "load":
@@ -158,7 +217,7 @@ def _step(draw: st.DrawFn, stack: int, maps: int, functions: int, packet: int) -
 
 
 @st.composite
-def _entry(draw: st.DrawFn, stack: int, maps: int, functions: int) -> Block:
+def _entry(draw: st.DrawFn, stack: int, maps: int, functions: int, throw: int) -> Block:
     packet = draw(st.integers(14, _MOST_PACKET))
     short = draw(st.sampled_from([[Slot(0xB4, 0, 0, 0, code), _EXIT] for code in range(3)]))
     code = [
@@ -174,7 +233,7 @@ def _entry(draw: st.DrawFn, stack: int, maps: int, functions: int) -> Block:
         Slot(0x7A, 10, 0, -stack, draw(_NUMBERS)),  # as deep as was said
     ]
     for _ in range(draw(st.integers(1, 8))):
-        step = draw(_step(stack, maps, functions, packet))
+        step = draw(_step(stack, maps, functions, packet, throw))
         code += draw(_unless(9, step)) if draw(st.booleans()) else step
     return code + draw(_return())
 
@@ -234,19 +293,28 @@ def members(draw: st.DrawFn, name: str, limits: Limits) -> Member:
     ][: draw(st.integers(1, 3))]
     count = draw(st.integers(0, limits.subprograms))
     stack = 8 * draw(st.integers(2, limits.stack_bytes // 8))
-    functions = [draw(_entry(stack, len(maps), count))]
+    functions = [draw(_entry(stack, len(maps), count, limits.throw))]
     functions += [draw(_subprogram(n, count, len(maps))) for n in range(1, count + 1)]
     code, starts = _lay_out(functions)
-    plan = ProgramPlan(name, _XDP, _ATTACH_XDP, 0, "GPL", tuple(code), starts)
+    thrown = tuple(
+        KernelName(slot, "function", "bpf_throw", each.immediate)
+        for slot, each in enumerate(code)
+        if each.opcode == 0x85 and each.src == PSEUDO_KERNEL_CALL
+    )
+    plan = ProgramPlan(name, _XDP, _ATTACH_XDP, 0, "GPL", tuple(code), starts, kernel_names=thrown)
     run_on = draw(st.sets(_CODES, min_size=2, max_size=4))
     everything = (*maps, MapPlan("targets", _PROG_ARRAY, 4, 4, 3))
     return Member(name, plan, everything, frozenset(run_on), stack)
 
 
 @st.composite
-def chains(draw: st.DrawFn) -> tuple[Member, ...]:
-    """Two to four members; deep stacks only where no subprogram needs the rest."""
-    limits = draw(st.sampled_from([Limits(0, 504), Limits(2, 128)]))
+def chains(draw: st.DrawFn, throw: int = 0) -> tuple[Member, ...]:
+    """Two to four members; deep stacks only where no subprogram needs the rest.
+
+    Args:
+        throw: number of ``bpf_throw`` in the kernel, if members may throw.
+    """
+    limits = draw(st.sampled_from([Limits(0, 504, throw), Limits(2, 128, throw)]))
     return tuple(draw(members(f"m{n}", limits)) for n in range(draw(st.integers(2, 4))))
 
 

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.builders.random_programs import chains, packets
+from tests.builders.throwing import running_kernel
 
+from skep.bytecode.btf.types import Kind
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.plan import ProgramPlan
 from skep.chains.member import Member
 from skep.chains.splicing import splice
+from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap, create_map
 from skep.kernel.running import test_run as run
@@ -35,7 +40,25 @@ def make_maps(stack: ExitStack, member: Member) -> list[LoadedMap]:
 
 def load_alone(stack: ExitStack, member: Member) -> tuple[LoadedProgram, list[LoadedMap]]:
     maps = make_maps(stack, member)
-    return stack.enter_context(load_program(member.program, maps)), maps
+    return stack.enter_context(load_program(on_zeros(member), maps)), maps
+
+
+def on_zeros(member: Member) -> ProgramPlan:
+    """Its program with all of its stack cleared first: one of the things it may find alone."""
+    program, depth = member.program, member.stack_bytes or 0
+    zeros = tuple(Instruction(0x7A, 10, 0, offset) for offset in range(-depth, 0, 8))
+    return replace(
+        program,
+        instructions=(*zeros, *program.instructions),
+        subprograms=(0, *(start + len(zeros) for start in program.subprograms[1:])),
+    )
+
+
+def throw_number() -> int:
+    """Of ``bpf_throw`` in this kernel, 0 if it has none or does not tell (before 6.7)."""
+    if not VMLINUX.exists():
+        return 0
+    return next(iter(running_kernel().find("bpf_throw", Kind.FUNC)), 0)
 
 
 def one_after_another(
@@ -52,7 +75,7 @@ def one_after_another(
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    members=chains(),
+    members=st.deferred(lambda: chains(throw_number())),
     frames=st.lists(packets, min_size=1, max_size=4),
     is_stack_known=st.booleans(),
 )

@@ -17,7 +17,7 @@ from skep.hooks.table import find_hook
 
 KERNEL_NAME_PREFIX = "skep_"
 _DIGITS = 10
-_FORMAT = "skep-chain/1"  # change it when the splicer's seams change: chains are then made anew
+_FORMAT = "skep-chain/2"  # change it when the splicer's seams change: chains are then made anew
 _KERNEL_NAME = re.compile(KERNEL_NAME_PREFIX + r"([0-9a-f]{10})")
 # C identifiers, and data sections such as .rodata.str; anything else comes from a hostile object.
 _MAP_NAME = re.compile(r"\.?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
@@ -96,7 +96,7 @@ def chain_fingerprint(members: Sequence[ChainMember]) -> str:
     >>> chain_fingerprint([])
     ''
     >>> chain_fingerprint([ChainMember("a", "sha256:00", "f", (2,), ())])
-    'df90640a06'
+    '2d35705ddf'
     """
     if not members:
         return ""

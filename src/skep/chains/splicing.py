@@ -3,10 +3,12 @@
 A chain of members A, B and C is laid out like this; every line is a run of slots::
 
     *(u64 *)(r10 - S) = r1            the context is kept below every member's stack
+    *(u64 *)(r10 - …) = 0             for each slot A may read before it wrote it: mostly none
     A's entry                         each exit is a jump to the seam behind A
     if w0 == <code> goto +…           seam: one comparison for each code in A's run_on
     exit                              any other code is the verdict of the chain
     r1 = *(u64 *)(r10 - S)            B starts as it would alone: context in r1
+    *(u64 *)(r10 - …) = 0             for B, as for A
     B's entry, seam, C's entry        C's exits stay exits
     A's subprograms, B's, C's         once each; their calls are re-based
 
@@ -20,8 +22,14 @@ What a member can observe is what it observes alone:
 * Its stack is that of the entry function, shared with the other members, one after another. All
   of it lies above the slot of the context, because S is derived from what the verifier said. If
   that should be wrong, the slot no longer holds a context and the verifier refuses the whole.
-* A tail call that falls through does so here; one that succeeds leaves the chain for good, and
-  what it jumps to gives the verdict.
+* What it may read of that stack before it wrote it is zero, as it may be alone, and never what a
+  member before it left there (:mod:`.stack_reads`). Frames of its subprograms are new ones on the
+  kernel's stack; what they hold before they are written is what was last there, as it is alone.
+* A packet goes where it said, never where a member before it said (:mod:`.redirecting`).
+* What it throws is what it returns, and the seam decides (:mod:`.throwing`).
+* A tail call that falls through does so here; one that succeeds in the entry function leaves the
+  chain for good, and what it jumps to gives the verdict
+  (:func:`.functions.ends_chain_by_tail_call`).
 
 The verifier walks the whole again before it is loaded, so nothing here is trusted: a mistake in
 this module is a refused load, never an unsafe program.
@@ -52,7 +60,11 @@ from skep.bytecode.linking.sharing import (
     Obstacle,
     obstacle_of,
 )
+from skep.chains.functions import entry_slots
 from skep.chains.member import CannotSplice, MapReference, Member, SplicedChain
+from skep.chains.redirecting import check_redirects
+from skep.chains.stack_reads import unwritten_reads
+from skep.chains.throwing import without_throws
 
 MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 CHAIN_NAME = "skep_chain"
@@ -60,6 +72,7 @@ CHAIN_NAME = "skep_chain"
 _HAS_FRAGS = 1 << 5  # BPF_F_XDP_HAS_FRAGS
 _JA, _JEQ32, _CALL, _EXIT = 0x05, 0x16, 0x85, 0x95
 _LOAD_U64, _STORE_U64 = 0x79, 0x7B  # dst = *(u64 *)(src + offset); *(u64 *)(dst + offset) = src
+_STORE_ZERO = 0x7A  # *(u64 *)(dst + offset) = immediate
 _PSEUDO_CALL = 1
 _R0, _R1, _R10 = 0, 1, 10
 _FARTHEST = 2**15 - 1
@@ -86,27 +99,37 @@ def splice(members: Sequence[Member]) -> SplicedChain:
             or load flags; (3) a member that is not the last would never go on; (4) a member
             takes the address of a function, jumps indirectly, or could leave the chain through
             a legacy packet load; (5) not enough stack; (6) a jump too far for 16 bits, or too
-            many slots; (7) a plan that contradicts itself. Always naming the member.
+            many slots; (7) a plan that contradicts itself; (8) a member throws otherwise than in
+            its entry function and with the default callback, or calls a function of the kernel
+            that its plan does not name; (9) a member may redirect to the target that a member
+            before it named. Always naming the member.
     """
     _check_members(members)
     maps = tuple(MapReference(member.name, each.name) for member in members for each in member.maps)
     names = tuple(member.name for member in members)
     if len(members) == 1:
         plan = members[0].program
-        entry = _entry_slots(members[0])
+        entry = entry_slots(plan)
         return SplicedChain(
             plan, maps, (range(entry),), (range(entry, len(plan.instructions)),), names
         )
 
+    members = [without_throws(member) for member in members]  # (8)
+    check_redirects(members)  # (9)
     slot_offset = -_context_slot(members)
-    out = [Instruction(_STORE_U64, _R10, _R1, slot_offset)]
-    seams = [[] if member is members[-1] else _seam(member, slot_offset) for member in members]
+    head = [Instruction(_STORE_U64, _R10, _R1, slot_offset), *_clearing(members[0])]
+    # What stands between the entry of a member and that of its successor.
+    seams = [
+        [*_seam(member, slot_offset), *_clearing(successor)]
+        for member, successor in pairwise(members)
+    ]
+    seams.append([])
 
     # Where everything will be: entries with their seams first, then subprograms by member.
     ranges: list[range] = []
-    position = len(out)
+    position = len(head)
     for member, seam in zip(members, seams, strict=True):
-        ranges.append(range(position, position + _entry_slots(member)))
+        ranges.append(range(position, position + entry_slots(member.program)))
         position = ranges[-1].stop + len(seam)
     subprogram_ranges: list[range] = []
     for member, entry_range in zip(members, ranges, strict=True):
@@ -124,17 +147,16 @@ def splice(members: Sequence[Member]) -> SplicedChain:
     for member, entry_range, behind in zip(members, ranges, subprogram_ranges, strict=True):
         moved.append(_move(member, entry_range, behind, map_base))
         map_base += len(member.maps)
+    out = head
     for member, code, seam in zip(members, moved, seams, strict=True):
-        body = code[: _entry_slots(member)]
+        body = code[: entry_slots(member.program)]
         out += _leave_at_end(member, body) if seam else body
         out += seam
     subprograms = [0]
     for member, code, behind in zip(members, moved, subprogram_ranges, strict=True):
-        entry_slots = _entry_slots(member)
-        out += code[entry_slots:]
-        subprograms += [
-            first - entry_slots + behind.start for first in member.program.subprograms[1:]
-        ]
+        own = entry_slots(member.program)
+        out += code[own:]
+        subprograms += [first - own + behind.start for first in member.program.subprograms[1:]]
 
     first = members[0].program
     program = ProgramPlan(
@@ -215,11 +237,6 @@ def _check_plan(member: Member) -> None:  # (7)
         )
 
 
-def _entry_slots(member: Member) -> int:
-    starts = member.program.subprograms
-    return starts[1] if len(starts) > 1 else len(member.program.instructions)
-
-
 def _context_slot(members: Sequence[Member]) -> int:  # (5)
     """Bytes below the frame pointer where the context is kept."""
     depth = 0
@@ -238,10 +255,16 @@ def _context_slot(members: Sequence[Member]) -> int:  # (5)
 
 
 def _seam(member: Member, slot_offset: int) -> list[Instruction]:
-    codes = sorted(_signed(code) for code in member.run_on)
+    # A code is the low half of r0: -1 and 0xFFFFFFFF are one code and one comparison.
+    codes = sorted({_signed(code) for code in member.run_on})
     # Behind the comparisons stands one exit; the n-th comparison jumps over the rest and it.
     seam = [Instruction(_JEQ32, _R0, 0, len(codes) - n, code) for n, code in enumerate(codes)]
     return [*seam, Instruction(_EXIT), Instruction(_LOAD_U64, _R1, _R10, slot_offset)]
+
+
+def _clearing(member: Member) -> list[Instruction]:
+    """Stores of zero for what ``member`` may read of the stack before it wrote it."""
+    return [Instruction(_STORE_ZERO, _R10, 0, offset) for offset in unwritten_reads(member)]
 
 
 def _signed(code: int) -> int:

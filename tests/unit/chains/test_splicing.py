@@ -78,6 +78,37 @@ def test_every_code_that_goes_on_has_its_comparison() -> None:
     )
 
 
+@pytest.mark.parametrize("code", [-1, 0xFFFFFFFF])
+def test_a_negative_code_is_compared_in_32_bits(code: int) -> None:
+    """TC_ACT_UNSPEC is -1: ``w0`` holds it whichever way a program returned it."""
+    members = [member("a", run_on=[code, 0], program_type=3), member("b", program_type=3)]
+    chain = splice(members)
+    seam = chain.program.instructions[chain.ranges[0].stop : chain.ranges[1].start]
+    assert seam[:2] == (Slot(JEQ32, 0, 0, 2, -1), Slot(JEQ32, 0, 0, 1, 0))
+
+
+def test_two_ways_to_write_a_code_are_one_comparison() -> None:
+    chain = splice([member("a", run_on=[-1, 0xFFFFFFFF]), member("b")])
+    seam = chain.program.instructions[chain.ranges[0].stop : chain.ranges[1].start]
+    assert seam == (Slot(JEQ32, 0, 0, 1, -1), Slot(EXIT), Slot(0x79, 1, 10, -8))
+
+
+def test_slots_that_a_member_may_read_before_it_wrote_them_are_cleared_where_it_begins() -> None:
+    reads = (Slot(0x61, 0, 10, -4), Slot(0x61, 0, 10, -20), Slot(EXIT))
+    members = [member("a", reads, stack_bytes=24), member("b"), member("c", reads, stack_bytes=24)]
+    chain = splice(members)
+    code = chain.program.instructions
+    zeros = (Slot(0x7A, 10, 0, -24), Slot(0x7A, 10, 0, -8))
+    assert code[:3] == (Slot(0x7B, 10, 1, -32), *zeros)
+    assert chain.ranges[0] == range(3, 6)
+    assert code[chain.ranges[2].start - 3 : chain.ranges[2].start] == (
+        Slot(0x79, 1, 10, -32),
+        *zeros,
+    )
+    assert sum(each in zeros for each in code) == 4  # none for "b"
+    assert [chain.member_at(slot) for slot in range(4)] == [None, None, None, "a"]
+
+
 def test_every_exit_of_a_member_leads_to_its_seam_and_those_of_the_last_stay() -> None:
     body = [Slot(0x15, 1, 0, 2, 0), *returns(1), *map_load(7, 0), *returns(2)]
     chain = splice([member("a", body), member("b", body)])
@@ -122,7 +153,7 @@ def test_subprograms_come_once_behind_everything_and_calls_follow() -> None:
 
 def test_helper_calls_and_kernel_functions_stay() -> None:
     calls_out = [Slot(CALL, 0, 0, 0, 5), Slot(CALL, 0, 2, 0, 4711), *returns(2)]
-    chain = splice([member("a", calls_out), member("b")])
+    chain = splice([member("a", calls_out, kernel_functions={1: "bpf_get"}), member("b")])
     assert chain.program.instructions[1:3] == tuple(calls_out[:2])
 
 
