@@ -132,6 +132,19 @@ def test_a_member_finds_zero_where_the_one_before_it_left_a_secret() -> None:
         assert number(maps[0].lookup(key(0))) == 0
 
 
+def test_subprograms_find_zero_where_those_of_others_left_a_secret() -> None:
+    """Their frames are at the same place of the kernel's stack."""
+    call = Slot(0x85, 0, 1, 0, 1)
+    leaves = member(
+        "leaves",
+        (call._replace(immediate=2), *returning(PASS), LEAVES_SECRET[0], *returning(0)),
+        subprograms=(0, 3),
+    )
+    spy = member("spy", (call, EXIT, *READS_SLOT), subprograms=(0, 2))
+    with loaded([leaves, spy]) as (whole, _):
+        assert run(whole, bytes(30)).return_value == 0
+
+
 def asking(target: int) -> tuple[Slot, ...]:
     """``bpf_redirect(target, 0)``."""
     return (Slot(0xB7, 1, 0, 0, target), Slot(0xB7, 2), Slot(0x85, 0, 0, 0, 23))

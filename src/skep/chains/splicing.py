@@ -23,8 +23,8 @@ What a member can observe is what it observes alone:
   of it lies above the slot of the context, because S is derived from what the verifier said. If
   that should be wrong, the slot no longer holds a context and the verifier refuses the whole.
 * What it may read of that stack before it wrote it is zero, as it may be alone, and never what a
-  member before it left there (:mod:`.stack_reads`). Frames of its subprograms are new ones on the
-  kernel's stack; what they hold before they are written is what was last there, as it is alone.
+  member before it left there; nor do its subprograms find what those of others left in their
+  frames (:mod:`.stack_reads`).
 * A packet goes where it said, never where a member before it said (:mod:`.redirecting`).
 * What it throws is what it returns, and the seam decides (:mod:`.throwing`).
 * A tail call that falls through does so here; one that succeeds in the entry function leaves the
@@ -63,7 +63,7 @@ from skep.bytecode.linking.sharing import (
 from skep.chains.functions import entry_slots
 from skep.chains.member import CannotSplice, MapReference, Member, SplicedChain
 from skep.chains.redirecting import check_redirects
-from skep.chains.stack_reads import unwritten_reads
+from skep.chains.stack_reads import STORE_ZERO, unwritten_reads, with_cleared_subprograms
 from skep.chains.throwing import without_throws
 
 MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
@@ -72,7 +72,6 @@ CHAIN_NAME = "skep_chain"
 _HAS_FRAGS = 1 << 5  # BPF_F_XDP_HAS_FRAGS
 _JA, _JEQ32, _CALL, _EXIT = 0x05, 0x16, 0x85, 0x95
 _LOAD_U64, _STORE_U64 = 0x79, 0x7B  # dst = *(u64 *)(src + offset); *(u64 *)(dst + offset) = src
-_STORE_ZERO = 0x7A  # *(u64 *)(dst + offset) = immediate
 _PSEUDO_CALL = 1
 _R0, _R1, _R10 = 0, 1, 10
 _FARTHEST = 2**15 - 1
@@ -114,7 +113,7 @@ def splice(members: Sequence[Member]) -> SplicedChain:
             plan, maps, (range(entry),), (range(entry, len(plan.instructions)),), names
         )
 
-    members = [without_throws(member) for member in members]  # (8)
+    members = [with_cleared_subprograms(without_throws(member)) for member in members]  # (8)
     check_redirects(members)  # (9)
     slot_offset = -_context_slot(members)
     head = [Instruction(_STORE_U64, _R10, _R1, slot_offset), *_clearing(members[0])]
@@ -264,7 +263,7 @@ def _seam(member: Member, slot_offset: int) -> list[Instruction]:
 
 def _clearing(member: Member) -> list[Instruction]:
     """Stores of zero for what ``member`` may read of the stack before it wrote it."""
-    return [Instruction(_STORE_ZERO, _R10, 0, offset) for offset in unwritten_reads(member)]
+    return [Instruction(STORE_ZERO, _R10, 0, offset) for offset in unwritten_reads(member)]
 
 
 def _signed(code: int) -> int:

@@ -14,16 +14,19 @@ loaded, or given to a call, before it was certainly written is to be cleared:
 * so may whoever loads an address of the frame that was stored somewhere, and whoever adds a number
   that is not known to one.
 
-Compilers write what they read, so for most members this finds nothing. Frames of subprograms are
-not walked: each call has a frame of its own on the kernel's stack, where any program and any
-function of the kernel may have left something, in a chain or not.
+Compilers write what they read, so for most members this finds nothing.
+
+Each call of a subprogram has a frame of its own, but where a subprogram of another member had its
+frame. So subprograms are walked and cleared too. How deep their frames are the verifier does not
+say: where all of a frame may be read, it is cleared down to the lowest address the function names.
+A function that computes a lower one finds what was last on the kernel's stack, as any program does.
 
 Source: ``check_stack_read`` and ``check_stack_range_initialized`` in kernel/bpf/verifier.c of
 Linux 6.18.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from skep.bytecode.analysis.control_flow import Block
@@ -37,10 +40,18 @@ from skep.bytecode.linking.plan import (
     MapPlan,
 )
 from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, STACK_BYTES
-from skep.chains.functions import blocks_of, entry_slots, fixpoint, kernel_function_names, slots_of
+from skep.chains.functions import (
+    blocks_of,
+    entry_slots,
+    fixpoint,
+    function_ranges,
+    kernel_function_names,
+    slots_of,
+)
 from skep.chains.member import Member
 
 SLOT_BYTES = 8
+STORE_ZERO = 0x7A  # *(u64 *)(dst + offset) = immediate
 
 _LOAD, _STORE_NUMBER, _STORE, _ALU32, _ALU64 = 1, 2, 3, 4, 7
 _MODES, _ATOMIC = 0xE0, 0xC0
@@ -54,14 +65,13 @@ _LOOKUP, _UPDATE, _DELETE = 1, 2, 3
 _KEYS = {_LOOKUP: 2, _UPDATE: 2, _DELETE: 2}  # helpers with a map in r1: register of its key
 _VALUES = {_UPDATE: 3}
 _PER_CPU = frozenset({5, 6, 10, 21})  # kinds of maps whose values are copied in whole words
-# Helpers that fill what they are given even when they fail: register of the address; the size is
-# in the next one, or in the one before.
+# Helpers that fill what they are given even when they fail: register of the address.
 _FILLS = {
-    4: (1, 2),  # probe_read
-    26: (3, 4),  # skb_load_bytes
-    68: (3, 4),  # skb_load_bytes_relative
-    112: (1, 2),  # probe_read_user
-    113: (1, 2),  # probe_read_kernel
+    4: 1,  # probe_read
+    26: 3,  # skb_load_bytes
+    68: 3,  # skb_load_bytes_relative
+    112: 1,  # probe_read_user
+    113: 1,  # probe_read_kernel
 }
 
 
@@ -103,16 +113,56 @@ _EVERYTHING = (1 << STACK_BYTES) - 1
 
 def unwritten_reads(member: Member) -> tuple[int, ...]:
     """Offsets from the frame pointer, ascending, of 8-byte slots to be cleared for ``member``."""
-    return _Walk(member).offsets()
+    return _Walk(member, range(entry_slots(member.program))).offsets()
+
+
+def with_cleared_subprograms(member: Member) -> Member:
+    """``member`` with subprograms that clear what they may read before they wrote it.
+
+    The same member if there is nothing to clear.
+    """
+    program = member.program
+    cleared = {
+        slots.start: [
+            Instruction(STORE_ZERO, _R10, 0, offset) for offset in _Walk(member, slots).offsets()
+        ]
+        for slots in function_ranges(program)[1:]
+    }
+    if not any(cleared.values()):
+        return member
+    code: list[Instruction] = []
+    starts: dict[int, int] = {}
+    places: dict[int, int] = {}
+    for slots in function_ranges(program):
+        starts[slots.start] = len(code)  # calls go to the stores, jumps to what stands behind them
+        code += cleared.get(slots.start, ())
+        places.update((slot, len(code) + slot - slots.start) for slot in slots)
+        code += program.instructions[slots.start : slots.stop]
+    for slot in slots_of(program.instructions, range(len(program.instructions))):
+        each, new = program.instructions[slot], places[slot]
+        if each.opcode == CALL and each.src == PSEUDO_CALL:
+            # A call into the middle of a function is refused later, wherever it goes.
+            target = starts.get(slot + 1 + each.immediate, -1)
+            code[new] = each._replace(immediate=target - new - 1)
+    plan = replace(
+        program,
+        instructions=tuple(code),
+        subprograms=tuple(starts.values()),
+        kernel_names=tuple(each._replace(slot=places[each.slot]) for each in program.kernel_names),
+        # A chain has neither types nor lines, and this kernel's lacks are told of members alone.
+        poisons=(),
+        functions=(),
+        lines=(),
+    )
+    return replace(member, program=plan)
 
 
 class _Walk:
-    """One entry function, walked once."""
+    """One function, walked once."""
 
-    def __init__(self, member: Member) -> None:
-        self._code: Sequence[Instruction] = member.program.instructions[
-            : entry_slots(member.program)
-        ]
+    def __init__(self, member: Member, slots: range) -> None:
+        self._first = slots.start
+        self._code: Sequence[Instruction] = member.program.instructions[slots.start : slots.stop]
         self._maps: Sequence[MapPlan] = member.maps
         self._names = kernel_function_names(member.program)
         depth = MOST_MEMBER_STACK_BYTES if member.stack_bytes is None else member.stack_bytes
@@ -120,6 +170,9 @@ class _Walk:
         # Below what the verifier saw it use there is nothing that it could read. If that is not
         # known, the lowest slot is the context, which the member is given anyway.
         self._own = _bytes(-depth, depth)
+        self._lowest = 0  # that an address with a name goes to
+        if slots.start:
+            self._own = _EVERYTHING
         self._registers: list[_Value] = []
         self._written = 0
         self._wanted = 0
@@ -129,9 +182,10 @@ class _Walk:
         registers[_R10] = _Frame(0)
         fixpoint(blocks_of(self._code), _State(tuple(registers), 0), self._after, _join)
         slot = (1 << SLOT_BYTES) - 1
+        lowest = max(self._lowest, -STACK_BYTES) // SLOT_BYTES * SLOT_BYTES
         return tuple(
             offset
-            for offset in range(-STACK_BYTES, 0, SLOT_BYTES)
+            for offset in range(lowest if self._first else -STACK_BYTES, 0, SLOT_BYTES)
             if self._wanted & slot << STACK_BYTES + offset
         )
 
@@ -177,7 +231,11 @@ class _Walk:
             return None
         if mine.offset is None or not isinstance(by, _Number):
             return None if isinstance(by, _Frame) else _SOMEWHERE
-        return _Frame(mine.offset + (by.value if operation == _ADD else -by.value))
+        return _Frame(self._named(mine.offset + (by.value if operation == _ADD else -by.value)))
+
+    def _named(self, offset: int) -> int:
+        self._lowest = min(self._lowest, offset)
+        return offset
 
     def _store(self, each: Instruction) -> None:
         registers = self._registers
@@ -205,7 +263,7 @@ class _Walk:
             return
         helper = None if each.src else each.immediate
         known = (
-            KERNEL_FUNCTION_ARGUMENTS.get(self._names.get(slot, ""))
+            KERNEL_FUNCTION_ARGUMENTS.get(self._names.get(self._first + slot, ""))
             if helper is None
             else HELPER_ARGUMENTS.get(helper)
         )
@@ -221,7 +279,7 @@ class _Walk:
                 self._expose()
                 continue
             size = self._size(helper, register, roles)
-            if filled is not None and filled[0] == register and size is not None:
+            if filled == register and size is not None:
                 self._write(address, 0, size)
             else:
                 self._read(address, 0, -address.offset if size is None else size)
@@ -247,11 +305,11 @@ class _Walk:
             if address.offset is None:
                 self._expose()
             else:
-                self._want(_bytes(address.offset + offset, size))
+                self._want(_bytes(self._named(address.offset + offset), size))
 
     def _write(self, address: _Value, offset: int, size: int) -> None:
         if isinstance(address, _Frame) and address.offset is not None:
-            self._written |= _bytes(address.offset + offset, size)
+            self._written |= _bytes(self._named(address.offset + offset), size)
 
     def _expose(self) -> None:
         """Anything of the frame may be read from now on, at any time."""

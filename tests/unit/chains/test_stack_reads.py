@@ -8,7 +8,7 @@ from tests.builders.members import member
 from skep.bytecode.isa.instructions import Instruction as Slot
 from skep.bytecode.linking.plan import LDDW, PSEUDO_MAP_INDEX, MapPlan
 from skep.chains.member import Member
-from skep.chains.stack_reads import unwritten_reads
+from skep.chains.stack_reads import STORE_ZERO, unwritten_reads, with_cleared_subprograms
 
 EXIT = Slot(0x95)
 ALL_OF_32 = (-32, -24, -16, -8)
@@ -144,6 +144,47 @@ def test_a_subprogram_may_read_all_of_the_frame_it_is_given_an_address_of() -> N
 def test_frames_of_subprograms_are_their_own() -> None:
     code = [Slot(0x85, 0, 1, 0, 1), EXIT, load(-8), EXIT]
     assert unwritten_reads(member("a", code, subprograms=(0, 2), stack_bytes=32)) == ()
+
+
+def calling(distance: int) -> Slot:
+    return Slot(0x85, 0, 1, 0, distance)
+
+
+def test_subprograms_clear_what_they_may_read_and_calls_and_names_follow() -> None:
+    entry = [calling(2), calling(4), EXIT]
+    first = [load(-8), calling(1), EXIT]
+    second = [load(-16), Slot(0x55, 0, 0, -2), Slot(0x85, 0, 2, 0, 7), EXIT]
+    code = [*entry, *first, *second]
+    given = member("a", code, subprograms=(0, 3, 6), kernel_functions={8: "bpf_other"})
+    made = with_cleared_subprograms(given).program
+    assert made.instructions == (
+        *(calling(2), calling(5), EXIT),
+        *(Slot(STORE_ZERO, 10, 0, -8), load(-8), calling(1), EXIT),
+        *(Slot(STORE_ZERO, 10, 0, -16), *second),
+    )
+    assert made.subprograms == (0, 3, 7)
+    assert [(each.slot, each.name) for each in made.kernel_names] == [(10, "bpf_other")]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        pytest.param([store(-24), *address(1, -8), Slot(0x85, 0, 1, 0, 1), EXIT], [-16, -8]),
+        pytest.param([*address(2, -16), Slot(0x0F, 2, 3), load(0, 2), EXIT], [-16, -8]),
+        pytest.param([store(-8), load(-8), EXIT], []),
+    ],
+    ids=["given-on", "anywhere", "written"],
+)
+def test_what_may_be_all_of_a_subprograms_frame_is_cleared_as_far_as_it_names_it(
+    code: list[Slot], expected: list[int]
+) -> None:
+    whole = [calling(1), EXIT, *code, Slot(0xB7), EXIT]
+    given = member("a", whole, subprograms=(0, 2, 2 + len(code)))
+    made = with_cleared_subprograms(given)
+    stores = [Slot(STORE_ZERO, 10, 0, offset) for offset in expected]
+    assert list(made.program.instructions[2 : 2 + len(stores)]) == stores
+    assert made.program.instructions[2 + len(stores)] == code[0]
+    assert (made is given) is (not stores)
 
 
 def test_of_an_unknown_depth_anything_may_be_read() -> None:
