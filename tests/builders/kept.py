@@ -54,6 +54,7 @@ FULL = LinkedDeployment(
         attach_btf_id=77,
         names=("limit", "largest"),
         kernel_names=(KernelName(1, "function", "bpf_rcu_read_lock", 12, is_weak=True),),
+        exception_callback="largest",
     ),
     maps=(
         MapPlan(

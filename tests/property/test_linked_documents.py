@@ -116,6 +116,7 @@ def programs(draw: st.DrawFn) -> ProgramPlan:
                 st.lists(st.builds(KernelName, slot, kinds, texts, u32, st.booleans()), max_size=2)
             )
         ),
+        exception_callback=draw(texts),
     )
 
 

@@ -342,6 +342,7 @@ def _program_document(plan: ProgramPlan) -> dict[str, object]:
             }
             for each in plan.kernel_names
         ],
+        "exception_callback": plan.exception_callback,
     }
 
 
@@ -387,6 +388,7 @@ def _program(value: _Value) -> ProgramPlan:
         attach_btf_id=value["attach_btf_id"].number(),
         names=value["names"].each(_Value.text),
         kernel_names=value["kernel_names"].each(kernel_name),
+        exception_callback=value["exception_callback"].text(),
     )
 
 
