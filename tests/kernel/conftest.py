@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,3 +90,47 @@ def wire() -> Iterator[Wire]:
     finally:
         remove_interface(name)
         remove_namespace(namespace)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of a test's own, as far as processes and mounts go; all of it ends with a script.
+
+    Its process 1 is a shell in a process and mount namespace of its own.
+    """
+
+    directory: Path
+
+    def run(self, script: str, *, code: str = "", arguments: tuple[str, ...] = ()) -> list[str]:
+        """Run a shell script as process 1; returns the lines it printed.
+
+        Args:
+            code: Python that ``$python`` runs, with the directory and ``arguments`` in
+                ``sys.argv``.
+            arguments: more of them; the script has them as ``$@``.
+        """
+        program = self.directory / "program.py"
+        program.write_text(code)
+        python = f"{sys.executable} {program} {self.directory}"
+        done = subprocess.run(
+            ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-euc",
+             script, "sh", *arguments],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "python": python,
+                "directory": str(self.directory),
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine of this test's own."""
+    return Machine(tmp_path)

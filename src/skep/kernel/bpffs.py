@@ -1,26 +1,27 @@
 """BPF file systems: mount one, recognise one.
 
-Recognised by what the kernel lists in ``/proc/self/mountinfo`` for the device number of an open
-directory, so that a path cannot change between the question and its use.
+Recognised by the type the kernel tells for an open directory, so that a path cannot change between
+the question and its use, and no ``/proc`` is needed.
+
+Source: ``BPF_FS_MAGIC`` in linux/magic.h, statfs(2).
 """
 
 import errno
+import fcntl
 import os
-import re
 from pathlib import Path
 
-from skep.errors import NotFound, SkepError, UsageError
+from skep.errors import SkepError, UsageError
 from skep.kernel.errors import LacksPrivilege, NotBpffs
 from skep.kernel.syscall import (
     BpfError,
     failure,
+    file_system_type,
     mount_bpf_file_system,
     unmount_file_system,
 )
 
-_MOUNTS = Path("/proc/self/mountinfo")
-# proc(5): id, parent, major:minor, root, mount point, options, optional fields, "-", type
-_MOUNT = re.compile(r"^\d+ \d+ (\d+):(\d+) \S+ \S+ \S+ (?:\S+ )*?- (\S+) ", re.MULTILINE)
+_BPF_FS_MAGIC = 0xCAFE4A11
 
 
 def mount_bpffs(path: Path) -> bool:
@@ -35,27 +36,41 @@ def mount_bpffs(path: Path) -> bool:
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if is_bpffs(path):
+            return False
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except PermissionError as error:
         raise LacksPrivilege(
             f"could not make a directory to mount on, {path}: not permitted", hint="run as root"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise NotBpffs(f"could not make a directory to mount on, {path}: {error}") from error
-    if is_bpffs(path):
-        return False
-    # Mounting hides what is in a directory; nobody who names a wrong one wants that.
-    if any(path.iterdir()):
-        raise UsageError(
-            f"expected an empty directory to mount a BPF file system on, {path} has files in it",
-            hint="choose another root directory (SKEP_ROOT)",
-        )
+    try:
+        # Of two first commands one would mount over the other's pins: the directory below is
+        # locked, and the question asked again.
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        if is_bpffs(path):
+            return False
+        # Mounting hides what is in a directory; nobody who names a wrong one wants that.
+        if any(path.iterdir()):
+            raise UsageError(
+                f"expected an empty directory to mount a BPF file system on, {path} has files "
+                "in it",
+                hint="choose another root directory (SKEP_ROOT)",
+            )
+        _mount(path)
+    finally:
+        os.close(directory)
+    return True
+
+
+def _mount(path: Path) -> None:
     try:
         mount_bpf_file_system(os.fsencode(path))
     except BpfError as error:
         if error.number == errno.ENODEV:
             raise NotBpffs("this kernel has no BPF file system") from error
         raise failure(error, f"mount a BPF file system on {path}") from error
-    return True
 
 
 def unmount(path: Path) -> None:
@@ -95,18 +110,8 @@ def is_bpffs(path: Path) -> bool:
 
 
 def is_on_bpffs(number: int) -> bool:
-    """Whether an open file or directory is on a BPF file system.
-
-    Raises:
-        NotFound: ``/proc`` is not mounted.
-    """
-    device = os.fstat(number).st_dev
-    wanted = (os.major(device), os.minor(device))
+    """Whether an open file or directory is on a BPF file system."""
     try:
-        mounts = _MOUNTS.read_text(errors="surrogateescape")
-    except OSError as error:
-        raise NotFound(f"could not read {_MOUNTS}: {error.strerror}") from error
-    return any(
-        (int(major), int(minor)) == wanted and kind == "bpf"
-        for major, minor, kind in _MOUNT.findall(mounts)
-    )
+        return file_system_type(number) == _BPF_FS_MAGIC
+    except BpfError:
+        return False

@@ -174,6 +174,23 @@ class PinRoot:
         """A pinned link; errors as of :meth:`open_map`."""
         return self._open(parts, "link", Link)
 
+    def identity(self, *parts: str) -> tuple[int, int] | None:
+        """Device and inode numbers of a pin, which another pin of that name has not.
+
+        Raises:
+            OutsidePinRoot: as everywhere.
+        """
+        *_, name = _checked(parts)
+        try:
+            with (
+                self._directory(parts[:-1], make=False) as directory,
+                self._pin_file(directory, name, parts) as number,
+            ):
+                facts = os.fstat(number)
+        except PinMissing:
+            return None
+        return facts.st_dev, facts.st_ino
+
     def names(self, *parts: str) -> tuple[str, ...]:
         """Names in a directory below the root, sorted; empty if there is no such directory.
 

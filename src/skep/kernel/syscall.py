@@ -13,6 +13,7 @@ import errno
 import os
 import platform
 import resource
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -175,6 +176,49 @@ def mount_bpf_file_system(path: bytes) -> None:
     """
     flags = 2 | 4 | 8  # MS_NOSUID, MS_NODEV, MS_NOEXEC of linux/mount.h
     if _libc.mount(b"bpf", path, b"bpf", ctypes.c_ulong(flags), b"mode=0700"):
+        raise BpfError(ctypes.get_errno())
+
+
+def file_system_type(number: int) -> int:
+    """``f_type`` of the file system an open file is on; needs no ``/proc``.
+
+    Raises:
+        BpfError: with the error number.
+    """
+    # struct statfs begins with f_type: a long, but an unsigned int on s390x. Both are big enough
+    # for the 32 bits of a magic number; the rest of the structure is at most 120 bytes.
+    answer = ctypes.create_string_buffer(256)
+    if _libc.fstatfs(ctypes.c_int(number), answer):
+        raise BpfError(ctypes.get_errno())
+    width = 4 if platform.machine() == "s390x" else ctypes.sizeof(ctypes.c_long)
+    return int.from_bytes(answer.raw[:width], sys.byteorder) & 0xFFFFFFFF
+
+
+def effective_capabilities() -> int:
+    """The effective capabilities of this thread, one bit each; needs no ``/proc``.
+
+    Raises:
+        BpfError: with the error number.
+    """
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this thread
+    data = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable: low words, high words
+    if _libc.capget(header, data):
+        raise BpfError(ctypes.get_errno())
+    return data[0] | data[3] << 32
+
+
+def enter_mount_namespace(number: int) -> None:
+    """Move the calling thread, and it alone, into the mount namespace of an open descriptor.
+
+    Its root and working directory become those of the namespace.
+
+    Raises:
+        BpfError: with the error number.
+    """
+    # setns(2) refuses a thread that shares its root and working directory with others.
+    if _libc.unshare(ctypes.c_int(0x200)):  # CLONE_FS of linux/sched.h
+        raise BpfError(ctypes.get_errno())
+    if _libc.setns(ctypes.c_int(number), ctypes.c_int(0x20000)):  # CLONE_NEWNS
         raise BpfError(ctypes.get_errno())
 
 

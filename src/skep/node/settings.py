@@ -13,11 +13,14 @@ class NodeSettings:
             ``kernel-types/``.
         bpffs: directory of pins; a bpf file system is mounted there if it is none.
         lock_seconds: how long a command waits for another one to finish.
+        is_temporary: it is taken away before the command ends, as a demonstration's is; so its
+            pins need not outlive the command.
     """
 
     root: Path
     bpffs: Path
     lock_seconds: float = 10.0
+    is_temporary: bool = False
 
     @property
     def database(self) -> Path:

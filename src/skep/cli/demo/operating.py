@@ -2,6 +2,7 @@
 
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 
 from skep.cli.demo.frames import syn_frames, udp_frame
 from skep.cli.demo.steps import Steps
@@ -42,7 +43,7 @@ def operate(
         DemoFailed: a count is not what it must be.
     """
     on = HookTarget("xdp", playground.interface)
-    settings = node_settings(environment)
+    settings = replace(node_settings(environment), is_temporary=True)
     with deferred_interrupts():
         playground.note_mount(settings.bpffs)
         node = opened.enter_context(open_node(settings, system_clock))

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from skep.errors import NotPermitted
-from skep.kernel.pins import PinRoot, is_bpffs
+from skep.kernel.lasting_pins import find_lasting_pins
+from skep.kernel.pins import PinRoot
 from skep.node.observing.pins import PinReader
 from skep.node.observing.reader import NodeReader
 from skep.node.settings import NodeSettings
@@ -52,7 +53,6 @@ def open_state(settings: NodeSettings, opened: ExitStack) -> SqliteState | None:
 
 
 def open_pins(settings: NodeSettings, opened: ExitStack) -> PinRoot | None:
-    """The pin root if its file system is mounted; ``opened`` closes it."""
-    if not is_bpffs(settings.bpffs):
-        return None
-    return opened.enter_context(PinRoot(settings.bpffs))
+    """The pin root if its file system is mounted where mounts last; ``opened`` closes it."""
+    pins = find_lasting_pins(settings.bpffs, settings.root)
+    return None if pins is None else opened.enter_context(pins)

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from skep.clock import Clock
 from skep.errors import NotPermitted
-from skep.kernel.pins import PinRoot, is_bpffs, mount_bpffs, unmount
+from skep.kernel.lasting_pins import open_lasting_pins, unmount_lasting_pins
 from skep.kernel.probes import require_privileges
 from skep.node.converging.composing import compose
 from skep.node.converging.services import Services
@@ -37,10 +37,12 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
     """Open a node. What an interrupted change left is repaired by the first change made with it.
 
     The root directory, the database and the BPF file system are made where they are missing; the
-    latter stays mounted, because it is what keeps programs and maps alive.
+    latter stays mounted, because it is what keeps programs and maps alive: in the mount namespace
+    of process 1 if this command's own ends with it.
 
     Raises:
         LacksPrivilege, NodeNotWritable: not root.
+        PinsWouldEnd: there is no mount namespace that lasts.
         DatabaseDamaged, DatabaseTooNew: the database cannot be used.
     """
     require_privileges()
@@ -52,8 +54,9 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
             hint="run it as root, or set SKEP_ROOT to another directory",
         ) from error
     with ExitStack() as opened:
-        mount_bpffs(settings.bpffs)
-        pins = opened.enter_context(PinRoot(settings.bpffs))
+        pins = opened.enter_context(
+            open_lasting_pins(settings.bpffs, settings.root, must_last=not settings.is_temporary)
+        )
         state = opened.enter_context(SqliteState(settings.database))
         kernel = KernelAdapter(pins)
         content = ContentStore(settings.content)
@@ -75,7 +78,4 @@ def dismount(settings: NodeSettings) -> bool:
     Returns:
         Whether it was mounted.
     """
-    if not is_bpffs(settings.bpffs):
-        return False
-    unmount(settings.bpffs)
-    return True
+    return unmount_lasting_pins(settings.bpffs, settings.root)

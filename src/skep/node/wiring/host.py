@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from skep.kernel.lasting_pins import unmount_lasting_pins
 from skep.kernel.network import (
     add_neighbour,
     create_namespace,
@@ -10,7 +11,6 @@ from skep.kernel.network import (
     remove_interface,
     remove_namespace,
 )
-from skep.kernel.pins import is_bpffs, unmount
 
 
 class HostAdapter:
@@ -46,7 +46,4 @@ class HostAdapter:
 
     def unmount(self, path: Path) -> bool:
         """Unmount a BPF file system; whether there was one."""
-        if not is_bpffs(path):
-            return False
-        unmount(path)
-        return True
+        return unmount_lasting_pins(path, path.parent)

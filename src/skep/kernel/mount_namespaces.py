@@ -1,0 +1,178 @@
+"""Mount namespaces: which one this process is in, and work in that of process 1.
+
+``ip netns exec``, ``unshare -m`` and units with private mounts run a command in a mount namespace
+that ends with it, and a BPF file system mounted there ends with its pins. What process 1 of this
+machine or container sees lasts as long as the machine or container.
+
+Only the calling thread may enter another mount namespace, and only if it shares its root directory
+with no other; so work there is done in a thread that ends with it. Descriptors it opens stay good.
+
+Sources: mount_namespaces(7), setns(2), proc_pid_mountinfo(5).
+"""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from skep.errors import Unsupported
+from skep.kernel.syscall import BpfError, enter_mount_namespace
+
+_Answer = TypeVar("_Answer")
+_PROC = Path("/proc")
+# proc(5): id, parent, major:minor, root, mount point, options, optional fields, "-", type
+_MOUNT = re.compile(r"^(\d+) \d+ (\d+):(\d+) \S+ \S+ \S+ (?:\S+ )*?- (\S+) ", re.MULTILINE)
+
+
+class ProcMissing(Unsupported):
+    """``/proc`` is not mounted, so processes and their namespaces cannot be seen."""
+
+
+class CannotEnter(Unsupported):
+    """This process may not enter the mount namespace of process 1."""
+
+
+def shares_mounts_with_process_1() -> bool:
+    """Whether this process and process 1 are in one mount namespace.
+
+    Process 1 is the one of the ``/proc`` that is mounted here: of the container in a container.
+
+    Raises:
+        ProcMissing: there is no ``/proc`` of this process.
+    """
+    ours = _identity("self")
+    if ours is None:
+        raise ProcMissing(
+            "could not tell which mount namespace this is: /proc is not mounted",
+            hint="mount -t proc proc /proc",
+        )
+    if (theirs := _identity("1")) is not None:
+        return ours == theirs
+    # Without the right to look at its namespace: every mount belongs to one namespace, and its
+    # number is unique on the machine.
+    return bool(_mounts("self") & _mounts("1"))
+
+
+def process_1_sees_bpffs(device: int) -> bool:
+    """Whether a BPF file system, by its ``st_dev``, is also mounted where process 1 sees it."""
+    return any(
+        (major, minor) == (os.major(device), os.minor(device)) and kind == "bpf"
+        for _, major, minor, kind in _mounts("1")
+    )
+
+
+def is_process_1() -> bool:
+    """Whether this process is process 1 of the ``/proc`` that is mounted here."""
+    try:
+        return (_PROC / "self").readlink() == Path("1")
+    except OSError:
+        return False
+
+
+def others_share_our_mounts() -> bool:
+    """Whether a process that does not end with us is in our mount namespace.
+
+    That is one which is not of our session, and neither started us nor a process that did: the
+    main process of a container in which this is ``docker exec``, for example.
+    """
+    ours = _identity("self")
+    session = _parent_and_session("self")[1]
+    ancestors = {*_ancestors()}
+    return any(
+        number not in ancestors
+        and _identity(number) == ours
+        and _parent_and_session(number)[1] not in {session, ""}
+        for number in _processes()
+    )
+
+
+def as_process_1(work: Callable[[], _Answer]) -> _Answer:
+    """Do something with the root directory and the mounts of process 1.
+
+    Args:
+        work: runs in a thread of its own; may open descriptors and must use absolute paths.
+
+    Raises:
+        CannotEnter: not permitted. What ``work`` raises is raised unchanged.
+    """
+    answers: list[_Answer] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            _become_process_1()
+            answers.append(work())
+        except BaseException as error:  # noqa: BLE001 - carried to the thread that asked
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="as process 1")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return answers[0]
+
+
+def _become_process_1() -> None:
+    with ExitStack() as opened:
+        try:
+            namespace = os.open(_PROC / "1" / "ns" / "mnt", os.O_RDONLY | os.O_CLOEXEC)
+            opened.callback(os.close, namespace)
+            root = os.open(_PROC / "1" / "root", os.O_PATH | os.O_CLOEXEC)
+            opened.callback(os.close, root)
+            enter_mount_namespace(namespace)
+            # The namespace's root need not be that of process 1.
+            os.fchdir(root)
+            os.chroot(".")
+        except (BpfError, OSError) as error:
+            raise CannotEnter(
+                f"could not enter the mount namespace of process 1: {error}", hint="run it as root"
+            ) from error
+
+
+def _identity(process: str) -> tuple[int, int] | None:
+    try:
+        facts = (_PROC / process / "ns" / "mnt").stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _mounts(process: str) -> frozenset[tuple[int, int, int, str]]:
+    """Number, major and minor device number, and type of every mount a process sees."""
+    try:
+        text = (_PROC / process / "mountinfo").read_text(errors="surrogateescape")
+    except OSError:
+        return frozenset()
+    return frozenset(
+        (int(number), int(major), int(minor), kind)
+        for number, major, minor, kind in _MOUNT.findall(text)
+    )
+
+
+def _processes() -> Iterator[str]:
+    for entry in _PROC.iterdir():
+        if entry.name.isdecimal():
+            yield entry.name
+
+
+def _ancestors() -> Iterator[str]:
+    """This process and those above it, numbered as in ``/proc``, which may not be our numbers."""
+    number = str((_PROC / "self").readlink())
+    while number not in {"0", ""}:
+        yield number
+        number = _parent_and_session(number)[0]
+
+
+def _parent_and_session(process: str) -> tuple[str, str]:
+    """Numbers of its parent and its session; empty if it has ended."""
+    try:
+        stat = (_PROC / process / "stat").read_text(errors="surrogateescape")
+    except OSError:
+        return "", ""
+    # The name in parentheses may contain anything; state, parent, group, session follow it.
+    _, parent, _, session = stat.rpartition(")")[2].split()[:4]
+    return parent, session
