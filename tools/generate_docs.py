@@ -15,7 +15,15 @@ DOCUMENT = ROOT / "docs" / "architecture.md"
 # Top to bottom, as the imports run; the contracts in .importlinter say the same and bind.
 ORDER = ("cli", "marketplace", "node", "chains", "packages", "trust", "kernel", "compiling",
          "bytecode", "hooks")  # fmt: skip
-GROUND = ("digests.py", "versions.py", "clock.py", "schema_steps.py", "errors.py")
+GROUND = (
+    "digests.py",
+    "versions.py",
+    "clock.py",
+    "schema_steps.py",
+    "file_modes.py",
+    "system_errors.py",
+    "errors.py",
+)
 _WIDTH = 30
 
 

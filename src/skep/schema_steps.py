@@ -13,14 +13,16 @@ Steps are SQL. A released step is never edited; a change is a new step at the en
 Source: https://www.sqlite.org/pragma.html#pragma_user_version
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from skep.errors import Malformed, NotPermitted, SkepError, Unavailable, Unsupported
+from skep.file_modes import open_file
 
 BUSY_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
@@ -90,6 +92,16 @@ def _translated(error: sqlite3.Error, path: Path, doing: str) -> SkepError:
         f"{doing}the database {path} is damaged or not a database of Skep: {error}",
         hint="restore it from a backup, or move it away and start again",
     )
+
+
+def make_database_file(path: Path) -> None:
+    """Make an empty file that only its owner can read, if it is missing, whatever the umask.
+
+    SQLite takes it for an empty database, and gives the files beside it the same mode. What goes
+    wrong it says better when it opens the file.
+    """
+    with suppress(OSError):
+        os.close(open_file(path, os.O_RDWR))
 
 
 def current_version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:

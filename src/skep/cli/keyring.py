@@ -1,11 +1,17 @@
 """The signing keys of this user: one private key per name, readable by nobody else."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from skep.errors import Conflict, NotFound, UsageError
+from skep.file_modes import (
+    PRIVATE_FILE,
+    PUBLIC_FILE,
+    create_file,
+    make_directory,
+    replace_file,
+)
 from skep.trust.keys import PublicKey, Signer, create_private_key, load_private_key
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -31,19 +37,21 @@ class KeyRing:
             Conflict: there is a key of this name; keys are never overwritten.
         """
         private, public = self._path(name, ".key"), self._path(name, ".pub")
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_directory(self.directory)
         pem = create_private_key()
         signer = load_private_key(pem)
         try:
             # (1) Created closed: the key is at no time readable by others, nor replaced.
-            descriptor = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            create_file(private, pem, PRIVATE_FILE)
         except FileExistsError as error:
             raise Conflict(
                 f"there is a key {name!r} already: {private}", hint="choose another name"
             ) from error
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(pem)
-        public.write_bytes(signer.public_key.pem)
+        try:
+            replace_file(public, signer.public_key.pem, PUBLIC_FILE)
+        except BaseException:
+            private.unlink(missing_ok=True)  # half a pair would be in the way of the next try
+            raise
         return signer.public_key
 
     def signer(self, name: str) -> Signer:

@@ -32,6 +32,7 @@ from skep.compiling.errors import (
 from skep.compiling.stripping import strip_debug
 from skep.compiling.toolchain import CompilerChoice
 from skep.errors import UsageError
+from skep.file_modes import PRIVATE_DIRECTORY, PUBLIC_DIRECTORY, make_directory
 
 Undisturbed = Callable[[], AbstractContextManager[None]]
 """Keeps interrupts away from a block, and raises the one that came when the block has ended."""
@@ -102,9 +103,10 @@ def compile_object(
         if not directory.is_dir():
             raise SourceMissing(f"expected a directory of headers at {directory}, there is none")
     cache = cache.resolve()
-    cache.mkdir(parents=True, exist_ok=True)
+    make_directory(cache, PUBLIC_DIRECTORY)
     name = f"./{source.name}" if source.name.startswith("-") else source.name
     with tempfile.TemporaryDirectory(prefix="compile-", dir=cache) as scratch:
+        Path(scratch).chmod(PRIVATE_DIRECTORY)
         output = Path(scratch) / "object.o"
         command = [
             *compiler.command,
@@ -206,6 +208,7 @@ def _started(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o022,  # what it writes must be readable, here and by a later run
         )
     except OSError as error:
         raise CompilerMissing(f"{command[0]} cannot be started: {error}") from error

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from skep.errors import SkepError, UsageError
+from skep.file_modes import make_directory
 from skep.kernel.errors import LacksPrivilege, NotBpffs
 from skep.kernel.syscall import (
     BpfError,
@@ -20,6 +21,7 @@ from skep.kernel.syscall import (
     mount_bpf_file_system,
     unmount_file_system,
 )
+from skep.system_errors import explain
 
 _BPF_FS_MAGIC = 0xCAFE4A11
 
@@ -35,7 +37,7 @@ def mount_bpffs(path: Path) -> bool:
         UsageError: the directory has files in it, which the mount would hide.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path)
         if is_bpffs(path):
             return False
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -43,8 +45,10 @@ def mount_bpffs(path: Path) -> bool:
         raise LacksPrivilege(
             f"could not make a directory to mount on, {path}: not permitted", hint="run as root"
         ) from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+    except (FileExistsError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL
         raise NotBpffs(f"could not make a directory to mount on, {path}: {error}") from error
+    except OSError as error:
+        raise explain(error, f"make a directory to mount on, {path}") from error
     try:
         # Of two first commands one would mount over the other's pins: the directory below is
         # locked, and the question asked again.

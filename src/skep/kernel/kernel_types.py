@@ -22,6 +22,7 @@ from pathlib import Path
 
 from skep.bytecode.btf.errors import MalformedBtf
 from skep.bytecode.btf.kernel_types import KernelTypes
+from skep.file_modes import make_directory, open_file
 from skep.kernel.errors import NotInThisKernel
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
@@ -113,7 +114,7 @@ def parse_build_id(notes: bytes) -> bytes | None:
 def _open_directory(path: Path) -> int | None:
     """A descriptor of the directory, ``None`` if others could have written there."""
     with suppress(OSError):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path)
     try:
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -144,9 +145,9 @@ def _read_index(directory: int, name: str) -> bytes | None:
 
 def _write_index(directory: int, name: str, index: bytes) -> None:
     temporary = f".{name}.{secrets.token_hex(8)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW
     try:
-        with open(os.open(temporary, flags, 0o600, dir_fd=directory), "wb") as file:  # noqa: PTH123  # opened by descriptor, which a Path cannot
+        with os.fdopen(open_file(temporary, flags, directory=directory), "wb") as file:
             file.write(index)
             file.flush()
             os.fsync(file.fileno())

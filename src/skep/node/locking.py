@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from skep.errors import NotPermitted, Unavailable
+from skep.file_modes import open_file
 
 _PAUSE_SECONDS = 0.02
 
@@ -34,7 +35,7 @@ def locked(path: Path, wait_seconds: float) -> Iterator[None]:
         LockUnusable: this user may not lock it, or it is no plain file.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = open_file(path, os.O_RDWR | os.O_NOFOLLOW)
     except OSError as error:
         raise LockUnusable(
             f"could not open the lock file {path}: {error.strerror}",

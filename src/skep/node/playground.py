@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Protocol
 
 from skep.errors import Conflict, SkepError, UsageError
+from skep.file_modes import PUBLIC_FILE, make_directory, replace_file
 
 PREFIX = "skep-demo"
 _NAME = re.compile(PREFIX + r"(?:-[a-z0-9]{1,5})?")  # an interface's name has 15 characters
@@ -172,7 +173,7 @@ class PlaygroundKeeper:
         directory = self._of(name)
         missing = [str(parent) for parent in directory.parents if not parent.exists()]
         try:
-            directory.mkdir(mode=0o700, parents=True)
+            make_directory(directory, exist_ok=False)
         except FileExistsError as error:
             raise PlaygroundInUse(
                 f"there is a playground {name!r} already",
@@ -268,10 +269,9 @@ class PlaygroundKeeper:
         return self._directory / name
 
     def _write(self, marker: _Marker) -> None:
-        path = self._of(marker.name) / _MARKER
-        unfinished = path.with_suffix(".partial")
-        unfinished.write_text(json.dumps(marker.document()))
-        unfinished.replace(path)
+        replace_file(
+            self._of(marker.name) / _MARKER, json.dumps(marker.document()).encode(), PUBLIC_FILE
+        )
 
     def _read(self, name: str) -> _Marker | None:
         """The marker; ``None`` if there is none that can be read."""

@@ -25,6 +25,7 @@ from skep.cli.pull import pull_package
 from skep.cli.sign import sign_layout
 from skep.cli.verifying import verify_found
 from skep.errors import NotFound, SkepError
+from skep.file_modes import make_directory
 from skep.node.playground import Playground
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring.playgrounds import open_playground
@@ -109,7 +110,7 @@ def _inner_environment(outer: Environment, directory: Path) -> Environment:
     """Everything of the demo below its own directory; only the compiler's cache is kept."""
     variables = {**outer.variables, "SKEP_ROOT": str(directory / "root")}
     inner = read_environment(variables, 0 if outer.is_root else 1)
-    (inner.root).mkdir(mode=0o700, parents=True)
+    make_directory(inner.root, exist_ok=False)
     return inner
 
 

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from skep.clock import Clock
 from skep.errors import Unavailable
+from skep.file_modes import make_directory, open_file
 from skep.marketplace.registry.errors import DirectoryInUse
 from skep.marketplace.registry.http.application import application
 from skep.marketplace.registry.http.context import UseCases
@@ -54,7 +55,7 @@ def build_application(settings: ServeSettings, clock: Clock) -> Starlette:
     for publisher, keys in settings.publishers.items():
         check_repository(f"{publisher}/any")
         publishers[publisher] = tuple(PublicKey.from_pem(pem) for pem in keys)
-    settings.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_directory(settings.directory)
     lock = _lock(settings.directory)
     try:
         catalogue = SqliteCatalogue(settings.directory / "catalogue.sqlite")
@@ -96,7 +97,7 @@ def build_application(settings: ServeSettings, clock: Clock) -> Starlette:
 
 def _lock(directory: Path) -> int:
     """Take the directory for this process; the kernel gives it back whatever happens."""
-    descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_file(directory / "lock", os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -8,6 +8,7 @@ from skep.schema_steps import (
     Schema,
     bring_up_to_date,
     current_version,
+    make_database_file,
     translating_errors,
     upgraded_copy,
 )
@@ -83,6 +84,8 @@ def open_database(path: Path, *, reading: bool = False) -> sqlite3.Connection:
         DatabaseDamaged, DatabaseTooNew, DatabaseUnavailable, NotPermitted: see
             :mod:`skep.schema_steps`.
     """
+    if not reading:
+        make_database_file(path)
     with translating_errors(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from skep.errors import NotFound, NotPermitted, SkepError, UsageError
+from skep.file_modes import PUBLIC_FILE, make_directory, replace_file
 from skep.trust.errors import MalformedKey
 from skep.trust.keys import PublicKey
 from skep.trust.policies import RequireKey
@@ -52,13 +53,11 @@ class TrustStore:
             TrustStoreUnsafe: others may write there.
         """
         directory = self._of(publisher)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory)
         self._check(directory)
         path = directory / _file_name(key)
         if not path.exists():
-            partial = directory / f".{path.name}.{os.getpid()}"
-            partial.write_bytes(key.pem)
-            partial.replace(path)
+            replace_file(path, key.pem, PUBLIC_FILE)
         return path
 
     def remove(self, publisher: str, fingerprint: str) -> None:

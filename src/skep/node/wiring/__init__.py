@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 
 from skep.clock import Clock
 from skep.errors import NotPermitted
+from skep.file_modes import make_directory
 from skep.kernel.lasting_pins import open_lasting_pins, unmount_lasting_pins
 from skep.kernel.probes import require_privileges
 from skep.node.converging.composing import compose
@@ -47,7 +48,7 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
     """
     require_privileges()
     try:
-        settings.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(settings.root)
     except OSError as error:
         raise NodeNotWritable(
             f"could not make {settings.root}: {error.strerror}",

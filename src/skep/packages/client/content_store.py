@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import UsageError
+from skep.file_modes import PUBLIC_DIRECTORY, PUBLIC_FILE, make_directory, open_file
 from skep.packages.client.errors import NoSuchContent, NotAContentStore, StoreNotAccessible
 from skep.packages.client.files import INCOMING, read_regular, write_atomically, writing
 from skep.packages.content import LARGEST_PACKAGE
@@ -106,7 +107,7 @@ class ContentStore:
             return digest
         with writing(self.root):
             self._initialise()
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(path.parent, PUBLIC_DIRECTORY)
             write_atomically(path, data)
         return digest
 
@@ -114,7 +115,7 @@ class ContentStore:
 
     def _initialise(self) -> None:
         self._check_is_layout()
-        self.root.mkdir(parents=True, exist_ok=True)
+        make_directory(self.root, PUBLIC_DIRECTORY)
         if not (self.root / "oci-layout").exists():
             write_atomically(self.root / "oci-layout", _LAYOUT)
 
@@ -142,9 +143,12 @@ class ContentStore:
         """Hold the lock on the index; released by the kernel if this process dies."""
         with writing(self.root):
             self._initialise()
-            with (self.root / ".lock").open("ab") as lock:
+            lock = open_file(self.root / ".lock", os.O_RDWR, PUBLIC_FILE)
+            try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
+            finally:
+                os.close(lock)
 
     def _index(self) -> ImageIndex:
         self._check_is_layout()

@@ -2,12 +2,12 @@
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from skep.errors import Malformed
+from skep.file_modes import PUBLIC_FILE, replace_file
 from skep.packages.client.errors import NoSuchContent, StoreNotAccessible, StoreNotWritable
 
 INCOMING = ".incoming-"  # prefix of files being written; left over only after a crash
@@ -62,27 +62,6 @@ def writing(root: Path) -> Iterator[None]:
         raise StoreNotWritable(f"{root} cannot be written: {error.strerror or error}") from error
 
 
-def sync_directory(path: Path) -> None:
-    """Make names in a directory last over a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def write_atomically(path: Path, data: bytes) -> None:
     """Give ``path`` the content ``data``: at any time it has the old content or the new one."""
-    descriptor, name = tempfile.mkstemp(prefix=INCOMING, dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-            os.fchmod(descriptor, 0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
+    replace_file(path, data, PUBLIC_FILE, prefix=INCOMING)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from skep.digests import Digest, DigestMismatch
+from skep.file_modes import make_directory, open_file
 from skep.marketplace.registry.errors import (
     BlobUnknown,
     StoreUnavailable,
@@ -35,7 +36,7 @@ class BlobFiles:
         self._blobs = directory / "blobs"
         self._uploads = directory / "uploads"
         for path in (self._blobs / "sha256", self._blobs / "sha512", self._uploads):
-            path.mkdir(parents=True, exist_ok=True)
+            make_directory(path)
 
     def path(self, digest: Digest) -> Path | None:
         """Where the blob lies; ``None`` if it is not there."""
@@ -66,7 +67,7 @@ class BlobFiles:
             StoreUnavailable: the disk does not take it; also for the other writes.
         """
         try:
-            self._upload_path(upload_id).touch(mode=0o600, exist_ok=False)
+            os.close(open_file(self._upload_path(upload_id), os.O_WRONLY | os.O_EXCL))
         except OSError as error:
             raise _unavailable(error) from error
 

@@ -26,7 +26,12 @@ from skep.marketplace.registry.records import (
 )
 from skep.marketplace.registry.store.schema import SCHEMA
 from skep.packages.oci.descriptors import Descriptor
-from skep.schema_steps import BUSY_SECONDS, bring_up_to_date, translating_errors
+from skep.schema_steps import (
+    BUSY_SECONDS,
+    bring_up_to_date,
+    make_database_file,
+    translating_errors,
+)
 from skep.versions import Version
 
 _MANIFEST = """
@@ -345,6 +350,7 @@ class SqliteCatalogue:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Transactions are begun by hand; the library's implicit ones begin too late to be exclusive.
+    make_database_file(path)
     with translating_errors(path):
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
