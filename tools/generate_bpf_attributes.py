@@ -60,10 +60,17 @@ _CLASSES: tuple[tuple[str, str, str, frozenset[str]], ...] = (
     ("LinkCreate", "link_create", "``BPF_LINK_CREATE``.", frozenset({"target_ifindex"})),
     ("LinkUpdate", "link_update", "``BPF_LINK_UPDATE``.", frozenset()),
     ("LinkDetach", "link_detach", "``BPF_LINK_DETACH``.", frozenset()),
+    ("ProgramQuery", "query", "``BPF_PROG_QUERY``.", frozenset({"target_ifindex"})),
     ("EnableStatistics", "enable_stats", "``BPF_ENABLE_STATS``.", frozenset()),
     ("ProgramInfo", "bpf_prog_info", "``struct bpf_prog_info``.", frozenset()),
     ("MapInfo", "bpf_map_info", "``struct bpf_map_info``.", frozenset()),
     ("LinkInfo", "bpf_link_info", "``struct bpf_link_info``.", frozenset({"xdp_ifindex"})),
+    (
+        "TcxLinkInfo",
+        "bpf_link_info",
+        "``struct bpf_link_info`` of a link of type TCX.",
+        frozenset({"tcx_ifindex", "tcx_attach_type"}),
+    ),
 )
 _CTYPES = {1: "c_uint8", 2: "c_uint16", 4: "c_uint32", 8: "c_uint64"}
 

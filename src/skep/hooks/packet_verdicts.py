@@ -144,12 +144,13 @@ CLASSIFIER_VERDICTS = VerdictTable(
     neutral=-1,
     scope=_INTERFACE,
 )
+TCX_VERDICTS = _tcx("TCX_", ("TCX_INGRESS", "TCX_EGRESS"), _TC_OTHERS)
 PACKET_TABLES = (
     XDP_VERDICTS,
     _xdp(_XDP_REDIRECT, attach_types=("XDP_CPUMAP",)),
     _xdp(_XDP_REDIRECT_DROPS, attach_types=("XDP_DEVMAP",)),
     CLASSIFIER_VERDICTS,
-    _tcx("TCX_", ("TCX_INGRESS", "TCX_EGRESS"), _TC_OTHERS),
+    TCX_VERDICTS,
     _tcx(
         "NETKIT_",
         ("NETKIT_PRIMARY", "NETKIT_PEER"),

@@ -6,11 +6,19 @@ from types import MappingProxyType
 from skep.errors import UsageError
 from skep.hooks.hook import Hook
 from skep.hooks.target import HookTarget
+from skep.hooks.tcx_egress import TCX_EGRESS
+from skep.hooks.tcx_ingress import TCX_INGRESS
 from skep.hooks.xdp import XDP
 
 __all__ = ["HOOKS", "HookTarget", "UnknownHook", "find_hook", "parse_hook_target"]
 
-HOOKS: Mapping[str, Hook] = MappingProxyType({hook.name: hook for hook in (XDP,)})
+_HOOKS = (
+    XDP,
+    TCX_INGRESS,
+    TCX_EGRESS,
+)
+
+HOOKS: Mapping[str, Hook] = MappingProxyType({hook.name: hook for hook in _HOOKS})
 
 
 class UnknownHook(UsageError):

@@ -364,6 +364,36 @@ class LinkDetach(ctypes.Structure):
     )
 
 
+class ProgramQuery(ctypes.Structure):
+    """``BPF_PROG_QUERY``."""
+
+    target_ifindex: int
+    attach_type: int
+    query_flags: int
+    attach_flags: int
+    prog_ids: int
+    prog_cnt: int
+    prog_attach_flags: int
+    link_ids: int
+    link_attach_flags: int
+    revision: int
+
+    _fields_ = (
+        ("target_ifindex", ctypes.c_uint32),
+        ("attach_type", ctypes.c_uint32),
+        ("query_flags", ctypes.c_uint32),
+        ("attach_flags", ctypes.c_uint32),
+        ("prog_ids", ctypes.c_uint64),
+        ("prog_cnt", ctypes.c_uint32),
+        ("_padding_0", ctypes.c_uint8 * 4),
+        ("prog_attach_flags", ctypes.c_uint64),
+        ("link_ids", ctypes.c_uint64),
+        ("link_attach_flags", ctypes.c_uint64),
+        ("revision", ctypes.c_uint64),
+        ("_padding_1", ctypes.c_uint8 * 104),
+    )
+
+
 class EnableStatistics(ctypes.Structure):
     """``BPF_ENABLE_STATS``."""
 
@@ -528,6 +558,42 @@ class LinkInfo(ctypes.Structure):
         ("_padding_0", ctypes.c_uint8 * 4),
         ("xdp_ifindex", ctypes.c_uint32),
         ("tracing_target_obj_id", ctypes.c_uint32),
+        ("raw_tracepoint_tp_name_len", ctypes.c_uint32),
+        ("iter_map_map_id", ctypes.c_uint32),
+        ("raw_tracepoint_cookie", ctypes.c_uint64),
+        ("iter_cgroup_order", ctypes.c_uint32),
+        ("_padding_1", ctypes.c_uint8 * 4),
+        ("uprobe_multi_path_size", ctypes.c_uint32),
+        ("uprobe_multi_count", ctypes.c_uint32),
+        ("uprobe_multi_flags", ctypes.c_uint32),
+        ("uprobe_multi_pid", ctypes.c_uint32),
+    )
+
+
+class TcxLinkInfo(ctypes.Structure):
+    """``struct bpf_link_info`` of a link of type TCX."""
+
+    type: int
+    id: int
+    prog_id: int
+    tcx_ifindex: int
+    tcx_attach_type: int
+    raw_tracepoint_tp_name_len: int
+    iter_map_map_id: int
+    raw_tracepoint_cookie: int
+    iter_cgroup_order: int
+    uprobe_multi_path_size: int
+    uprobe_multi_count: int
+    uprobe_multi_flags: int
+    uprobe_multi_pid: int
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("prog_id", ctypes.c_uint32),
+        ("_padding_0", ctypes.c_uint8 * 4),
+        ("tcx_ifindex", ctypes.c_uint32),
+        ("tcx_attach_type", ctypes.c_uint32),
         ("raw_tracepoint_tp_name_len", ctypes.c_uint32),
         ("iter_map_map_id", ctypes.c_uint32),
         ("raw_tracepoint_cookie", ctypes.c_uint64),

@@ -1,11 +1,15 @@
-"""BPF links: a program on an interface's XDP hook, replaceable in one step.
+"""BPF links: a program attached to something, replaceable in one step.
 
 A link belongs to who holds its descriptor or a pin of it. Nobody without it can replace or remove
-the program, and an update is one exchange of a pointer: every packet sees the old or the new
-program, none sees neither (``bpf_xdp_link_update`` in net/core/dev.c).
+the program, and an update is one exchange of a pointer: whatever happens meets the old or the new
+program, never neither (``link_update`` in kernel/bpf/syscall.c and the functions it calls).
+
+How links are made and what their targets are: :mod:`skep.kernel.attaching`.
 """
 
+import ctypes
 import errno
+from typing import TypeVar
 
 from skep.errors import NotFound
 from skep.kernel.attributes import (
@@ -22,6 +26,7 @@ from skep.kernel.errors import (
     InterfaceMissing,
     KernelRefused,
     NotInThisKernel,
+    TargetMissing,
     UnexpectedProgram,
 )
 from skep.kernel.information import read_info
@@ -33,33 +38,43 @@ from skep.kernel.syscall import BpfError, bpf, failure
 
 _ATTACH_TYPE_XDP = 37  # BPF_XDP of enum bpf_attach_type
 _REPLACE = 4  # BPF_F_REPLACE
-_LINK_TYPE_XDP = LINK_TYPES["XDP"]
+_TYPE_NAMES = {number: name for name, number in LINK_TYPES.items()}
+_Info = TypeVar("_Info", bound=ctypes.Structure)
 
 
 class Link(Owner):
-    """A program attached to an XDP hook, as long as the descriptor or a pin holds it."""
+    """A program attached somewhere, as long as the descriptor or a pin holds it.
 
-    __slots__ = ()
+    Attributes:
+        remark: what a person should know about how it was attached, as the driver found it;
+            empty if all is as usual, and for links that were opened.
+    """
 
-    def __init__(self, descriptor: Descriptor) -> None:
-        """Take over a link's descriptor.
+    __slots__ = ("remark",)
 
-        Raises:
-            KernelRefused: it is a link of another type; the descriptor stays the caller's.
-        """
+    def __init__(self, descriptor: Descriptor, remark: str = "") -> None:
+        """Take over a link's descriptor; that it is one is not checked."""
         super().__init__(descriptor)
-        kind = int(self._info().type)
-        if kind != _LINK_TYPE_XDP:
-            raise KernelRefused(f"expected an XDP link, got a link of type {kind}")
+        self.remark = remark
 
     @property
     def id(self) -> int:
         """The kernel's number for the link."""
         return int(self._info().id)
 
+    @property
+    def type_name(self) -> str:
+        """Kernel name of its type without prefix: ``CGROUP``."""
+        number = int(self._info().type)
+        return _TYPE_NAMES.get(number, f"type {number}")
+
     def program_id(self) -> int:
         """Id of the program it runs now."""
         return int(self._info().prog_id)
+
+    def info(self, layout: type[_Info]) -> _Info:
+        """What the kernel says about it, in the layout of its type."""
+        return read_info(self.descriptor, layout(), "a link")
 
     def ifindex(self) -> int:
         """Number of its interface; 0 once it is detached or the interface is gone."""
@@ -69,13 +84,13 @@ class Link(Owner):
         """Run ``new`` instead, in one step.
 
         Args:
-            new: an XDP program.
+            new: a program of the same type.
             expected: what must be running for this to happen (compared by the kernel in the same
                 step), ``None`` for whatever runs.
 
         Raises:
             UnexpectedProgram: something else runs; nothing was changed.
-            InterfaceMissing: the link is detached, or its interface is gone.
+            TargetMissing: the link is detached, or what it was on is gone.
             KernelRefused: ``new`` does not fit, for example another attach type.
         """
         attribute = LinkUpdate(link_fd=self.descriptor.number, new_prog_fd=new.descriptor.number)
@@ -86,33 +101,65 @@ class Link(Owner):
             bpf(Command.LINK_UPDATE, attribute)
         except BpfError as error:
             if error.number == errno.ENOLINK:
-                raise InterfaceMissing(
-                    f"the link to program {self.program_id()} has no interface any more",
-                    hint="attach anew once the interface is there",
+                raise TargetMissing(
+                    f"the link to program {self.program_id()} is attached to nothing any more",
+                    hint="attach anew once its target is there",
                 ) from error
             # The kernel answers EPERM when another program runs than the one expected.
             running = self.program_id()
             if error.number == errno.EPERM and expected is not None and running != expected.id:
                 raise UnexpectedProgram(
                     f"expected program {expected.id} ({expected.name}) to be running, found "
-                    f"{_named(running)}; nothing was changed",
+                    f"{program_text(running)}; nothing was changed",
                     hint="somebody else changed this hook; look again and decide anew",
                 ) from error
             raise failure(error, f"replace the program by {new.name!r}") from error
 
     def detach(self) -> None:
-        """Remove the program from the interface; nothing if that has happened."""
+        """Take the program away; nothing if that has happened."""
         try:
             bpf(Command.LINK_DETACH, LinkDetach(link_fd=self.descriptor.number))
         except BpfError as error:
             raise failure(error, "detach the program") from error
 
     def _info(self) -> LinkInfo:
-        return read_info(self.descriptor, LinkInfo(), "a link")
+        return self.info(LinkInfo)
 
     def __repr__(self) -> str:
         state = f"descriptor {self.descriptor.number}" if self.descriptor.is_open else "closed"
         return f"Link({state})"
+
+
+def create_link(
+    program: LoadedProgram, target: int, attach_type: int, flags: int = 0, *, remark: str = ""
+) -> Link:
+    """Attach a program (``BPF_LINK_CREATE``).
+
+    Args:
+        target: descriptor or number of what it is attached to; numbers of interfaces are those of
+            the network namespace the calling thread is in.
+        attach_type: ``BPF_*`` of ``enum bpf_attach_type``.
+        flags: what they are depends on the attach type.
+        remark: see :class:`Link`.
+
+    Raises:
+        BpfError: with the error number; what it means depends on the attach type.
+    """
+    attribute = LinkCreate(
+        prog_fd=program.descriptor.number,
+        target_ifindex=target,
+        attach_type=attach_type,
+        flags=flags,
+    )
+    return Link(Descriptor(bpf(Command.LINK_CREATE, attribute)), remark)
+
+
+def program_text(program_id: int) -> str:
+    """A program for messages: its id, and its name if it is still there."""
+    try:
+        return f"program {program_id} ({describe_program(program_id).name or 'without a name'})"
+    except NotFound:  # it went away meanwhile
+        return f"program {program_id}"
 
 
 def attach_xdp(program: LoadedProgram, ifindex: int) -> Link:
@@ -130,14 +177,14 @@ def attach_xdp(program: LoadedProgram, ifindex: int) -> Link:
         attach_type=_ATTACH_TYPE_XDP,
     )
     try:
-        return _owned(Descriptor(bpf(Command.LINK_CREATE, attribute)))
+        return Link(Descriptor(bpf(Command.LINK_CREATE, attribute)))
     except BpfError as error:
         if error.number == errno.ENODEV:
             raise InterfaceMissing(f"there is no network interface number {ifindex}") from error
         # EBUSY: a program or a link is there; EEXIST: one is there in the other mode.
         if error.number in {errno.EBUSY, errno.EEXIST}:
             occupant = xdp_program_id(ifindex)
-            found = _named(occupant) if occupant is not None else "another XDP program"
+            found = program_text(occupant) if occupant is not None else "another XDP program"
             raise HookOccupied(
                 f"expected no XDP program on {_interface(ifindex)}, found {found}",
                 hint="it was not attached by Skep and is left alone; whoever attached it can "
@@ -156,21 +203,6 @@ def attach_xdp(program: LoadedProgram, ifindex: int) -> Link:
                 hint="the program must be of type XDP; without fragments a large MTU is refused",
             ) from error
         raise failure(error, f"attach program {program.name!r}") from error
-
-
-def _owned(descriptor: Descriptor) -> Link:
-    try:
-        return Link(descriptor)
-    except BaseException:
-        descriptor.close()
-        raise
-
-
-def _named(program_id: int) -> str:
-    try:
-        return f"program {program_id} ({describe_program(program_id).name or 'without a name'})"
-    except NotFound:  # it went away meanwhile
-        return f"program {program_id}"
 
 
 def _require_interface(index: int) -> None:

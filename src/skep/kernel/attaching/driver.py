@@ -89,7 +89,9 @@ class Driver(Protocol):
         ...
 
     def attach(self, hook: Hook, identity: Identity, program: LoadedProgram) -> Link:
-        """Put a program there.
+        """Put a program there, after the others if there is room for several.
+
+        What a person should know about how it was done is in :attr:`Link.remark`.
 
         Raises:
             HookOccupied: an exclusive target is taken; what is there is named and left alone.
