@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.faults import Fault
+from tests.fakes.kept import FakeKept
 from tests.fakes.kernel import FakeKernel
 from tests.fakes.packages import NOW, FakePackages
 
@@ -14,9 +15,10 @@ from skep.node.converging.changing import change
 from skep.node.converging.composing import compose
 from skep.node.converging.consenting import Answer, YesToAll
 from skep.node.converging.recovering import recover
-from skep.node.converging.services import Services
+from skep.node.converging.services import Services, Writer
 from skep.node.deploying.installing import InstallRequest, install
 from skep.node.deploying.removing import remove
+from skep.node.locking import Lock
 from skep.node.store.state import SqliteState
 from skep.packages.references import parse_reference
 
@@ -32,15 +34,33 @@ class FakeNode:
         self.path = directory / "node.db"
         self.kernel = FakeKernel()
         self.packages = FakePackages()
+        self.kept = FakeKept()
+        self.lock = Lock(directory / "lock")
         self.state = SqliteState(self.path)
 
     def close(self) -> None:
         self.state.close()
 
-    def services(self, fault: Fault | None = None) -> Services:
-        """As a command gets them; ``fault`` sits in kernel and state."""
+    def reboot(self) -> None:
+        """The kernel starts anew."""
+        self.kernel.reboot()
+
+    def services(self) -> Services:
+        """As a command that looks gets them."""
+        return self.writer().services
+
+    def writer(self, fault: Fault | None = None) -> Writer:
+        """As a command that changes gets it; ``fault`` sits in kernel and state."""
         wrap: Callable[[Any], Any] = fault.over if fault is not None else (lambda port: port)
-        return Services(wrap(self.kernel), wrap(self.state), self.packages, lambda: NOW, compose)
+        return Writer(
+            self.lock,
+            wrap(self.kernel),
+            wrap(self.state),
+            self.packages,
+            lambda: NOW,
+            compose,
+            self.kept,
+        )
 
     def install(
         self,
@@ -53,7 +73,7 @@ class FakeNode:
         **settings: str,
     ) -> None:
         asked = request(package, on=on, placement=placement, answer=answer, **settings)
-        install(self.services(fault), asked)
+        install(self.writer(fault), asked)
 
     def names(self, on: str = "xdp:eth0") -> list[str]:
         """Committed deployments on a hook target."""
@@ -70,7 +90,7 @@ class FakeNode:
             assert set(one.deployment.maps) == pinned[one.deployment.name]
         before = self.kernel.snapshot()
         entry = self.state.begin("a change that never began", [], "2026-11-23T08:00:00Z")
-        assert recover(self.services()).done == []
+        assert recover(self.writer()).done == []
         assert self.kernel.snapshot() == before
         assert entry not in [each.number for each in self.state.unfinished()]
         assert self.kernel.open_programs() == []

@@ -15,6 +15,8 @@ from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.settings import LinkSettings
 from skep.chains.fingerprints import kernel_name, map_pin_name
 from skep.errors import Conflict, Refused
+from skep.hooks.identity import InterfaceIdentity
+from skep.hooks.target import HookTarget
 from skep.kernel.interfaces import ifindex
 from skep.kernel.network import (
     create_namespace,
@@ -23,7 +25,7 @@ from skep.kernel.network import (
     remove_namespace,
 )
 from skep.kernel.pins import PinRoot, mount_bpffs, unmount
-from skep.node.ports import Kernel, MapPin, NoSuchInterface, NoSuchPin, PinInTheWay, Program
+from skep.node.ports import Kernel, MapPin, NoSuchPin, NoSuchTarget, PinInTheWay, Program
 from skep.node.wiring.kernel_adapter import KernelAdapter
 
 KEY, ONE, TWO = bytes(4), b"\x01" + bytes(7), b"\x02" + bytes(7)
@@ -40,8 +42,14 @@ class Port:
     interface: str
 
     @property
-    def index(self) -> int:
-        return self.kernel.interface_index(self.interface)
+    def on(self) -> HookTarget:
+        return HookTarget("xdp", self.interface)
+
+    @property
+    def identity(self) -> InterfaceIdentity:
+        identity = self.kernel.locate(self.on).identity
+        assert isinstance(identity, InterfaceIdentity)
+        return identity
 
 
 @pytest.fixture(
@@ -222,31 +230,37 @@ def test_another_map_under_the_name_is_refused(port: Port) -> None:
 # Links ---------------------------------------------------------------------------------------
 
 
+def test_a_declared_target_is_located_and_found_by_what_it_is(port: Port) -> None:
+    place = port.kernel.locate(port.on)
+    assert place.called == port.on
+    assert port.kernel.find("xdp", place.identity) == place
+
+
 def test_an_attached_program_is_observed_by_its_name(
     port: Port, programs: tuple[Program, Program]
 ) -> None:
-    port.kernel.attach("xdp", port.index, programs[0])
-    (link,) = port.kernel.links()
-    assert (link.hook, link.ifindex, link.is_attached) == ("xdp", port.index, True)
+    link = port.kernel.attach("xdp", port.identity, programs[0])
+    assert port.kernel.links() == (link,)
+    assert (link.hook, link.place, link.is_attached) == ("xdp", port.kernel.locate(port.on), True)
     assert link.program_name == NAME
-    assert port.kernel.foreign_program("xdp", port.index) is None
+    assert port.kernel.foreign_program("xdp", port.identity) is None
 
 
 def test_a_second_attach_is_a_conflict(port: Port, programs: tuple[Program, Program]) -> None:
-    port.kernel.attach("xdp", port.index, programs[0])
+    port.kernel.attach("xdp", port.identity, programs[0])
     with pytest.raises(Conflict):
-        port.kernel.attach("xdp", port.index, programs[1])
+        port.kernel.attach("xdp", port.identity, programs[1])
     assert port.kernel.links()[0].program_name == NAME
 
 
 def test_a_program_is_replaced_by_another_and_back(
     port: Port, programs: tuple[Program, Program]
 ) -> None:
-    port.kernel.attach("xdp", port.index, programs[0])
-    before = port.kernel.running("xdp", port.index)
-    port.kernel.replace("xdp", port.index, programs[1], before)
+    link = port.kernel.attach("xdp", port.identity, programs[0])
+    before = port.kernel.running(link)
+    port.kernel.replace(link, programs[1], before)
     assert port.kernel.links()[0].program_name == OTHER
-    port.kernel.replace("xdp", port.index, before, programs[1])
+    port.kernel.replace(link, before, programs[1])
     assert port.kernel.links()[0].program_name == NAME
     before.close()
 
@@ -254,31 +268,45 @@ def test_a_program_is_replaced_by_another_and_back(
 def test_a_program_is_replaced_only_if_it_is_the_expected_one(
     port: Port, programs: tuple[Program, Program]
 ) -> None:
-    port.kernel.attach("xdp", port.index, programs[0])
+    link = port.kernel.attach("xdp", port.identity, programs[0])
     with pytest.raises(Conflict):
-        port.kernel.replace("xdp", port.index, programs[0], programs[1])
+        port.kernel.replace(link, programs[0], programs[1])
     assert port.kernel.links()[0].program_name == NAME
 
 
 def test_detaching_leaves_the_hook_free(port: Port, programs: tuple[Program, Program]) -> None:
-    port.kernel.attach("xdp", port.index, programs[0])
-    port.kernel.detach("xdp", port.index)
+    link = port.kernel.attach("xdp", port.identity, programs[0])
+    port.kernel.detach(link)
     assert port.kernel.links() == ()
-    port.kernel.attach("xdp", port.index, programs[1])
+    port.kernel.attach("xdp", port.identity, programs[1])
 
 
 def test_no_link_is_not_found(port: Port, programs: tuple[Program, Program]) -> None:
+    link = port.kernel.attach("xdp", port.identity, programs[0])
+    port.kernel.detach(link)
     with pytest.raises(NoSuchPin):
-        port.kernel.detach("xdp", port.index)
+        port.kernel.detach(link)
     with pytest.raises(NoSuchPin):
-        port.kernel.running("xdp", port.index)
+        port.kernel.running(link)
     with pytest.raises(NoSuchPin):
-        port.kernel.replace("xdp", port.index, *programs)
+        port.kernel.replace(link, *programs)
 
 
-def test_a_missing_interface_is_not_found(port: Port) -> None:
-    with pytest.raises(NoSuchInterface):
-        port.kernel.interface_index("no-such-if")
+def test_a_missing_target_is_not_found(port: Port) -> None:
+    with pytest.raises(NoSuchTarget):
+        port.kernel.locate(HookTarget("xdp", "no-such-if"))
+    with pytest.raises(NoSuchTarget):
+        port.kernel.find("xdp", replace(port.identity, index=987654))
+
+
+def test_a_missing_namespace_is_not_found(port: Port) -> None:
+    with pytest.raises(NoSuchTarget):
+        port.kernel.locate(HookTarget("xdp", "eth0", "no-such-namespace"))
+
+
+def test_the_boot_has_an_id_and_the_command_is_on_the_host(port: Port) -> None:
+    assert port.kernel.boot() == port.kernel.boot() != ""
+    assert port.kernel.here() == ""
 
 
 def test_the_kernel_says_what_it_is(port: Port) -> None:

@@ -22,6 +22,7 @@ from tests.builders.databases import (
 
 from skep.marketplace.registry.store import schema as marketplace
 from skep.marketplace.registry.store.catalogue import SqliteCatalogue
+from skep.node.records import Scope
 from skep.node.store import database as node
 from skep.node.store.state import SqliteState
 from skep.schema_steps import Schema, bring_up_to_date
@@ -53,7 +54,10 @@ OLD = [
     for version in range(1, kind.schema.version)
 ]
 # What a step is allowed to add to a table of before.
-ADDED = {("node", "deployments"): {"consent"}}
+ADDED = {
+    ("node", "deployments"): {"consent", "namespace", "binding", "kept"},
+    ("node", "journal"): {"scope"},
+}
 ADDED_ROWS = {("marketplace", "schema_version"): [{"version": 2}]}
 
 
@@ -74,7 +78,10 @@ def test_an_old_database_opens_and_every_row_is_there(
     after = rows(path)
     for table, kept in before.items():
         added = ADDED.get((kind.name, table), set())
-        there = [{k: v for k, v in row.items() if k not in added} for row in after[table]]
+        columns = {column for row in kept for column in row}
+        there = [
+            {k: v for k, v in row.items() if k in columns or k not in added} for row in after[table]
+        ]
         assert there == kept + ADDED_ROWS.get((kind.name, table), [])
 
 
@@ -130,6 +137,20 @@ def test_deployments_of_before_are_read_and_have_no_consent(tmp_path: Path) -> N
         assert found["second"].deployment.accepts_unsigned
         assert [entry.outcome for entry in state.history()] == ["done"] * 6
         assert state.consents() == ()
+
+
+def test_deployments_of_version_2_keep_their_consents_and_have_no_binding(tmp_path: Path) -> None:
+    with SqliteState(restore("node-2", tmp_path / "old.db")) as state:
+        found = {one.deployment.name: one for one in state.installed()}
+        assert {name for name, one in found.items() if one.consent} == {
+            "ratelimiting",
+            "port-filter",
+        }
+        assert {one.binding for one in found.values()} == {None}
+        assert {one.deployment.on.namespace for one in found.values()} == {""}
+        (entry,) = state.unfinished()
+        assert entry.scope == Scope()
+        assert state.damaged() == ()
 
 
 def test_looking_at_an_old_database_writes_nothing(tmp_path: Path) -> None:

@@ -6,18 +6,21 @@ made anew with the same content. The contract suite holds it to what the real ad
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 from skep.errors import Conflict, Refused
+from skep.hooks.identity import Identity, InterfaceIdentity, Place
+from skep.hooks.target import HookTarget
 from skep.node.ports import (
     KernelFacts,
     MapPin,
-    NoSuchInterface,
     NoSuchPin,
+    NoSuchTarget,
     PinInTheWay,
     PinnedLink,
     Program,
+    TargetHidden,
 )
 from skep.versions import KernelVersion
 
@@ -56,26 +59,58 @@ class FakeProgram:
         self.is_open = False
 
 
+@dataclass(slots=True, eq=False)
+class FakeInterface:
+    """A network interface, whatever it is called by now."""
+
+    name: str
+    index: int
+    namespace: str = ""
+    others: set[str] = field(default_factory=set)
+    exists: bool = True
+
+
 @dataclass(slots=True)
 class FakeLink:
-    """A pinned link and the program it runs."""
+    """A pinned link, what it is on, and the program it runs."""
 
+    hook: str
+    number: int
+    on: FakeInterface
     program: FakeProgram
-    is_attached: bool = True
+
+    @property
+    def pin(self) -> str:
+        return f"{self.hook}_{self.number}"
+
+    @property
+    def is_attached(self) -> bool:
+        return self.on.exists
 
 
 class FakeKernel:
-    """Implements the ``Kernel`` port."""
+    """Implements the ``Kernel`` port.
+
+    Attributes:
+        boot_id: of this boot.
+        namespace: of the command.
+        hidden: namespaces that are not visible from here.
+    """
 
     def __init__(self, interfaces: Mapping[str, int] | None = None) -> None:
-        self.interfaces = dict(interfaces or {"eth0": 2, "eth1": 3})
-        self.link_table: dict[tuple[str, int], FakeLink] = {}
-        self.strangers: dict[tuple[str, int], str] = {}
+        self.boot_id = "boot-1"
+        self.namespace = ""
+        self.hidden: set[str] = set()
+        self.link_table: dict[str, FakeLink] = {}
+        self.strangers: dict[tuple[str, Identity], str] = {}
         self.maps: dict[tuple[str, str], FakeMap] = {}
         self.retired: dict[tuple[str, str], FakeMap] = {}
         self.handles: list[FakeProgram] = []
         self.exchanges: list[str] = []
         self._identities = itertools.count(1)
+        self._cookies: dict[str, int] = {"": 1}
+        named = interfaces or {"eth0": 2, "eth1": 3}
+        self.interfaces = [FakeInterface(name, index) for name, index in named.items()]
 
     # What tests ask and do -------------------------------------------------------------------
 
@@ -83,8 +118,8 @@ class FakeKernel:
         """Everything that lasts, as values; equal if and only if nothing changed."""
         return (
             {
-                key: (link.program.identity, link.is_attached)
-                for key, link in self.link_table.items()
+                (link.hook, id(link.on)): (link.program.identity, link.is_attached)
+                for link in self.link_table.values()
             },
             {key: (one.identity, dict(one.contents)) for key, one in self.maps.items()},
             {key: (one.identity, dict(one.contents)) for key, one in self.retired.items()},
@@ -94,35 +129,105 @@ class FakeKernel:
         """Names of programs somebody still holds."""
         return [program.name for program in self.handles if program.is_open]
 
-    def remove_interface(self, name: str) -> None:
+    def interface(self, name: str, namespace: str = "") -> FakeInterface:
+        """The interface of this name.
+
+        Raises:
+            NoSuchTarget: there is none.
+        """
+        for one in self.interfaces:
+            if one.namespace == namespace and name in {one.name, *one.others}:
+                return one
+        raise NoSuchTarget(f"there is no interface {name!r}")
+
+    def identity(self, name: str = "eth0", namespace: str = "") -> Identity:
+        """What the interface of this name is."""
+        return self._identity(self.interface(name, namespace))
+
+    def runs(
+        self, name: str = "eth0", hook: str = "xdp", namespace: str = ""
+    ) -> FakeProgram | None:
+        """What our link on an interface runs; ``None`` if we have none there."""
+        found = [
+            link.program
+            for link in self.link_table.values()
+            if link.hook == hook and link.on is self.interface(name, namespace)
+        ]
+        assert len(found) <= 1, "two links of ours on one hook"
+        return found[0] if found else None
+
+    def occupy(self, name: str = "eth0", hook: str = "xdp", by: str = "somebody's") -> None:
+        """Put a program of somebody else on an interface."""
+        self.strangers[hook, self.identity(name)] = by
+
+    def add_interface(self, name: str, index: int, namespace: str = "") -> None:
+        """Make an interface."""
+        self.interfaces.append(FakeInterface(name, index, namespace))
+
+    def remove_interface(self, name: str, namespace: str = "") -> None:
         """What happens when an interface goes: its links stay pinned, attached to nothing."""
-        ifindex = self.interfaces.pop(name)
-        for (_, index), link in self.link_table.items():
-            if index == ifindex:
-                link.is_attached = False
+        one = self.interface(name, namespace)
+        one.exists = False
+        self.interfaces.remove(one)
 
     def reboot(self) -> None:
         """Nothing in a kernel outlives it."""
         self.link_table.clear()
         self.maps.clear()
         self.retired.clear()
+        self.boot_id += "x"
+        for one in self.interfaces:
+            one.index += 10
 
     # Reading ---------------------------------------------------------------------------------
 
     def facts(self) -> KernelFacts:
         return KernelFacts(KernelVersion(6, 18), "6.18.0-fake")
 
-    def interface_index(self, name: str) -> int:
-        try:
-            return self.interfaces[name]
-        except KeyError:
-            raise NoSuchInterface(f"expected an interface, got {name!r}") from None
+    def boot(self) -> str:
+        return self.boot_id
+
+    def here(self) -> str:
+        return self.namespace
+
+    def locate(self, on: HookTarget) -> Place:
+        self._see(on.namespace)
+        return self._place(on.hook, self.interface(on.target, on.namespace))
+
+    def find(self, hook: str, identity: Identity) -> Place:
+        return self._place(hook, self._by_identity(identity))
 
     def links(self) -> tuple[PinnedLink, ...]:
-        return tuple(
-            PinnedLink(hook, ifindex, link.is_attached, link.program.name)
-            for (hook, ifindex), link in sorted(self.link_table.items())
-        )
+        links = sorted(self.link_table.values(), key=lambda link: (link.hook, link.number))
+        return tuple(self._found(link) for link in links)
+
+    def _found(self, link: FakeLink) -> PinnedLink:
+        is_seen = link.is_attached and link.on.namespace not in self.hidden
+        place = self._place(link.hook, link.on) if is_seen else None
+        name = link.program.name
+        return PinnedLink(link.pin, link.hook, link.number, place, link.is_attached, name)
+
+    def _place(self, hook: str, one: FakeInterface) -> Place:
+        return Place(self._identity(one), HookTarget(hook, one.name, one.namespace))
+
+    def _identity(self, one: FakeInterface) -> InterfaceIdentity:
+        cookie = self._cookies.setdefault(one.namespace, len(self._cookies) + 1)
+        return InterfaceIdentity(cookie, one.index)
+
+    def _by_identity(self, identity: Identity) -> FakeInterface:
+        names = {cookie: name for name, cookie in self._cookies.items()}
+        assert isinstance(identity, InterfaceIdentity)
+        self._see(names[identity.namespace])
+        for one in self.interfaces:
+            if self._identity(one) == identity:
+                return one
+        raise NoSuchTarget(f"there is no interface number {identity.index}")
+
+    def _see(self, namespace: str) -> None:
+        if namespace and all(one.namespace != namespace for one in self.interfaces):
+            raise NoSuchTarget(f"there is no network namespace {namespace!r}")
+        if namespace in self.hidden:
+            raise TargetHidden(f"the namespace {namespace!r} is not visible from here")
 
     def pinned_maps(self) -> dict[str, frozenset[str]]:
         return _by_deployment(self.maps)
@@ -130,8 +235,9 @@ class FakeKernel:
     def retired_maps(self) -> dict[str, frozenset[str]]:
         return _by_deployment(self.retired)
 
-    def foreign_program(self, hook: str, ifindex: int) -> str | None:
-        return self.strangers.get((hook, ifindex))
+    def foreign_program(self, hook: str, identity: Identity) -> str | None:
+        self._by_identity(identity)
+        return self.strangers.get((hook, identity))
 
     def read_entries(
         self, deployment: str, pin: str, keys: Collection[bytes] | None = None
@@ -221,8 +327,8 @@ class FakeKernel:
         self.handles.append(loaded)
         return loaded
 
-    def running(self, hook: str, ifindex: int) -> FakeProgram:
-        program = self._link(hook, ifindex).program
+    def running(self, link: PinnedLink) -> FakeProgram:
+        program = self._link(link).program
         handle = FakeProgram(
             program.identity,
             program.name,
@@ -234,30 +340,32 @@ class FakeKernel:
         self.handles.append(handle)
         return handle
 
-    def attach(self, hook: str, ifindex: int, program: Program) -> None:
-        link = self.link_table.get((hook, ifindex))
-        if (hook, ifindex) in self.strangers or (link is not None and link.is_attached):
-            raise Conflict(f"something is on {hook} of {ifindex} already")
-        self.link_table[hook, ifindex] = FakeLink(_usable(program))
+    def attach(self, hook: str, identity: Identity, program: Program) -> PinnedLink:
+        on = self._by_identity(identity)
+        taken = any(link.hook == hook and link.on is on for link in self.link_table.values())
+        if (hook, identity) in self.strangers or taken:
+            raise Conflict(f"something is on {hook} of {identity} already")
+        link = FakeLink(hook, next(self._identities), on, _usable(program))
+        self.link_table[link.pin] = link
+        self.exchanges.append(program.name)
+        return self._found(link)
+
+    def replace(self, link: PinnedLink, program: Program, expected: Program) -> None:
+        found = self._link(link)
+        if found.program.identity != _usable(expected).identity:
+            raise Conflict(f"expected {expected.name} to run, got {found.program.name}")
+        found.program = _usable(program)
         self.exchanges.append(program.name)
 
-    def replace(self, hook: str, ifindex: int, program: Program, expected: Program) -> None:
-        link = self._link(hook, ifindex)
-        if link.program.identity != _usable(expected).identity:
-            raise Conflict(f"expected {expected.name} to run, got {link.program.name}")
-        link.program = _usable(program)
-        self.exchanges.append(program.name)
-
-    def detach(self, hook: str, ifindex: int) -> None:
-        self._link(hook, ifindex)
-        del self.link_table[hook, ifindex]
+    def detach(self, link: PinnedLink) -> None:
+        del self.link_table[self._link(link).pin]
         self.exchanges.append("")
 
-    def _link(self, hook: str, ifindex: int) -> FakeLink:
+    def _link(self, link: PinnedLink) -> FakeLink:
         try:
-            return self.link_table[hook, ifindex]
+            return self.link_table[link.pin]
         except KeyError:
-            raise NoSuchPin(f"no link of ours on {hook} of {ifindex}") from None
+            raise NoSuchPin(f"no link of ours is pinned as {link.pin}") from None
 
     def _map(self, deployment: str, pin: str) -> FakeMap:
         try:

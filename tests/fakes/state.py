@@ -1,9 +1,18 @@
 """The committed state in memory; only for laws that need thousands of nodes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from skep.node.records import ConsentRecord, Installed, JournalEntry, says_the_same
+from skep.node.records import (
+    ConsentRecord,
+    DamagedRow,
+    Installed,
+    JournalEntry,
+    Scope,
+    says_the_same,
+)
+
+_EMPTY = Scope()
 
 
 class MemoryState:
@@ -13,6 +22,17 @@ class MemoryState:
         self._installed: tuple[Installed, ...] = ()
         self._journal: dict[int, JournalEntry] = {}
         self._consents: list[ConsentRecord] = []
+        self._damaged: tuple[DamagedRow, ...] = ()
+
+    def damage(self, name: str, reason: str = "as a test planned") -> None:
+        """Make the record of a deployment unreadable."""
+        (one,) = [each for each in self._installed if each.deployment.name == name]
+        self._installed = tuple(each for each in self._installed if each is not one)
+        row = DamagedRow(name, reason, one.kept, one.deployment.on)
+        self._damaged = tuple(sorted((*self._damaged, row), key=lambda row: row.name))
+
+    def damaged(self) -> tuple[DamagedRow, ...]:
+        return self._damaged
 
     def installed(self) -> tuple[Installed, ...]:
         return tuple(
@@ -22,12 +42,16 @@ class MemoryState:
             )
         )
 
-    def begin(self, command: str, steps: Sequence[str], at: str) -> int:
+    def begin(self, command: str, steps: Sequence[str], at: str, scope: Scope = _EMPTY) -> int:
         number = len(self._journal) + 1
-        self._journal[number] = JournalEntry(number, at, command, tuple(steps))
+        self._journal[number] = JournalEntry(number, at, command, tuple(steps), scope=scope)
         return number
 
-    def commit(self, entry: int, installed: Sequence[Installed], at: str) -> None:
+    def commit(
+        self, entry: int, installed: Sequence[Installed], at: str, gone: Collection[str] = ()
+    ) -> None:
+        names = {one.deployment.name for one in installed} | set(gone)
+        self._damaged = tuple(row for row in self._damaged if row.name not in names)
         before = {one.deployment.name: one.consent for one in self._installed}
         for one in installed:
             name, reference = one.deployment.name, one.deployment.reference

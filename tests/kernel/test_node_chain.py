@@ -178,7 +178,7 @@ def test_a_foreign_program_is_a_conflict_and_stays(node: LiveNode) -> None:
                 attempt(node.request("port-filter"))
         assert running_name(node) == "theirs"
         assert opened.installed() == ()
-        assert opened.doctor() == ()
+        assert opened.examine() == ()
 
 
 def test_a_missing_interface_is_not_found(node: LiveNode) -> None:
@@ -232,17 +232,14 @@ def test_an_interface_that_is_made_anew_gets_its_chain_from_the_doctor(node: Liv
     ground = node.playground
     remove_interface(ground.interface)
     with node.opened() as opened:
-        assert {finding.kind for finding in opened.doctor()} == {
-            "interface gone",
-            "link without deployment",
-        }
+        assert {finding.kind for finding in opened.examine()} == {"target missing"}
         create_veth(
             ground.interface, ground.peer, ground.namespace,
             f"{ground.address}/30", f"{ground.peer_address}/30",
         )  # fmt: skip
-        done = opened.doctor(repair=True)
-        assert all(finding.repaired for finding in done)
-        assert opened.doctor() == ()
+        (done,) = opened.repair()
+        assert (done.kind, bool(done.repaired)) == ("target deleted", True)
+        assert opened.examine() == ()
     assert node.deliver([udp_frame(CLOSED), udp_frame(OPEN)]) == [udp_frame(OPEN)]
 
 

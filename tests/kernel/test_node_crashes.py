@@ -92,7 +92,7 @@ def start_over(node: LiveNode, what: str) -> None:
 
 
 def check(opened: Node) -> list[str]:
-    assert opened.doctor() == ()
+    assert opened.examine() == ()
     listed = opened.installed()
     given = {each.consent for each in opened.consents() if each.outcome == "given"}
     assert {one.installed.consent for one in listed} <= given
@@ -121,7 +121,7 @@ def test_a_kill_at_any_step_is_repaired_by_the_next_command(
         assert code == -signal.SIGKILL
         kills += 1
         with node.opened() as opened:
-            repaired = opened.doctor(repair=True) if at % 2 else opened.recover().done
+            repaired = opened.repair() if at % 2 else opened.recover().done
             assert check(opened) in (before, after), repaired
         if what == "set":
             sent = [udp_frame(CLOSED), udp_frame(OPEN)]
@@ -142,10 +142,10 @@ def test_the_doctor_lists_and_repairs_what_a_kill_left(node: LiveNode) -> None:
     steps_before_commit = 1 + len(bundled_plan("ratelimiting").maps) + 3 + 1  # begin, load, replace
     assert run(node, "install", steps_before_commit) == -signal.SIGKILL
     with node.opened() as opened:
-        found = {finding.kind for finding in opened.doctor()}
+        found = {finding.kind for finding in opened.examine()}
         assert found == {"change interrupted", "chain not as declared", "maps without deployment"}
-        assert found == {finding.kind for finding in opened.doctor()}
-        assert all(finding.repaired for finding in opened.doctor(repair=True))
+        assert found == {finding.kind for finding in opened.examine()}
+        assert all(finding.repaired for finding in opened.repair())
         assert check(opened) == ["port-filter"]
 
 
@@ -206,14 +206,14 @@ def test_a_killed_demonstration_is_found_and_cleared_by_the_doctor(node: LiveNod
         assert process.stdout is not None
         child = int(process.stdout.readline())
         with node.opened() as opened:
-            assert opened.doctor() == ()  # it is alive
+            assert opened.examine() == ()  # it is alive
         process.kill()
     assert not nothing_left(node, name, child)
     with open_node(node.settings, lambda: NOW) as opened:
-        (finding,) = opened.doctor(repair=True)
+        (finding,) = opened.repair()
         assert (finding.kind, finding.subject) == ("playground left behind", name)
         assert "ended process" in finding.repaired
-        assert opened.doctor() == ()
+        assert opened.examine() == ()
     assert nothing_left(node, name, child)
 
 

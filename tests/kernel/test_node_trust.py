@@ -83,7 +83,7 @@ def test_an_unsigned_package_runs_only_by_the_owner_s_word(node: LiveNode) -> No
         opened.install(insecure)
         (listed,) = opened.installed()
         assert listed.deployment.accepts_unsigned
-        assert [finding.kind for finding in opened.doctor()] == ["unsigned accepted"]
+        assert [finding.kind for finding in opened.examine()] == ["unsigned accepted"]
 
 
 UNSIGNED = b"""

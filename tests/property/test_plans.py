@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.builders.deployments import array_map, hash_map, linked, returning, rodata
+from tests.builders.deployments import array_map, deployment, hash_map, linked, returning, rodata
 from tests.fakes.composing import fake_compose
 from tests.fakes.faults import Fault, PlannedFailure
 from tests.fakes.kernel import FakeKernel
@@ -16,9 +16,11 @@ from skep.bytecode.linking.plan import MapPlan
 from skep.chains.fingerprints import kernel_name
 from skep.chains.planning import Chain, LinkedDeployment, MapSetting, Observed, Plan, plan
 from skep.errors import SkepError
-from skep.hooks.table import parse_hook_target
+from skep.hooks.table import HookTarget, parse_hook_target
 from skep.node.converging.executing import Interpreter
 from skep.node.converging.inspecting import declared_chain, observe
+from skep.node.looking.locating import Spot, Survey, survey
+from skep.node.records import Installed
 
 TARGETS = [parse_hook_target("xdp:eth0"), parse_hook_target("xdp:eth1")]
 NAMES = ["a", "b", "c"]
@@ -62,7 +64,17 @@ class World:
 
     def observed(self, desired: list[LinkedDeployment]) -> Observed:
         committed = [one.deployment for one in self.before]
-        return observe(self.kernel, committed, desired, TARGETS, NAMES)
+        looked, spots = self.spots()
+        return observe(self.kernel, committed, desired, spots, NAMES, looked)
+
+    def spots(self) -> tuple[Survey, dict[HookTarget, Spot]]:
+        """Where all targets are, as if something were declared on each."""
+        installed = [
+            Installed(deployment(f"on-{on.target}", on=str(on)), "2026-11-23T08:00:00Z")
+            for on in TARGETS
+        ]
+        looked = survey(self.kernel, installed)
+        return looked, dict(looked.spots)
 
 
 def interpreter(kernel: FakeKernel) -> Interpreter:
@@ -78,28 +90,30 @@ def worlds(draw: st.DrawFn) -> World:
     kernel = FakeKernel()
     world = World(kernel, [])
     steps = plan(before, world.observed(before))
-    interpreter(kernel).run("before", steps, before, lambda _: [])
+    do(world, steps, before)
     for key in sorted(kernel.maps):
         match draw(st.sampled_from(["keep", "keep", "retire", "lose"])):
             case "retire":
                 kernel.retire_map(*key)
             case "lose":
                 kernel.delete_map(*key)
-    for (deployment, pin), one in sorted(kernel.maps.items()):
+    for (name, pin), one in sorted(kernel.maps.items()):
         if one.plan.map_type == 1 and draw(st.booleans()):
-            kernel.write_entries(deployment, pin, {b"\x09\0\0\0": b"\x07" * 8}, [])
-    for hook in sorted(kernel.link_table):
+            kernel.write_entries(name, pin, {b"\x09\0\0\0": b"\x07" * 8}, [])
+    for link in kernel.links():
         match draw(st.sampled_from(["keep", "keep", "lose", "other"])):
             case "lose":
-                kernel.detach(*hook)
+                kernel.detach(link)
             case "other":
-                was = kernel.running(*hook)
-                kernel.replace(*hook, kernel.load(returning(2), [], kernel_name("0123456789")), was)
+                was = kernel.running(link)
+                other = kernel.load(returning(2), [], kernel_name("0123456789"))
+                kernel.replace(link, other, was)
     return World(kernel, before)
 
 
-def do(kernel: FakeKernel, steps: Plan, desired: list[LinkedDeployment]) -> None:
-    interpreter(kernel).repair(steps, desired)
+def do(world: World, steps: Plan, desired: list[LinkedDeployment]) -> None:
+    _, spots = world.spots()
+    interpreter(world.kernel).run("change", steps, desired, spots, lambda _: [])
 
 
 @settings(deadline=None, max_examples=40)
@@ -107,7 +121,7 @@ def do(kernel: FakeKernel, steps: Plan, desired: list[LinkedDeployment]) -> None
 def test_after_a_plan_was_done_there_is_nothing_left_to_plan(
     world: World, desired: list[LinkedDeployment]
 ) -> None:
-    do(world.kernel, plan(desired, world.observed(desired)), desired)
+    do(world, plan(desired, world.observed(desired)), desired)
     assert plan(desired, world.observed(desired)) == Plan()
     for on in TARGETS:
         chain = declared_chain([one.deployment for one in desired], on)
@@ -126,7 +140,8 @@ def test_undo_after_do_is_nothing_wherever_it_stops(
     held = [program for program in kernel.handles if program.is_open]
     fault = Fault(data.draw(st.integers(0, 12)), kills=False)
     try:
-        interpreter(fault.over(kernel)).repair(steps, desired)
+        _, spots = world.spots()
+        interpreter(fault.over(kernel)).run("change", steps, desired, spots, lambda _: [])
     except PlannedFailure:
         # purging comes after the commit and logs its failures, so this one is from a step
         assert kernel.snapshot() == before
@@ -142,8 +157,9 @@ def test_a_failing_commit_undoes_every_step(world: World, desired: list[LinkedDe
     def fail(_: object) -> list[object]:
         raise SkepError("the disk is full")
 
+    _, spots = world.spots()
     with pytest.raises(SkepError, match="disk"):
-        interpreter(world.kernel).run("change", steps, desired, fail)  # type: ignore[arg-type]
+        interpreter(world.kernel).run("change", steps, desired, spots, fail)  # type: ignore[arg-type]
     assert world.kernel.snapshot() == before
 
 
@@ -162,7 +178,7 @@ def test_a_map_that_is_still_declared_is_never_made_anew(
 ) -> None:
     kernel = world.kernel
     there = {key: one.identity for key, one in (kernel.retired | kernel.maps).items()}
-    do(kernel, plan(desired, world.observed(desired)), desired)
+    do(world, plan(desired, world.observed(desired)), desired)
     for key, one in kernel.maps.items():
         assert there.get(key, one.identity) == one.identity
 
@@ -173,5 +189,5 @@ def test_each_hook_target_is_exchanged_at_most_once(
     world: World, desired: list[LinkedDeployment]
 ) -> None:
     world.kernel.exchanges.clear()
-    do(world.kernel, plan(desired, world.observed(desired)), desired)
+    do(world, plan(desired, world.observed(desired)), desired)
     assert len(world.kernel.exchanges) <= len(TARGETS)

@@ -18,7 +18,7 @@ from skep.chains.fingerprints import (
     map_pin_name,
 )
 from skep.chains.ordering import in_order
-from skep.errors import Conflict, NotFound
+from skep.errors import Conflict, NotFound, Unavailable
 from skep.hooks.table import HookTarget
 
 Entries = tuple[tuple[bytes, bytes], ...]
@@ -30,7 +30,11 @@ class HookOccupied(Conflict):
 
 
 class HookTargetMissing(NotFound):
-    """The interface a deployment is on does not exist."""
+    """What a deployment is to run on is not there."""
+
+
+class HookTargetHidden(Unavailable):
+    """What a deployment is to run on cannot be seen from here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,8 @@ class Observed:
     Attributes:
         chains: our chains that run.
         foreign: hook targets where somebody else's program is, with its description.
-        absent: hook targets whose interface does not exist.
+        absent: hook targets that are not there, with what is known about it.
+        hidden: hook targets that cannot be seen from here and have no program of ours.
         maps: pin names by deployment.
         retired: pin names of retired maps by deployment; none of them is also in ``maps``.
         entries: content of maps with settings by deployment and pin name, whole for settings that
@@ -107,7 +112,8 @@ class Observed:
 
     chains: Mapping[HookTarget, Chain] = field(default_factory=dict)
     foreign: Mapping[HookTarget, str] = field(default_factory=dict)
-    absent: frozenset[HookTarget] = frozenset()
+    absent: Mapping[HookTarget, str] = field(default_factory=dict)
+    hidden: frozenset[HookTarget] = frozenset()
     maps: Mapping[str, frozenset[str]] = field(default_factory=dict)
     retired: Mapping[str, frozenset[str]] = field(default_factory=dict)
     entries: Mapping[tuple[str, str], Mapping[bytes, bytes]] = field(default_factory=dict)
@@ -259,7 +265,8 @@ def plan(desired: Sequence[LinkedDeployment], observed: Observed) -> Plan:
 
     Raises:
         HookOccupied: a chain is desired where somebody else's program is.
-        HookTargetMissing: a chain is desired on an interface that does not exist.
+        HookTargetMissing: a chain is desired on something that is not there.
+        HookTargetHidden: a chain is desired on something that cannot be seen from here.
     """
     _check_targets({linked.deployment.on for linked in desired}, observed)
     restore: list[Action] = []
@@ -291,9 +298,11 @@ def plan(desired: Sequence[LinkedDeployment], observed: Observed) -> Plan:
 def _check_targets(targets: Collection[HookTarget], observed: Observed) -> None:
     for on in sorted(targets):
         if on in observed.absent:
-            raise HookTargetMissing(
-                f"expected an interface called {on.target!r}, there is none",
-                hint="`ip link` lists the interfaces of this host",
+            raise HookTargetMissing(observed.absent[on], hint=f"is {on} spelled right?")
+        if on in observed.hidden:
+            raise HookTargetHidden(
+                f"{on} is not visible from here",
+                hint="run the command where it is, for example with nsenter or ip netns exec",
             )
         if on in observed.foreign:
             raise HookOccupied(

@@ -17,6 +17,7 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 @quiet_option
 def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     """Show chains: members in order, where each goes on, and their counters."""
+    from skep.cli.listings import condition_text, shown_target
     from skep.cli.nodes import this_node
     from skep.hooks.table import parse_hook_target
 
@@ -25,10 +26,14 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     documents: list[dict[str, object]] = []
     lines: list[str] = []
     with this_node(run.environment) as node:
+        here = node.here()
         views = [node.chain(target)] if target else list(node.chains())
         for view in views:
             members: list[dict[str, object]] = []
-            lines.append(f"{run.output.style(str(view.on), 'bold')}  {view.condition}")
+            on = run.output.style(shown_target(view.on, here), "bold")
+            called = view.spot.called if view.spot is not None else None
+            now = f"  (called {called} now)" if called is not None else ""
+            lines.append(f"{on}  {condition_text(view.on, view.condition)}{now}")
             for number, member in enumerate(view.members, 1):
                 deployment = member.deployment
                 counters = {metric.name: metric.value for metric in node.metrics(deployment.name)}
@@ -48,5 +53,12 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                 lines.append(f"  {number} {deployment.name}  goes on after {goes_on}  {counted}")
             if not view.members:
                 lines.append("  nothing of Skep's")
-            documents.append({"on": str(view.on), "condition": view.condition, "members": members})
+            documents.append(
+                {
+                    "on": str(view.on),
+                    "called": None if called is None else str(called),
+                    "condition": view.condition,
+                    "members": members,
+                }
+            )
     run.output.emit({"chains": documents}, lambda: lines or ["no chains here"])

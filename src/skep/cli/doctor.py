@@ -1,4 +1,4 @@
-"""``skep doctor``: find what is not as it should be, and repair it."""
+"""``skep doctor``: find what is not as it should be; mend it if asked to."""
 
 import click
 
@@ -7,33 +7,24 @@ from skep.cli.options import Command, json_option, quiet_option
 
 
 @click.command("doctor", cls=Command)
-@click.option("--repair/--no-repair", default=True, help="Repair it.")
+@click.option("--repair", is_flag=True, help="Mend what can be mended; otherwise only look.")
 @json_option
 @quiet_option
 def command(*, repair: bool, json: bool, quiet: bool) -> None:
-    """List what a crash or somebody else left behind, and repair it."""
-    from skep.cli.nodes import require_root
-    from skep.cli.repairing import examine
+    """Look for what is not as it should be, and say what mends it.
+
+    Exits with 12 if something is to be mended.
+    """
+    from skep.cli.interrupts import deferred_interrupts
+    from skep.cli.nodes import this_node
+    from skep.cli.repairing import TO_MEND, finding_document, finding_lines
 
     run = invocation(json=json, quiet=quiet)
-    require_root(run.environment)
-    found = examine(run.environment, repair=repair)
-    lines = [
-        f"{'·' if one.is_information else '✓' if one.is_repaired else '✗'} {one.text}"
-        for one in found
-    ]
+    with deferred_interrupts(), this_node(run.environment) as node:
+        found = node.repair() if repair else node.examine()
     run.output.emit(
-        {
-            "findings": [
-                {
-                    "what": one.text,
-                    "is_repaired": one.is_repaired,
-                    "is_information": one.is_information,
-                }
-                for one in found
-            ]
-        },
-        lambda: lines or ["everything is as it should be"],
+        {"findings": [finding_document(one) for one in found]},
+        lambda: finding_lines(run.output, found),
     )
-    if any(not (one.is_repaired or one.is_information) for one in found):
-        raise click.exceptions.Exit(1 if repair else 0)
+    if any(one.is_open for one in found):
+        raise click.exceptions.Exit(TO_MEND)

@@ -2,19 +2,8 @@
 
 import click
 
-from skep.cli.context import Invocation, invocation
+from skep.cli.context import invocation
 from skep.cli.options import Command, json_option, quiet_option
-from skep.node.looking.listing import Listed
-
-
-def _repaired(run: Invocation) -> tuple[Listed, ...]:
-    """What is deployed once the change that a crash interrupted is repaired."""
-    from skep.cli.nodes import this_node
-
-    with this_node(run.environment) as node:
-        node.recover()
-        run.output.note("a change was interrupted; everything is as it was before it")
-        return node.installed()
 
 
 @click.command("list", cls=Command)
@@ -22,50 +11,30 @@ def _repaired(run: Invocation) -> tuple[Listed, ...]:
 @quiet_option
 def command(*, json: bool, quiet: bool) -> None:
     """List deployments, their places and whether they run."""
-    from skep.cli.consent_documents import consent_document
+    from skep.cli.listings import damaged_document, listed_document, listed_row
     from skep.cli.output import table
     from skep.cli.reading import this_node_for_reading
 
     run = invocation(json=json, quiet=quiet)
     with this_node_for_reading(run.environment) as node:
-        listed, interrupted = node.installed(), node.interrupted()
+        listed, damaged, here = node.installed(), node.damaged(), node.here()
+        interrupted, is_consistent = node.interrupted(), node.is_consistent
     if interrupted:
-        listed = _repaired(run)
-    rows = []
-    documents = []
-    for one in listed:
-        deployment = one.deployment
-        flags = [" unsigned" if deployment.accepts_unsigned else ""]
-        flags += [f" missing map {pin}" for pin in one.maps_missing]
-        rows.append(
-            [
-                str(deployment.on),
-                str(deployment.order),
-                deployment.name,
-                deployment.reference,
-                one.condition + "".join(flags),
-            ]
+        run.output.warn("a change was interrupted; skep doctor --repair makes it undone")
+    if not is_consistent:
+        run.output.warn("another command is changing this node; what is shown may be half of it")
+    for row in damaged:
+        run.output.warn(
+            f"the record of {row.name} is damaged; skep doctor --repair tries to mend it"
         )
-        documents.append(
-            {
-                "name": deployment.name,
-                "package": deployment.reference,
-                "digest": deployment.digest,
-                "program": deployment.program,
-                "on": str(deployment.on),
-                "order": deployment.order,
-                "run_on": [*deployment.run_on],
-                "settings": dict(deployment.settings),
-                "signer": deployment.signer,
-                "is_unsigned": deployment.accepts_unsigned,
-                "condition": one.condition,
-                "maps_missing": [*one.maps_missing],
-                "installed_at": one.installed.installed_at,
-                "consent": consent_document(one.installed.consent),
-            }
-        )
+    rows = [listed_row(one, here) for one in listed]
+    rows += [["?", "?", row.name, "?", "record damaged"] for row in damaged]
     run.output.emit(
-        {"deployments": documents},
+        {
+            "deployments": [listed_document(one) for one in listed],
+            "damaged": [damaged_document(row) for row in damaged],
+            "interrupted": [entry.command for entry in interrupted],
+        },
         lambda: (
             table(rows, ["on", "order", "name", "package", "state"])
             if rows

@@ -7,17 +7,39 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 
 
 @click.command("remove", cls=Command)
-@argument("name", help="Name of the deployment.")
+@argument("name", required=False, help="Name of the deployment.")
+@click.option("--on", metavar="HOOK:TARGET", help="Take everything of Skep's off this hook.")
+@click.option("--yes", "-y", is_flag=True, help="Agree that others stop that cannot run again.")
 @json_option
 @quiet_option
-def command(*, name: str, json: bool, quiet: bool) -> None:
+def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: bool) -> None:
     """Take a deployment away; the other programs of its chain run on."""
     from skep.cli.interrupts import deferred_interrupts
     from skep.cli.nodes import this_node
+    from skep.hooks.table import parse_hook_target
 
     run = invocation(json=json, quiet=quiet)
+    if (name is None) == (on is None):
+        raise click.UsageError("give the name of a deployment, or --on HOOK:TARGET")
+    target = None if on is None else parse_hook_target(on)
     with this_node(run.environment) as node, deferred_interrupts():
-        removed = node.remove(name)
+        if target is not None:
+            removed = node.remove_all(target)
+        else:
+            removed = node.remove(name or "", others_may_stop=yes)
+    where = ", ".join(str(each) for each in removed.on)
+    links = [link.pin for link in removed.links]
+    for stopped in removed.stopped:
+        run.output.warn(f"{stopped} does not run any more; install it again")
     run.output.emit(
-        {"name": name, "on": str(removed.on)}, lambda: [f"removed {name} from {removed.on}"]
+        {
+            "names": [*removed.names],
+            "on": [str(each) for each in removed.on],
+            "links": links,
+            "stopped": [*removed.stopped],
+        },
+        lambda: [
+            f"removed {what}" + (f" from {where}" if where else "")
+            for what in (*removed.names, *(f"the link {link}" for link in links))
+        ],
     )

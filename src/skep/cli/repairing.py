@@ -1,44 +1,59 @@
-"""What ``skep doctor`` asks of the node, as the command shows it."""
+"""What ``skep doctor`` found, as lines for people and as a document."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from skep.cli.environment import Environment
-from skep.cli.interrupts import deferred_interrupts
-from skep.cli.nodes import node_settings, this_node
-from skep.node.wiring import dismount
+from skep.cli.output import Output
+from skep.node.converging.doctoring import Finding
 
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A finding as a line.
-
-    Attributes:
-        is_repaired: it is no longer one.
-        is_information: nothing is wrong.
-    """
-
-    text: str
-    is_repaired: bool
-    is_information: bool
+TO_MEND = 12
+"""Exit code of ``skep doctor`` if something is to be mended; error families have the others."""
 
 
-def examine(environment: Environment, *, repair: bool) -> list[Shown]:
-    """Look for what is not as it should be; with ``repair``, put it right."""
-    with deferred_interrupts(), this_node(environment) as node:
-        found = [
-            Shown(
-                ": ".join(
-                    filter(
-                        None,
-                        (finding.text, finding.repaired or finding.problem or finding.remedy),
-                    )
-                ),
-                bool(finding.repaired),
-                finding.is_information,
-            )
-            for finding in node.doctor(repair=repair)
-        ]
-        is_in_use = bool(node.installed())
-    if not is_in_use:
-        dismount(node_settings(environment))  # nothing of ours is pinned: leave no mount behind
-    return found
+def finding_document(finding: Finding) -> dict[str, object]:
+    """A finding as ``--json`` prints it."""
+    remedy = finding.remedy
+    return {
+        "kind": finding.kind,
+        "subject": finding.subject,
+        "text": finding.text,
+        "is_information": finding.is_information,
+        "remedy": None
+        if remedy is None
+        else {"text": remedy.text, "command": remedy.command or "skep doctor --repair"},
+        "repaired": finding.repaired,
+        "problem": finding.problem,
+    }
+
+
+def finding_lines(output: Output, findings: Sequence[Finding]) -> list[str]:
+    """Findings one below the other, and how many there are of each sort."""
+    if not findings:
+        return ["everything is as it should be"]
+    lines = [line for finding in findings for line in _lines(output, finding)]
+    return [*lines, _summary(findings)]
+
+
+def _lines(output: Output, finding: Finding) -> list[str]:
+    if finding.is_information:
+        return [f"· {finding.text}"]
+    if finding.repaired:
+        return [f"{output.style('✓', 'green')} {finding.text}", f"  done: {finding.repaired}"]
+    lines = [f"{output.style('!', 'red', 'bold')} {finding.text}"]
+    if finding.problem:
+        lines.append(f"  could not be mended: {finding.problem}")
+    elif finding.remedy is not None:
+        command = finding.remedy.command or "skep doctor --repair"
+        lines.append(f"  mend: {output.style(command, 'cyan')}   ({finding.remedy.text})")
+    return lines
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    mended = sum(bool(finding.repaired) for finding in findings)
+    open_ = sum(finding.is_open for finding in findings)
+    known = sum(finding.is_information for finding in findings)
+    parts = [f"{mended} mended"] if mended else []
+    if open_:
+        parts.append(f"{open_} {'thing' if open_ == 1 else 'things'} to mend")
+    if known:
+        parts.append(f"{known} to know")
+    return ", ".join(parts)

@@ -8,6 +8,8 @@ instead of names, and mean nothing after a reboot.
 from dataclasses import dataclass
 from typing import assert_never
 
+from skep.hooks.target import HookTarget
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class InterfaceIdentity:
@@ -47,6 +49,20 @@ class FunctionIdentity:
 
 
 Identity = InterfaceIdentity | CgroupIdentity | TracepointIdentity | FunctionIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A thing a program can be attached to, seen from here.
+
+    Attributes:
+        identity: what it is.
+        called: what it is called now, with its first name and its namespace; that of the host is
+            empty, see :mod:`skep.hooks.target`.
+    """
+
+    identity: Identity
+    called: HookTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class TargetGrammar:
                 f"expected {hook}:<{self.noun}>, got {f'{hook}:{text}'[:140]!r}",
                 hint=f"for example {hook}:{self.example}",
             )
-        return HookTarget(hook, name, "" if namespace == HOST else namespace)
+        return HookTarget(hook, name, namespace)
 
 
 INTERFACE = TargetGrammar("interface", "eth0", _INTERFACE, has_namespace=True)

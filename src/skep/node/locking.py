@@ -1,4 +1,9 @@
-"""One command at a time: a lock on a file that the kernel lets go of when its holder dies."""
+"""One command at a time: a lock on a file that the kernel lets go of when its holder dies.
+
+The lock is a value. What changes a node is made with one (``Writer.lock``) and asks it before it
+begins, so nothing can be changed by somebody who does not hold it. Who only looks shares the lock
+for a moment, so that what is seen is one consistent state, before a change or after it.
+"""
 
 import fcntl
 import os
@@ -7,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from skep.errors import NotPermitted, Unavailable
+from skep.errors import NotPermitted, SkepError, Unavailable
 from skep.file_modes import open_file
 
 _PAUSE_SECONDS = 0.02
@@ -21,8 +26,32 @@ class LockUnusable(NotPermitted):
     """The lock file cannot be opened."""
 
 
+class LockNotHeld(SkepError):
+    """A change was begun without the lock, or after it was given back: a bug in Skep."""
+
+
+class Lock:
+    """The node's lock, held; only :func:`locked` makes one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_held = True
+
+    def require(self) -> None:
+        """Nothing, if the lock is held.
+
+        Raises:
+            LockNotHeld: it was given back.
+        """
+        if not self._is_held:
+            raise LockNotHeld(f"the lock {self._path} was given back already")
+
+    def _give_back(self) -> None:
+        self._is_held = False
+
+
 @contextmanager
-def locked(path: Path, wait_seconds: float) -> Iterator[None]:
+def locked(path: Path, wait_seconds: float) -> Iterator[Lock]:
     """Hold the lock of the node.
 
     Args:
@@ -34,27 +63,73 @@ def locked(path: Path, wait_seconds: float) -> Iterator[None]:
         NodeBusy: somebody else still holds it.
         LockUnusable: this user may not lock it, or it is no plain file.
     """
+    descriptor = _open(path, os.O_RDWR | os.O_CREAT)
     try:
-        descriptor = open_file(path, os.O_RDWR | os.O_NOFOLLOW)
-    except OSError as error:
-        raise LockUnusable(
-            f"could not open the lock file {path}: {error.strerror}",
-            hint="run it as root; the file must be a plain one",
-        ) from error
-    try:
-        deadline = time.monotonic() + wait_seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                if time.monotonic() >= deadline:
-                    raise NodeBusy(
-                        f"another command has been working on this node for {wait_seconds:g} s",
-                        hint="wait for it to finish and try again",
-                    ) from error
-                time.sleep(_PAUSE_SECONDS)
-            else:
-                break
-        yield
+        if not _take(descriptor, fcntl.LOCK_EX, wait_seconds):
+            raise NodeBusy(
+                f"another command has been working on this node for {wait_seconds:g} s",
+                hint="wait for it to finish and try again",
+            )
+        lock = Lock(path)
+        try:
+            yield lock
+        finally:
+            lock._give_back()  # noqa: SLF001 - only who took it gives it back
     finally:
         os.close(descriptor)  # which unlocks
+
+
+@contextmanager
+def shared(path: Path, wait_seconds: float) -> Iterator[bool]:
+    """Look at the node while nothing changes it; makes no file.
+
+    Yields:
+        Whether what is seen is one consistent state. A change that takes longer than
+        ``wait_seconds``, or a lock file that this user may not read, does not keep anybody from
+        looking.
+    """
+    try:
+        descriptor = _open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield True  # nothing was ever changed
+        return
+    except LockUnusable:
+        yield False
+        return
+    try:
+        yield _take(descriptor, fcntl.LOCK_SH, wait_seconds)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, flags: int) -> int:
+    try:
+        if flags & os.O_CREAT:
+            return open_file(path, flags | os.O_NOFOLLOW)
+        return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        if not flags & os.O_CREAT:
+            raise
+        raise _unusable(path, "its directory does not exist") from None
+    except OSError as error:
+        raise _unusable(path, error.strerror or str(error)) from error
+
+
+def _unusable(path: Path, reason: str) -> LockUnusable:
+    return LockUnusable(
+        f"could not open the lock file {path}: {reason}",
+        hint="run it as root; the file must be a plain one",
+    )
+
+
+def _take(descriptor: int, kind: int, wait_seconds: float) -> bool:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return True

@@ -1,90 +1,118 @@
 """A node: the front door to everything that can be done on one host.
 
-Every change holds the node's lock and first repairs what an interrupted one left. Looking repairs
-nothing, so that the doctor can show what it found.
+Every change holds the node's lock, restores what is damaged and first repairs what an interrupted
+one left. Looking changes nothing, mounts nothing and makes no file; it shares the lock for a
+moment, so that it sees one consistent state.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from skep.chains.deployment import Deployment
 from skep.chains.ordering import parse_placement
 from skep.hooks.table import HookTarget
 from skep.node.converging.consenting import NOT_ASKED, Answer, Need, YesTo, record
 from skep.node.converging.doctoring import Finding, Playgrounds, examine, repair
+from skep.node.converging.kept_programs import restore_records
 from skep.node.converging.reconciling import Reconciled
 from skep.node.converging.recovering import recover
-from skep.node.converging.services import Services
+from skep.node.converging.services import Services, Writer
 from skep.node.deploying.installing import InstallReport, InstallRequest, install
 from skep.node.deploying.moving import move
 from skep.node.deploying.previewing import Preview, TrustedSince, preview
-from skep.node.deploying.removing import remove
+from skep.node.deploying.removing import Removed, remove, remove_all
 from skep.node.deploying.setting import change_settings
-from skep.node.locking import locked
+from skep.node.locking import Lock, locked
 from skep.node.looking.listing import ChainView, Listed, list_chains, list_installed, view_chain
 from skep.node.observing.metrics import Meter, Metric
-from skep.node.records import ConsentRecord, Installed, JournalEntry
+from skep.node.records import ConsentRecord, DamagedRow, Installed, JournalEntry
+
+Looking = Callable[[], AbstractContextManager[tuple[Services, Meter]]]
+"""Opens what a look needs, for a moment."""
+Changing = Callable[[Lock], AbstractContextManager[Writer]]
+"""Opens what a change needs, for whoever holds the lock."""
 
 
 class Node:
     """One host. Made by :func:`skep.node.wiring.open_node`.
 
     Args:
-        services: ports of the use cases.
+        looking: opens ports to look through.
+        changing: opens ports to change with.
         trust: whose signatures count.
-        meter: reads metrics.
         playgrounds: what demonstrations left, for the doctor.
-        lock: file to lock.
+        lock: gives the file to lock, and makes its directory; called when a change begins.
         lock_seconds: how long to wait for another command.
     """
 
     def __init__(
         self,
-        services: Services,
+        looking: Looking,
+        changing: Changing,
         *,
         trust: TrustedSince,
-        meter: Meter,
         playgrounds: Playgrounds,
-        lock: Path,
+        lock: Callable[[], Path],
         lock_seconds: float,
     ) -> None:
-        self._services = services
+        self._looking = looking
+        self._changing = changing
         self._trust = trust
-        self._meter = meter
         self._playgrounds = playgrounds
         self._lock = lock
         self._lock_seconds = lock_seconds
 
-    # Reading ---------------------------------------------------------------------------------
+    # Looking ---------------------------------------------------------------------------------
+
+    def here(self) -> str:
+        """Network namespace of this command; empty on the host."""
+        with self._looking() as (services, _):
+            return services.kernel.here()
 
     def installed(self) -> tuple[Listed, ...]:
         """All deployments, ascending by hook target and order."""
-        return list_installed(self._services.state, self._services.kernel)
+        with self._looking() as (services, _):
+            return list_installed(services.state, services.kernel)
+
+    def damaged(self) -> tuple[DamagedRow, ...]:
+        """Deployments whose records cannot be read."""
+        with self._looking() as (services, _):
+            return services.state.damaged()
 
     def chains(self) -> tuple[ChainView, ...]:
         """All declared chains."""
-        return list_chains(self._services.state, self._services.kernel)
+        with self._looking() as (services, _):
+            return list_chains(services.state, services.kernel)
 
     def chain(self, on: HookTarget) -> ChainView:
         """The chain on a hook target."""
-        return view_chain(self._services.state, self._services.kernel, on)
+        with self._looking() as (services, _):
+            return view_chain(services.state, services.kernel, on)
 
     def metrics(self, name: str) -> tuple[Metric, ...]:
         """What a deployment's program counts; see :meth:`Meter.metrics`."""
-        return self._meter.metrics(name)
+        with self._looking() as (_, meter):
+            return meter.metrics(name)
 
     def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What was done, newest first."""
-        return self._services.state.history(limit)
+        with self._looking() as (services, _):
+            return services.state.history(limit)
 
     def consents(self, limit: int = 100) -> tuple[ConsentRecord, ...]:
         """What was agreed to, refused or exceeded, newest first."""
-        return self._services.state.consents(limit)
+        with self._looking() as (services, _):
+            return services.state.consents(limit)
 
     def preview(self, request: InstallRequest) -> Preview:
         """What an install prompt shows; see :func:`skep.node.deploying.previewing.preview`."""
-        return preview(self._services, self._trust, request)
+        with self._looking() as (services, _):
+            return preview(services, self._trust, request)
+
+    def examine(self) -> tuple[Finding, ...]:
+        """What is not as it should be; see :mod:`skep.node.converging.doctoring`."""
+        with self._looking() as (services, _):
+            return examine(services, self._playgrounds)
 
     # Changing --------------------------------------------------------------------------------
 
@@ -94,18 +122,23 @@ class Node:
         Raises:
             NodeBusy: another command is at work.
         """
-        with locked(self._lock, self._lock_seconds):
-            return recover(self._services)
+        with self._writing() as writer:
+            return recover(writer)
 
     def install(self, request: InstallRequest) -> InstallReport:
         """See :func:`skep.node.deploying.installing.install`."""
-        with self._change():
-            return install(self._services, request)
+        with self._change() as writer:
+            return install(writer, request)
 
-    def remove(self, name: str) -> Deployment:
+    def remove(self, name: str, *, others_may_stop: bool = False) -> Removed:
         """See :func:`skep.node.deploying.removing.remove`."""
-        with self._change():
-            return remove(self._services, name)
+        with self._change() as writer:
+            return remove(writer, name, others_may_stop=others_may_stop)
+
+    def remove_all(self, on: HookTarget) -> Removed:
+        """See :func:`skep.node.deploying.removing.remove_all`."""
+        with self._change() as writer:
+            return remove_all(writer, on)
 
     def move(
         self,
@@ -118,30 +151,32 @@ class Node:
     ) -> tuple[str, ...]:
         """See :func:`skep.node.deploying.moving.move`; without a place it goes last."""
         placement = parse_placement(before=before, after=after, order=order)
-        with self._change():
-            return move(self._services, name, placement, answer)
+        with self._change() as writer:
+            return move(writer, name, placement, answer)
 
     def set(self, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED) -> Installed:
         """See :func:`skep.node.deploying.setting.change_settings`."""
-        with self._change():
-            return change_settings(self._services, name, changes, answer)
+        with self._change() as writer:
+            return change_settings(writer, name, changes, answer)
 
     def note_refusal(self, needs: Sequence[Need], person: str) -> None:
         """Record that somebody was asked and said no; nothing else changes."""
-        record(self._services, needs, "refused", YesTo(person, ()))
+        with self._writing() as writer:
+            record(writer, needs, "refused", YesTo(person, ()))
 
-    def doctor(self, *, repair: bool = False) -> tuple[Finding, ...]:
-        """See :mod:`skep.node.converging.doctoring`."""
-        if not repair:
-            return examine(self._services, self._playgrounds)
-        with locked(self._lock, self._lock_seconds):
-            return _repair(self._services, self._playgrounds)
+    def repair(self) -> tuple[Finding, ...]:
+        """Examine, and mend what can be mended; see :mod:`skep.node.converging.doctoring`."""
+        with self._writing() as writer:
+            return repair(writer, self._playgrounds)
 
     @contextmanager
-    def _change(self) -> Iterator[None]:
-        with locked(self._lock, self._lock_seconds):
-            recover(self._services)
-            yield
+    def _change(self) -> Iterator[Writer]:
+        with self._writing() as writer:
+            restore_records(writer)
+            recover(writer)
+            yield writer
 
-
-_repair = repair  # the method's argument has the function's name
+    @contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        with locked(self._lock(), self._lock_seconds) as lock, self._changing(lock) as writer:
+            yield writer

@@ -2,7 +2,7 @@
 
 :class:`Kernel` is implemented over ``skep.kernel`` by the wiring and by ``FakeKernel`` in the
 tests; one contract suite holds both. Paths of pins are the implementation's matter: maps are named
-by deployment and pin name, links by hook and interface index.
+by deployment and pin name, links by the pin they were found under.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -12,13 +12,19 @@ from typing import Protocol
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest
-from skep.errors import Conflict, NotFound, Untrusted
-from skep.node.records import ConsentRecord, Installed, JournalEntry
+from skep.errors import Conflict, NotFound, Unavailable, Untrusted
+from skep.hooks.identity import Identity, Place
+from skep.hooks.target import HookTarget
+from skep.node.records import ConsentRecord, DamagedRow, Installed, JournalEntry, Scope
 from skep.versions import KernelVersion
 
 
-class NoSuchInterface(NotFound):
-    """The interface does not exist in this network namespace."""
+class NoSuchTarget(NotFound):
+    """What a program is to be attached to is not there."""
+
+
+class TargetHidden(Unavailable):
+    """It may be there, but is not visible from here; failing to observe is not absence."""
 
 
 class NoSuchPin(NotFound):
@@ -46,17 +52,21 @@ class MapPin:
 
 @dataclass(frozen=True, slots=True)
 class PinnedLink:
-    """A link of ours.
+    """A link of ours, as it was found.
 
     Attributes:
+        pin: name of its pin.
         hook: hook name, from the pin's name.
-        ifindex: interface index, from the pin's name.
-        is_attached: the interface still exists and the link is on it.
+        link: the kernel's id of it; 0 if something else is pinned in its place.
+        place: what it is attached to; ``None`` if that is gone, or not visible from here.
+        is_attached: whether it is attached to anything.
         program_name: name of the program it runs; empty if it could not be read.
     """
 
+    pin: str
     hook: str
-    ifindex: int
+    link: int
+    place: Place | None
     is_attached: bool
     program_name: str
 
@@ -128,16 +138,33 @@ class MapReader(Protocol):
 class Links(Protocol):
     """Reading what runs."""
 
-    def interface_index(self, name: str) -> int:
-        """Index of an interface.
+    def boot(self) -> str:
+        """Id of this boot; bindings of another one are none."""
+        ...
+
+    def here(self) -> str:
+        """Network namespace of this command, as declared targets write it; empty on the host."""
+        ...
+
+    def locate(self, on: HookTarget) -> Place:
+        """What a declared target is now.
 
         Raises:
-            NoSuchInterface: there is none.
+            NoSuchTarget: it is not there.
+            TargetHidden: its namespace is not visible from here.
+        """
+        ...
+
+    def find(self, hook: str, identity: Identity) -> Place:
+        """What a thing is called now.
+
+        Raises:
+            NoSuchTarget, TargetHidden: as :meth:`locate`.
         """
         ...
 
     def links(self) -> tuple[PinnedLink, ...]:
-        """All links of ours, ascending by hook and index."""
+        """All links of ours, ascending by hook and id."""
         ...
 
     def pinned_maps(self) -> dict[str, frozenset[str]]:
@@ -149,16 +176,27 @@ class Links(Protocol):
         ...
 
 
-class Kernel(Links, MapReader, Protocol):
-    """Everything a plan needs done. Every method does its thing wholly or raises."""
+class KernelReader(Links, MapReader, Protocol):
+    """Everything a node is asked about the kernel; nothing of it changes anything."""
 
     def facts(self) -> KernelFacts:
         """What kernel this is."""
         ...
 
-    def foreign_program(self, hook: str, ifindex: int) -> str | None:
-        """Describe a program on the hook target that none of our links holds."""
+    def foreign_program(self, hook: str, identity: Identity) -> str | None:
+        """Describe who is in the way: a program of others on a hook with room for one alone.
+
+        Raises:
+            NoSuchTarget, TargetHidden: it cannot be looked at.
+        """
         ...
+
+
+class Kernel(KernelReader, Protocol):
+    """Everything a plan needs done. Every method does its thing wholly or raises.
+
+    Whoever has one holds the node's lock; see :mod:`skep.node.locking`.
+    """
 
     def create_map(self, deployment: str, pin: str, plan: MapPlan) -> None:
         """Create a map with its contents and pin it.
@@ -227,36 +265,37 @@ class Kernel(Links, MapReader, Protocol):
         """
         ...
 
-    def running(self, hook: str, ifindex: int) -> Program:
+    def running(self, link: PinnedLink) -> Program:
         """The program our link runs, to be put back later.
 
         Raises:
-            NoSuchPin: no link of ours is there.
+            NoSuchPin: it is not there any more.
         """
         ...
 
-    def attach(self, hook: str, ifindex: int, program: Program) -> None:
+    def attach(self, hook: str, identity: Identity, program: Program) -> PinnedLink:
         """Create a link and pin it.
 
         Raises:
             Conflict: something is attached already.
+            NoSuchTarget, TargetHidden: there is nothing to attach to.
         """
         ...
 
-    def replace(self, hook: str, ifindex: int, program: Program, expected: Program) -> None:
+    def replace(self, link: PinnedLink, program: Program, expected: Program) -> None:
         """Exchange the program of our link in one step.
 
         Raises:
-            NoSuchPin: no link of ours is there.
+            NoSuchPin: it is not there any more.
             Conflict: it runs something else than ``expected``.
         """
         ...
 
-    def detach(self, hook: str, ifindex: int) -> None:
-        """Detach our link, if its interface is still there, and remove its pin.
+    def detach(self, link: PinnedLink) -> None:
+        """Detach our link, if what it is on is still there, and remove its pin.
 
         Raises:
-            NoSuchPin: no link of ours is there.
+            NoSuchPin: it is not there any more.
         """
         ...
 
@@ -265,7 +304,11 @@ class StateReader(Protocol):
     """The committed state, to be read."""
 
     def installed(self) -> tuple[Installed, ...]:
-        """Committed deployments, ascending by hook target, order and name."""
+        """Committed deployments, ascending by hook target, order and name; no damaged ones."""
+        ...
+
+    def damaged(self) -> tuple[DamagedRow, ...]:
+        """Deployments whose records cannot be read, ascending by name."""
         ...
 
     def unfinished(self) -> tuple[JournalEntry, ...]:
@@ -284,14 +327,17 @@ class StateReader(Protocol):
 class State(StateReader, Protocol):
     """The committed state; every method is one transaction."""
 
-    def begin(self, command: str, steps: Sequence[str], at: str) -> int:
+    def begin(self, command: str, steps: Sequence[str], at: str, scope: Scope = ...) -> int:
         """Write a journal entry before anything is done; returns its number."""
         ...
 
-    def commit(self, entry: int, installed: Sequence[Installed], at: str) -> None:
+    def commit(
+        self, entry: int, installed: Sequence[Installed], at: str, gone: Collection[str] = ()
+    ) -> None:
         """Make ``installed`` the committed state and end the entry, both or neither.
 
-        A consent that its deployment did not have before becomes a record of its own.
+        A consent that its deployment did not have before becomes a record of its own. Damaged
+        records stay, unless ``gone`` or ``installed`` has their names.
         """
         ...
 

@@ -5,6 +5,8 @@ from typing import Literal
 
 from skep.bytecode.analysis.growth import Granted
 from skep.chains.deployment import Deployment
+from skep.hooks.identity import Binding, Identity
+from skep.hooks.target import HookTarget
 
 How = Literal["question", "yes", ""]
 """How somebody agreed: a question on a terminal, ``--yes``; empty if nobody was asked."""
@@ -78,12 +80,48 @@ class Installed:
         installed_at: RFC 3339.
         measured: from the last time its chain was composed.
         consent: what was agreed to; ``None`` if it was installed before that was stored.
+        binding: what its target was when its chain was last composed; of another boot, or
+            ``None``, if it has run nowhere since.
+        kept: digest of the kept copy of its linked program; empty if an older version of Skep
+            installed it.
     """
 
     deployment: Deployment
     installed_at: str
     measured: Measured = Measured()
     consent: Consent | None = None
+    binding: Binding | None = None
+    kept: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedRow:
+    """A deployment whose record cannot be read.
+
+    Attributes:
+        name: of the deployment; the one thing that must be readable.
+        reason: what is wrong with the record.
+        kept: digest of the kept copy of its linked program; empty if that is not readable either.
+        on: where it is, as far as the record tells.
+    """
+
+    name: str
+    reason: str
+    kept: str = ""
+    on: HookTarget | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a change may touch: repairing it after a crash touches nothing else.
+
+    Attributes:
+        places: hooks and identities whose links it may exchange or leave behind.
+        deployments: whose maps it may make or put aside.
+    """
+
+    places: tuple[tuple[str, Identity], ...] = ()
+    deployments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +135,7 @@ class JournalEntry:
         steps: a line for each action of its plan.
         ended_at: RFC 3339; ``None`` while it is at work, or if it crashed.
         outcome: ``done``, ``undone`` or ``repaired``; ``None`` as above.
+        scope: what it may touch; empty for one that an older version of Skep wrote.
     """
 
     number: int
@@ -105,6 +144,7 @@ class JournalEntry:
     steps: tuple[str, ...]
     ended_at: str | None = None
     outcome: str | None = None
+    scope: Scope = Scope()
 
 
 def says_the_same(one: ConsentRecord, other: ConsentRecord) -> bool:

@@ -10,7 +10,7 @@ class NodeSettings:
 
     Attributes:
         root: directory of the node: ``node.db``, ``content/``, ``trust/``, ``lock``, ``demo/``,
-            ``kernel-types/``.
+            ``kept/``, ``kernel-types/``.
         bpffs: directory of pins; a bpf file system is mounted there if it is none.
         lock_seconds: how long a command waits for another one to finish.
         is_temporary: it is taken away before the command ends, as a demonstration's is; so its
@@ -36,6 +36,11 @@ class NodeSettings:
     def trust(self) -> Path:
         """Trusted keys, one directory for each publisher."""
         return self.root / "trust"
+
+    @property
+    def kept(self) -> Path:
+        """Copies of the linked programs of all deployments."""
+        return self.root / "kept"
 
     @property
     def kernel_types(self) -> Path:

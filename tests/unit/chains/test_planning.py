@@ -125,7 +125,7 @@ def test_a_foreign_program_does_not_matter_where_nothing_is_desired() -> None:
 
 def test_a_missing_interface_is_not_found() -> None:
     with pytest.raises(HookTargetMissing, match="eth0"):
-        plan([linked()], Observed(absent=frozenset({ETH0})))
+        plan([linked()], Observed(absent={ETH0: "there is no eth0"}))
 
 
 def test_undo_comes_in_reverse() -> None:

@@ -21,7 +21,7 @@ from skep.hooks.table import HookTarget, parse_hook_target
         pytest.param("xdp:eth0", "eth0", "", id="plain"),
         pytest.param("xdp:eth0@blue", "eth0", "blue", id="namespace"),
         pytest.param("xdp:eth0@netns:42", "eth0", "netns:42", id="cookie"),
-        pytest.param("xdp:eth0@host", "eth0", "", id="host"),
+        pytest.param("xdp:eth0@host", "eth0", "host", id="host"),
         pytest.param("xdp:a@b@", "a@b", "", id="at-sign-in-the-name"),
         pytest.param("xdp:" + "n" * 127, "n" * 127, "", id="longest-alternative-name"),
     ],

@@ -9,24 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from skep.hooks.hook import Hook
-from skep.hooks.identity import Identity
+from skep.hooks.identity import Identity, Place
 from skep.hooks.target import HookTarget
 from skep.kernel.links import Link
 from skep.kernel.loading import LoadedProgram
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A thing a program can be attached to, seen from here.
-
-    Attributes:
-        identity: what it is.
-        called: what it is called now, with its first name and its namespace; that of the host is
-            empty, see :mod:`skep.hooks.target`.
-    """
-
-    identity: Identity
-    called: HookTarget
+__all__ = ["Detached", "Driver", "Hidden", "Place", "Whereabouts"]
 
 
 @dataclass(frozen=True, slots=True)

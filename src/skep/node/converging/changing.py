@@ -1,73 +1,156 @@
-"""From one committed state to the next: what install, remove, move and set have in common."""
+"""From one committed state to the next: what install, remove, move, set and repair share."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from types import MappingProxyType
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from skep.chains.deployment import Deployment
-from skep.chains.planning import plan
+from skep.chains.planning import LinkedDeployment, Observed, Plan, plan
+from skep.digests import Digest
+from skep.errors import SkepError
 from skep.hooks.table import HookTarget
+from skep.node.converging.executing import Outcome, drop
 from skep.node.converging.inspecting import observe
-from skep.node.converging.services import Services
+from skep.node.converging.services import Writer
+from skep.node.looking.locating import Spot, Survey, newly_located, survey
 from skep.node.records import Consent, Installed, Measured
 
-_NONE: Mapping[str, Consent] = MappingProxyType({})
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be, and how far the change may go.
 
-def change(
-    services: Services,
-    command: str,
-    after: Sequence[Deployment],
-    *,
-    must_run: Collection[HookTarget] = (),
-    consents: Mapping[str, Consent] = _NONE,
-) -> tuple[Installed, ...]:
-    """Make ``after`` the declared deployments, and what runs on the hook targets that differ.
-
-    Args:
+    Attributes:
         command: for the journal.
         after: every deployment there is to be.
         must_run: hook targets on which the chain has to run afterwards. On others it may be
             impossible (interface gone, taken by somebody else); then they are left alone.
+        also: hook targets to look at although nothing is declared otherwise there.
+        anew: what waits on ``must_run`` is bound to what has the name now.
         consents: given for this change, by deployment; others keep the one they have.
+        stopping: deployments that stay declared and are not run: nobody can.
+        gone: names whose records and maps go, although they are not among the readable ones.
+        link: where linked programs come from; ``None`` for packages, opened and verified anew.
+    """
+
+    command: str
+    after: Sequence[Deployment]
+    must_run: Collection[HookTarget] = ()
+    also: Collection[HookTarget] = ()
+    anew: bool = False
+    consents: Mapping[str, Consent] = field(default_factory=dict)
+    stopping: Collection[str] = ()
+    gone: Collection[str] = ()
+    link: Callable[[Deployment], LinkedDeployment] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A change, ready to be carried out."""
+
+    steps: Plan
+    linked: tuple[LinkedDeployment, ...]
+    spots: Mapping[HookTarget, Spot]
+
+
+def change(writer: Writer, wanted: Change) -> tuple[Installed, ...]:
+    """Make what is wanted the committed state, and what runs on the hook targets that differ.
 
     Returns:
         The committed state.
 
     Raises:
-        HookTargetMissing, HookOccupied: a chain cannot run where it must.
+        HookTargetMissing, HookTargetHidden, HookOccupied: a chain cannot run where it must.
         SkepError: anything that opening, linking or loading a member raises; nothing is changed.
     """
-    installed = services.state.installed()
-    before = [one.deployment for one in installed]
-    targets = _changed_targets(before, after)
-    names = {d.name for d in (*before, *after) if d.on in targets}
-    looked = observe(services.kernel, before, (), targets, ())
-    blocked = {on for on in (looked.absent | looked.foreign.keys()) if on not in must_run}
-    # What stays declared where it cannot run keeps its maps; what is removed loses them.
-    names -= {d.name for d in after if d.on in blocked}
-    linked = tuple(
-        services.packages.linked(d) for d in after if d.on in targets and d.on not in blocked
-    )
-    observed = observe(services.kernel, before, linked, targets, names)
-    steps = plan(linked, observed)
-    relinked = {one.deployment.name: one.deployment for one in linked}
-    history = {one.deployment.name: one for one in installed}
+    prepared = _prepare(writer, wanted)
+    _carry_out(writer, wanted, prepared)
+    return writer.state.installed()
 
-    def committed(measured: Mapping[str, Measured]) -> tuple[Installed, ...]:
+
+def change_if_needed(writer: Writer, wanted: Change) -> tuple[str, ...]:
+    """As :func:`change`, but nothing is written if nothing is to be done.
+
+    Returns:
+        A line for each step that was needed.
+    """
+    prepared = _prepare(writer, wanted)
+    if prepared.steps.actions:
+        _carry_out(writer, wanted, prepared)
+    return prepared.steps.summary()
+
+
+def _prepare(writer: Writer, wanted: Change) -> _Prepared:
+    installed = writer.state.installed()
+    before = [one.deployment for one in installed]
+    looked = survey(writer.kernel, installed)
+    targets = _changed_targets(before, wanted.after) | set(wanted.also)
+    spots = {on: _spot(writer, looked, on, wanted) for on in targets}
+    names = {d.name for d in (*before, *wanted.after) if d.on in targets} | set(wanted.gone)
+    names -= set(wanted.stopping)
+
+    def observed(linked: Sequence[LinkedDeployment], names: Collection[str]) -> Observed:
+        return observe(writer.kernel, before, linked, spots, names, looked)
+
+    seen = observed((), ())
+    impossible = seen.absent.keys() | seen.foreign.keys() | seen.hidden
+    blocked = {on for on in impossible if on not in wanted.must_run}
+    # What stays declared where it cannot run keeps its maps; what is removed loses them.
+    names -= {d.name for d in wanted.after if d.on in blocked}
+    link = wanted.link or writer.packages.linked
+    linked = tuple(
+        link(d)
+        for d in wanted.after
+        if d.on in targets and d.on not in blocked and d.name not in wanted.stopping
+    )
+    return _Prepared(plan(linked, observed(linked, names)), linked, spots)
+
+
+def _spot(writer: Writer, looked: Survey, on: HookTarget, wanted: Change) -> Spot:
+    spot = looked.spots.get(on)
+    if spot is None:
+        return newly_located(writer.kernel, looked, on)
+    if wanted.anew and spot.standing == "waiting" and on in wanted.must_run:
+        # The link it had stays in view, so that its pin goes once the chain runs elsewhere.
+        return replace(newly_located(writer.kernel, looked, on), link=spot.link)
+    return spot
+
+
+def _carry_out(writer: Writer, wanted: Change, prepared: _Prepared) -> None:
+    history = {one.deployment.name: one for one in writer.state.installed()}
+    relinked = {one.deployment.name: one.deployment for one in prepared.linked}
+    kept = {one.deployment.name: str(writer.kept.keep(one)) for one in prepared.linked}
+
+    def committed(outcome: Outcome) -> tuple[Installed, ...]:
         return tuple(
             _installed(
                 relinked.get(d.name, d),
-                history.get(d.name),
-                measured,
-                consents.get(d.name),
-                services.now,
+                history.get(d.name) or Installed(d, writer.now),
+                outcome,
+                wanted.consents.get(d.name),
+                kept.get(d.name),
             )
-            for d in after
+            for d in wanted.after
         )
 
-    services.interpreter.run(command, steps, linked, committed)
-    return services.state.installed()
+    writer.interpreter.run(
+        wanted.command, prepared.steps, prepared.linked, prepared.spots, committed, wanted.gone
+    )
+    writer.kept.forget_except(_kept(writer))
+    for link in survey(writer.kernel, writer.state.installed()).strays:
+        if not link.is_attached:  # the last chain that was on it has gone
+            drop(writer.kernel, link)
+
+
+def _kept(writer: Writer) -> list[Digest]:
+    texts = [one.kept for one in writer.state.installed()]
+    texts += [one.kept for one in writer.state.damaged()]
+    found = []
+    for text in texts:
+        try:
+            found.append(Digest.parse(text))
+        except SkepError:
+            continue  # none was kept, or its record is damaged
+    return found
 
 
 def _changed_targets(
@@ -78,14 +161,18 @@ def _changed_targets(
 
 def _installed(
     deployment: Deployment,
-    before: Installed | None,
-    measured: Mapping[str, Measured],
+    before: Installed,
+    outcome: Outcome,
     consent: Consent | None,
-    now: str,
+    kept: str | None,
 ) -> Installed:
-    fresh = Installed(deployment, now, consent=consent)
-    if before is not None:
-        consent = consent or before.consent
-        fresh = Installed(deployment, before.installed_at, before.measured, consent)
-    known = measured.get(deployment.name)
-    return replace(fresh, measured=known) if known is not None else fresh
+    on = deployment.on
+    measured: Measured | None = outcome.measured.get(deployment.name)
+    return replace(
+        before,
+        deployment=deployment,
+        measured=measured if measured is not None else before.measured,
+        consent=consent if consent is not None else before.consent,
+        binding=outcome.bindings.get(on, before.binding),
+        kept=kept if kept is not None else before.kept,
+    )

@@ -23,7 +23,7 @@ from skep.chains.deployment import Deployment
 from skep.chains.ordering import in_order
 from skep.errors import NeedsConsent
 from skep.hooks.table import HookTarget
-from skep.node.converging.services import Services
+from skep.node.converging.services import Services, Writer
 from skep.node.labels import Label
 from skep.node.records import Consent, ConsentRecord, How, Installed, Outcome
 
@@ -211,7 +211,7 @@ def _loads_other(before: Deployment, after: Deployment) -> bool:
     )
 
 
-def settle(services: Services, needs: Sequence[Need], answer: Answer) -> dict[str, Consent]:
+def settle(writer: Writer, needs: Sequence[Need], answer: Answer) -> dict[str, Consent]:
     """The consents that an answer gives, by deployment, to be committed with the change.
 
     Raises:
@@ -219,9 +219,9 @@ def settle(services: Services, needs: Sequence[Need], answer: Answer) -> dict[st
     """
     missing = [need for need in needs if not _is_covered(need, answer)]
     if missing:
-        record(services, [need for need in missing if need.kind != "new"], "exceeded")
+        record(writer, [need for need in missing if need.kind != "new"], "exceeded")
         raise ConsentNeeded(missing)
-    return {need.deployment.name: _consent(need, services.now, answer) for need in needs}
+    return {need.deployment.name: _consent(need, writer.now, answer) for need in needs}
 
 
 def _is_covered(need: Need, answer: Answer) -> bool:
@@ -248,16 +248,17 @@ def _was_shown(need: Need, shown: Sequence[Need]) -> bool:
 
 
 def record(
-    services: Services, needs: Sequence[Need], outcome: Outcome, answer: Answer = NOT_ASKED
+    writer: Writer, needs: Sequence[Need], outcome: Outcome, answer: Answer = NOT_ASKED
 ) -> None:
     """Add to the audit record what was needed and not given."""
-    services.state.note_consents(
+    writer.lock.require()
+    writer.state.note_consents(
         [
             ConsentRecord(
                 outcome,
                 need.deployment.name,
                 need.deployment.reference,
-                _consent(need, services.now, answer),
+                _consent(need, writer.now, answer),
             )
             for need in needs
         ]

@@ -1,8 +1,9 @@
 """The doctor: what is not as it should be, and what can be done about it.
 
-Looking changes nothing. Repairing does for each finding what is said in its ``remedy``, in the
-order of :data:`Kind`, and says what it did. It never takes a deployment away that the owner
-declared: an interface that is gone may come back.
+Looking changes nothing. Repairing does for each finding what is said in its remedy, in the order
+in which they were found, then looks again: only what is gone is called repaired. No repair takes
+a running program off a living interface on doubt; it takes away what an unfinished change left,
+and for everything else that nothing declares it names the command.
 """
 
 from collections.abc import Sequence
@@ -14,26 +15,34 @@ from skep.chains.deployment import Deployment
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
 from skep.node.converging.consenting import need_of
+from skep.node.converging.inspecting import in_the_way, missing_text
+from skep.node.converging.kept_programs import restore_records
 from skep.node.converging.reconciling import (
     purge_retired,
     purgeable,
     reconcile_target,
-    remove_undeclared_links,
-    remove_undeclared_maps,
     undeclared_links,
     undeclared_maps,
 )
 from skep.node.converging.recovering import recover
-from skep.node.converging.services import Services
-from skep.node.looking.listing import list_chains, list_installed
+from skep.node.converging.renaming import record_name
+from skep.node.converging.services import Services, Writer
+from skep.node.looking.listing import ChainView, list_chains, list_installed
+from skep.node.looking.locating import Survey, newly_located, survey
 
 Kind = Literal[
     "playground left behind",
+    "record damaged",
     "change interrupted",
-    "interface gone",
+    "target renamed",
+    "target missing",
+    "target deleted",
+    "target not visible",
+    "target shared",
     "hook taken",
     "chain not as declared",
     "link without deployment",
+    "link attached to nothing",
     "maps without deployment",
     "retired maps",
     "unsigned accepted",
@@ -41,7 +50,31 @@ Kind = Literal[
     "consent exceeded",
     "label changed",
 ]
-_INFORMATION: tuple[Kind, ...] = ("consent not stored", "consent exceeded", "label changed")
+_INFORMATION: tuple[Kind, ...] = (
+    "target not visible",
+    "unsigned accepted",
+    "consent not stored",
+    "consent exceeded",
+    "label changed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """What can be done about a finding.
+
+    Attributes:
+        text: what it does, for people.
+        command: what to type; empty for ``skep doctor --repair``, which does it.
+    """
+
+    text: str
+    command: str = ""
+
+    @property
+    def is_repair(self) -> bool:
+        """Whether repairing does it."""
+        return not self.command
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +85,27 @@ class Finding:
         kind: which of those the doctor looks for.
         subject: what it is about: a deployment, a hook target, a pin.
         text: one line for people.
-        remedy: what repairing does; empty if only a person can decide.
-        repaired: what was done; empty if nothing was, or nothing could be.
+        remedy: what can be done; ``None`` if only the world can change it.
+        repaired: what was done, once it was seen to have helped.
         problem: why repairing failed.
     """
 
     kind: Kind
     subject: str
     text: str
-    remedy: str = ""
+    remedy: Remedy | None = None
     repaired: str = ""
     problem: str = ""
 
     @property
     def is_information(self) -> bool:
-        """Worth knowing, and nothing is wrong: what runs runs on, the next change asks."""
+        """Worth knowing, and nothing is wrong: what runs runs on, or the owner chose it."""
         return self.kind in _INFORMATION
+
+    @property
+    def is_open(self) -> bool:
+        """Something is still to be mended."""
+        return not (self.is_information or self.repaired)
 
 
 class Playgrounds(Protocol):
@@ -84,26 +122,38 @@ class Playgrounds(Protocol):
 
 def examine(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]:
     """Look for everything the doctor knows; change nothing."""
-    deployments = [one.deployment for one in services.state.installed()]
+    installed = services.state.installed()
+    deployments = [one.deployment for one in installed]
     return (
         *(_playground(name) for name in playgrounds.left_behind()),
+        *_damaged(services),
         *_interrupted(services),
-        *_chains(services),
+        *_chains(services, survey(services.kernel, installed)),
         *_leftovers(services, deployments),
         *_unsigned(deployments),
         *_consents(services),
     )
 
 
-def repair(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]:
-    """Examine, and do what is to be done.
+def repair(writer: Writer, playgrounds: Playgrounds) -> tuple[Finding, ...]:
+    """Examine, do what is to be done, and examine again.
 
     Returns:
-        Every finding there was, with what was done about it. Findings that vanished because of an
-        earlier repair say so.
+        Every finding there was, with what was done about it if that helped, and the findings that
+        came up meanwhile.
     """
-    found = examine(services, playgrounds)
-    return tuple(_repair(services, playgrounds, finding) for finding in found)
+    found = examine(writer.services, playgrounds)
+    tried = [_repair(writer, playgrounds, finding) for finding in found]
+    left = {(each.kind, each.subject): each for each in examine(writer.services, playgrounds)}
+    outcome = []
+    for finding in tried:
+        still = left.pop((finding.kind, finding.subject), None)
+        if still is None and finding.is_open:
+            finding = replace(finding, repaired="it went with another repair", problem="")
+        elif still is not None and finding.repaired:
+            finding = replace(finding, repaired="", problem="it was tried, and nothing changed")
+        outcome.append(finding)
+    return (*outcome, *left.values())
 
 
 def _playground(name: str) -> Finding:
@@ -111,8 +161,22 @@ def _playground(name: str) -> Finding:
         "playground left behind",
         name,
         f"the demonstration {name} was killed and left things behind",
-        "end its processes, unmount and remove what it made",
+        Remedy("end its processes, unmount and remove what it made"),
     )
+
+
+def _damaged(services: Services) -> list[Finding]:
+    return [
+        Finding(
+            "record damaged",
+            row.name,
+            f"the record of {row.name} cannot be read: {row.reason}",
+            Remedy("restore it from its kept copy")
+            if row.kept
+            else Remedy("take it away", f"skep remove {row.name}"),
+        )
+        for row in services.state.damaged()
+    ]
 
 
 def _interrupted(services: Services) -> list[Finding]:
@@ -121,48 +185,73 @@ def _interrupted(services: Services) -> list[Finding]:
             "change interrupted",
             str(entry.number),
             f"'{entry.command}' of {entry.started_at} was interrupted",
-            "make everything as it was committed",
+            Remedy("make everything as it was committed"),
         )
         for entry in services.state.unfinished()
     ]
 
 
-def _chains(services: Services) -> list[Finding]:
-    found = []
+def _chains(services: Services, looked: Survey) -> list[Finding]:
     missing = {
         listed.deployment.on: listed.maps_missing
         for listed in list_installed(services.state, services.kernel)
         if listed.maps_missing
     }
+    found: list[Finding] = []
     for view in list_chains(services.state, services.kernel):
-        on = view.on
-        names = ", ".join(one.deployment.name for one in view.members)
-        if view.condition == "no interface":
-            found.append(
-                Finding(
-                    "interface gone",
-                    str(on),
-                    f"{names} should run on {on}, which does not exist (now)",
-                )
-            )
+        found += _renamed(view)
+        if view.condition == "running" and view.on not in missing:
             continue
-        if view.condition == "running" and on not in missing:
-            continue
-        stranger = services.kernel.foreign_program(
-            on.hook, services.kernel.interface_index(on.target)
-        )
-        if stranger and not view.running:
-            found.append(Finding("hook taken", str(on), f"{on} is taken by {stranger}"))
-            continue
-        found.append(
-            Finding(
-                "chain not as declared",
-                str(on),
-                f"{on} should run {names}; {_instead(view.running, missing.get(on, ()))}",
-                "verify, compose and attach it again",
-            )
-        )
+        found.append(_chain(services, looked, view, missing.get(view.on, ())))
     return found
+
+
+def _renamed(view: ChainView) -> list[Finding]:
+    called = view.spot.called if view.spot is not None else None
+    if called is None:
+        return []
+    return [
+        Finding(
+            "target renamed",
+            str(view.on),
+            f"{view.on} is called {called} now; {_members(view)} still on it",
+            Remedy("record the new name; traffic is not touched"),
+        )
+    ]
+
+
+def _chain(services: Services, looked: Survey, view: ChainView, missing: Sequence[str]) -> Finding:
+    on, names = view.on, _members(view)
+    spot = view.spot
+    match view.condition:
+        case "waiting":
+            back = newly_located(services.kernel, looked, on)
+            if back.standing == "here" and in_the_way(services.kernel, back, looked) is None:
+                text = f"what {on} was is gone, and a new one has the name; {names} not on it"
+                return Finding("target deleted", str(on), text, Remedy("attach to the new one"))
+            return Finding("target missing", str(on), f"{missing_text(on)}; {names} waiting for it")
+        case "not visible":
+            text = f"{on} is not visible from here; whether {names} running there is not known"
+            return Finding("target not visible", str(on), text)
+        case "shared":
+            text = f"{on} is the same as another target with a chain; {names} not running"
+            remedy = Remedy("take it away", f"skep remove {view.members[0].deployment.name}")
+            return Finding("target shared", str(on), text, remedy)
+    stranger = in_the_way(services.kernel, spot, looked) if spot is not None else None
+    if stranger and not view.running:
+        return Finding("hook taken", str(on), f"{on} is taken by {stranger}")
+    return Finding(
+        "chain not as declared",
+        str(on),
+        f"{on} should run {', '.join(one.deployment.name for one in view.members)}; "
+        f"{_instead(view.running, missing)}",
+        Remedy("verify, compose and attach it again"),
+    )
+
+
+def _members(view: ChainView) -> str:
+    names = [one.deployment.name for one in view.members]
+    return f"{', '.join(names)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _instead(running: str, missing: Sequence[str]) -> str:
@@ -172,31 +261,37 @@ def _instead(running: str, missing: Sequence[str]) -> str:
 
 
 def _leftovers(services: Services, deployments: Sequence[Deployment]) -> list[Finding]:
-    found: list[Finding] = [
-        Finding(
-            "link without deployment",
-            f"{hook}-{ifindex}",
-            f"the link {hook}-{ifindex} belongs to no declared deployment, or its interface is "
-            "gone",
-            "detach it and remove its pin",
-        )
-        for hook, ifindex in undeclared_links(services, deployments)
-    ]
+    found: list[Finding] = []
+    for link in undeclared_links(services):
+        if not link.is_attached:
+            text = f"the link {link.pin} is attached to nothing any more"
+            finding = Finding("link attached to nothing", link.pin, text, Remedy("remove its pin"))
+        elif link.place is None:
+            text = (
+                f"the link {link.pin} runs {link.program_name} on something not visible from here"
+            )
+            finding = Finding("link without deployment", link.pin, text)
+        else:
+            called = link.place.called
+            text = f"{called} runs {link.program_name}, which no deployment declares"
+            command = f"skep remove --on {called}"
+            finding = Finding("link without deployment", link.pin, text, Remedy("detach", command))
+        found.append(finding)
     found += [
         Finding(
             "maps without deployment",
             name,
             f"maps of {name} are pinned, which is not declared: {', '.join(pins)}",
-            "remove their pins",
+            Remedy("remove their pins", f"skep remove {name}"),
         )
-        for name, pins in undeclared_maps(services, deployments).items()
+        for name, pins in undeclared_maps(services).items()
     ]
     found += [
         Finding(
             "retired maps",
             f"{name}/{pin}",
             f"the retired map {pin} of {name} was not removed",
-            "remove its pin",
+            Remedy("remove its pin"),
         )
         for name, pin in purgeable(services, deployments)
     ]
@@ -209,7 +304,7 @@ def _unsigned(deployments: Sequence[Deployment]) -> list[Finding]:
             "unsigned accepted",
             deployment.name,
             f"{deployment.name} ({deployment.reference}) runs without a checked signature, "
-            "because the owner said so",
+            "as its owner allowed",
         )
         for deployment in deployments
         if deployment.accepts_unsigned
@@ -242,36 +337,46 @@ def _changed(name: str, grown: Sequence[Growth]) -> list[Finding]:
     return [Finding("label changed", name, f"{text}; its package showed that")]
 
 
-def _repair(services: Services, playgrounds: Playgrounds, finding: Finding) -> Finding:
-    if not finding.remedy:
+def _repair(writer: Writer, playgrounds: Playgrounds, finding: Finding) -> Finding:
+    if finding.remedy is None or not finding.remedy.is_repair:
         return finding
     try:
-        done = _remedy(services, playgrounds, finding)
+        done = _remedy(writer, playgrounds, finding)
     except (SkepError, OSError) as error:
         return replace(finding, problem=str(error))
-    return replace(finding, repaired="; ".join(done) or "nothing was left to do")
+    return replace(finding, repaired="; ".join(done) or "it went with another repair")
 
 
-def _remedy(services: Services, playgrounds: Playgrounds, finding: Finding) -> Sequence[str]:
-    deployments = [one.deployment for one in services.state.installed()]
+def _remedy(writer: Writer, playgrounds: Playgrounds, finding: Finding) -> Sequence[str]:
     match finding.kind:
         case "playground left behind":
             return playgrounds.clear(finding.subject)
+        case "record damaged":
+            return [f"restored {name}" for name in restore_records(writer)]
         case "change interrupted":
-            result = recover(services)
+            result = recover(writer)
             for _, error in result.problems:
                 raise error
             return result.done
-        case "chain not as declared":
-            hook, _, target = finding.subject.partition(":")
-            return reconcile_target(services, deployments, HookTarget(hook, target))
-        case "link without deployment":
-            return remove_undeclared_links(services, deployments)
-        case "maps without deployment":
-            return remove_undeclared_maps(services, deployments)
+        case "target renamed":
+            return record_name(writer, _target(writer, finding.subject))
+        case "target deleted" | "chain not as declared":
+            return reconcile_target(writer, _target(writer, finding.subject), anew=True)
+        case "link attached to nothing":
+            stray = [one for one in undeclared_links(writer.services) if not one.is_attached]
+            for link in stray:
+                writer.kernel.detach(link)
+            return [f"removed the pin {link.pin}" for link in stray]
         case "retired maps":
-            return purge_retired(services, deployments)
-        case "interface gone" | "hook taken" | "unsigned accepted":
+            deployments = [one.deployment for one in writer.state.installed()]
+            return purge_retired(writer, deployments)
+        case _:
             return ()
-        case "consent not stored" | "consent exceeded" | "label changed":
-            return ()
+
+
+def _target(writer: Writer, text: str) -> HookTarget:
+    """The declared target a finding is about; an earlier repair may have renamed it."""
+    for one in writer.state.installed():
+        if str(one.deployment.on) == text:
+            return one.deployment.on
+    raise SkepError(f"{text} is not declared any more")

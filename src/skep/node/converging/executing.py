@@ -7,11 +7,12 @@ needs to have been remembered for that.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
+from skep.chains.fingerprints import kernel_name
 from skep.chains.planning import (
     Action,
     Chain,
@@ -25,11 +26,32 @@ from skep.chains.planning import (
     WriteSetting,
 )
 from skep.clock import Clock, rfc3339
-from skep.errors import SkepError
-from skep.node.ports import Kernel, NoSuchPin, Program, State
-from skep.node.records import Installed, Measured
+from skep.errors import SkepError, Unavailable
+from skep.hooks.identity import Binding, Identity
+from skep.hooks.target import HookTarget
+from skep.node.looking.locating import Spot
+from skep.node.ports import Kernel, NoSuchPin, PinnedLink, Program, State, TargetHidden
+from skep.node.records import Installed, Measured, Scope
 
 log = logging.getLogger(__name__)
+
+
+class NotAsDone(Unavailable):
+    """The kernel runs something else than was just attached; the change is undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a carried-out plan found out, to be committed.
+
+    Attributes:
+        measured: what the kernel's verifier said about members, by deployment.
+        bindings: what hook targets are bound to now, by target; ``None`` where nothing of ours
+            runs any more. Others are as they were.
+    """
+
+    measured: Mapping[str, Measured]
+    bindings: Mapping[HookTarget, Binding | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +98,9 @@ class Interpreter:
         command: str,
         plan: Plan,
         linked: Sequence[LinkedDeployment],
-        commit: Callable[[Mapping[str, Measured]], Sequence[Installed]],
+        spots: Mapping[HookTarget, Spot],
+        commit: Callable[[Outcome], Sequence[Installed]],
+        gone: Collection[str] = (),
     ) -> None:
         """Carry a plan out and commit the state that ``commit`` gives, all or nothing.
 
@@ -84,16 +108,20 @@ class Interpreter:
             command: what was asked for, for the journal.
             plan: what to do.
             linked: every deployment that is in a chain the plan runs.
-            commit: called with what was measured; gives the whole committed state.
+            spots: where the hook targets of the plan are.
+            commit: called with what was found out; gives the whole committed state.
+            gone: damaged records that go.
         """
-        entry = self.state.begin(command, plan.summary(), rfc3339(self.clock()))
-        with _Undoable(self, linked) as steps:
+        scope = scope_of(plan, spots)
+        entry = self.state.begin(command, plan.summary(), rfc3339(self.clock()), scope)
+        with _Undoable(self, linked, spots) as steps:
             try:
                 steps.do(plan)
-                self.state.commit(entry, commit(steps.measured), rfc3339(self.clock()))
+                self.state.commit(entry, commit(steps.outcome()), rfc3339(self.clock()), gone)
             except BaseException as error:
                 self._give_up(entry, steps, error)
                 raise
+            steps.drop_stale()
         purge(self.kernel, plan)
 
     def _give_up(self, entry: int, steps: "_Undoable", cause: BaseException) -> None:
@@ -111,27 +139,38 @@ class Interpreter:
         if steps.undo_all(cause) and isinstance(cause, SkepError | OSError):
             self.state.end(entry, "undone", rfc3339(self.clock()))
 
-    def repair(self, plan: Plan, linked: Sequence[LinkedDeployment]) -> None:
-        """Carry a plan out that restores the committed state; the caller keeps the journal."""
-        with _Undoable(self, linked) as steps:
-            try:
-                steps.do(plan)
-            except BaseException as error:
-                steps.undo_all(error)
-                raise
-        purge(self.kernel, plan)
+
+def scope_of(plan: Plan, spots: Mapping[HookTarget, Spot]) -> Scope:
+    """What a plan may touch."""
+    places = []
+    deployments = set()
+    for action in plan.actions:
+        if isinstance(action, RunChain):
+            place = spots[action.on].place
+            if place is not None:
+                places.append((action.on.hook, place.identity))
+        else:
+            deployments.add(action.deployment)
+    return Scope(tuple(places), tuple(sorted(deployments)))
 
 
 class _Undoable:
     """What was done so far, with the programs that ran before."""
 
-    def __init__(self, interpreter: Interpreter, linked: Sequence[LinkedDeployment]) -> None:
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        linked: Sequence[LinkedDeployment],
+        spots: Mapping[HookTarget, Spot],
+    ) -> None:
         self._kernel = interpreter.kernel
+        self._spots = spots
+        self._links = {on: spot.runs for on, spot in spots.items()}
         self._compose = interpreter.compose
         self._linked = {one.deployment.name: one for one in linked}
         self._done: list[tuple[Action, Program | None]] = []
         self._owned = ExitStack()
-        self.measured: dict[str, Measured] = {}
+        self._measured: dict[str, Measured] = {}
 
     def __enter__(self) -> "_Undoable":
         return self
@@ -151,8 +190,30 @@ class _Undoable:
                 case RunChain():
                     before = self._run(action, None)
                     self._done.append((action, before))
+                    self._check(action)
                 case _:
                     assert_never(action)
+
+    def outcome(self) -> Outcome:
+        """What is known now of everything the plan was about."""
+        boot = self._kernel.boot()
+        bindings: dict[HookTarget, Binding | None] = {}
+        for on, spot in self._spots.items():
+            link = self._links[on]
+            place = spot.place if link is None or link.place is None else link.place
+            if link is None:
+                # What a chain waits for is remembered: a new thing of that name is another one.
+                if spot.link is None:
+                    bindings[on] = None
+            elif place is not None:
+                bindings[on] = Binding(boot, place.identity, link.link)
+        return Outcome(self._measured, bindings)
+
+    def drop_stale(self) -> None:
+        """Unpin links that have lost what they were on, where their chain runs anew."""
+        for on, spot in self._spots.items():
+            if spot.link is not None and not spot.link.is_attached and self._links[on] is not None:
+                drop(self._kernel, spot.link)
 
     def undo_all(self, cause: BaseException) -> bool:
         """Undo in reverse; ``False`` if that failed and repair is left to the next command."""
@@ -206,25 +267,58 @@ class _Undoable:
 
     def _run(self, action: RunChain, memento: Program | None) -> Program | None:
         """Exchange what runs; returns what ran before."""
-        hook = action.on.hook
-        ifindex = self._kernel.interface_index(action.on.target)
+        on = action.on
+        link = self._links[on]
         before: Program | None = None
-        if action.previous.fingerprint:
-            before = self._kernel.running(hook, ifindex)
+        if link is not None:
+            before = self._kernel.running(link)
             self._owned.callback(before.close)
         if not action.new.fingerprint:
-            self._kernel.detach(hook, ifindex)
+            if link is not None:
+                self._kernel.detach(link)
+            self._links[on] = None
             return before
         if memento is None:
             composed = self._compose(self._kernel, action.new, self._linked)
             self._owned.callback(composed.program.close)
-            self.measured.update(composed.measured)
+            self._measured.update(composed.measured)
             memento = composed.program
-        if before is None:
-            self._kernel.attach(hook, ifindex, memento)
+        if link is None or before is None:
+            link = self._kernel.attach(on.hook, self._identity(on), memento)
+            self._links[on] = link
         else:
-            self._kernel.replace(hook, ifindex, memento, before)
+            self._kernel.replace(link, memento, before)
         return before
+
+    def _identity(self, on: HookTarget) -> Identity:
+        place = self._spots[on].place
+        if place is None:
+            raise TargetHidden(f"{on} is not visible from here", hint="run the command where it is")
+        return place.identity
+
+    def _check(self, action: RunChain) -> None:
+        # Success is checked: what the pin holds is what was meant, and a later command finds it.
+        link = self._links[action.on]
+        if link is None:
+            return
+        found = self._kernel.running(link)
+        self._owned.callback(found.close)
+        if found.name != kernel_name(action.new.fingerprint):
+            raise NotAsDone(
+                f"expected the chain {action.new} to run on {action.on} now, found "
+                f"{found.name or 'a program without a name'}",
+                hint="somebody else changed this hook meanwhile; look again with skep chain",
+            )
+
+
+def drop(kernel: Kernel, link: PinnedLink) -> None:
+    """Remove a pin that is of no use any more; a failure is only logged."""
+    try:
+        kernel.detach(link)
+    except NoSuchPin:
+        return
+    except (SkepError, OSError) as error:
+        log.warning("stale link stays", extra={"pin": link.pin, "error": str(error)})
 
 
 def purge(kernel: Kernel, plan: Plan) -> None:

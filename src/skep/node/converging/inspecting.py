@@ -1,15 +1,18 @@
 """What is there, read from the kernel and bpffs and compared with what was committed.
 
-The database is asked for one thing only: which declared chain a fingerprint belongs to.
+The database is asked for two things only: which declared chain a fingerprint belongs to, and what
+a declared target was bound to.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from skep.chains.deployment import Deployment
 from skep.chains.planning import Chain, LinkedDeployment, Observed
 from skep.hooks.table import HookTarget
 from skep.node.looking.identifying import declared_members, running_fingerprint
-from skep.node.ports import Kernel, NoSuchInterface
+from skep.node.looking.locating import Spot, Survey
+from skep.node.ports import KernelReader, NoSuchTarget, TargetHidden
 
 
 def declared_chain(deployments: Sequence[Deployment], on: HookTarget) -> Chain:
@@ -21,12 +24,23 @@ def declared_chain(deployments: Sequence[Deployment], on: HookTarget) -> Chain:
     return Chain.of(declared_members(deployments, on))
 
 
+@dataclass(slots=True)
+class _Targets:
+    """What is on hook targets."""
+
+    chains: dict[HookTarget, Chain]
+    foreign: dict[HookTarget, str]
+    absent: dict[HookTarget, str]
+    hidden: set[HookTarget]
+
+
 def observe(
-    kernel: Kernel,
+    kernel: KernelReader,
     committed: Sequence[Deployment],
     linked: Sequence[LinkedDeployment],
-    targets: Collection[HookTarget],
+    spots: Mapping[HookTarget, Spot],
     names: Collection[str],
+    looked: Survey,
 ) -> Observed:
     """Observe hook targets and the maps of deployments.
 
@@ -34,24 +48,13 @@ def observe(
         kernel: where to look.
         committed: deployments whose chains may be running.
         linked: deployments whose settings are to be compared.
-        targets: hook targets to look at.
+        spots: hook targets to look at, and where they are.
         names: deployments whose maps to look at.
+        looked: all declared targets and links.
     """
-    chains: dict[HookTarget, Chain] = {}
-    foreign: dict[HookTarget, str] = {}
-    absent: set[HookTarget] = set()
-    for on in targets:
-        try:
-            fingerprint = running_fingerprint(kernel, on)
-        except NoSuchInterface:
-            absent.add(on)
-            continue
-        if fingerprint:
-            declared = declared_chain(committed, on)
-            known = declared.fingerprint == fingerprint
-            chains[on] = declared if known else Chain(fingerprint)
-        elif stranger := kernel.foreign_program(on.hook, kernel.interface_index(on.target)):
-            foreign[on] = stranger
+    targets = _Targets({}, {}, {}, set())
+    for spot in spots.values():
+        _look(kernel, committed, spot, looked, targets)
     wanted = set(names)
     maps = {name: pins for name, pins in kernel.pinned_maps().items() if name in wanted}
     retired = {
@@ -60,17 +63,63 @@ def observe(
         if name in wanted
     }
     return Observed(
-        chains=chains,
-        foreign=foreign,
-        absent=frozenset(absent),
+        chains=targets.chains,
+        foreign=targets.foreign,
+        absent=targets.absent,
+        hidden=frozenset(targets.hidden),
         maps=maps,
         retired=retired,
         entries=_entries(kernel, linked, (maps, retired)),
     )
 
 
+def _look(
+    kernel: KernelReader,
+    committed: Sequence[Deployment],
+    spot: Spot,
+    looked: Survey,
+    found: _Targets,
+) -> None:
+    on = spot.on
+    fingerprint = running_fingerprint(spot)
+    if fingerprint:
+        declared = declared_chain(committed, on)
+        found.chains[on] = declared if declared.fingerprint == fingerprint else Chain(fingerprint)
+    elif spot.standing == "waiting":
+        found.absent[on] = missing_text(on)
+    elif spot.standing == "hidden":
+        found.hidden.add(on)
+    elif stranger := in_the_way(kernel, spot, looked):
+        found.foreign[on] = stranger
+
+
+def missing_text(on: HookTarget) -> str:
+    """A sentence that says what is not there."""
+    where = f" in the network namespace {on.namespace}" if on.namespace else ""
+    return f"there is no {on.target}{where} for {on.hook} to be attached to"
+
+
+def in_the_way(kernel: KernelReader, spot: Spot, looked: Survey) -> str | None:
+    """Describe what keeps a chain from a place where none of its own runs."""
+    if spot.place is None or spot.runs is not None:
+        return None
+    identity, hook = spot.place.identity, spot.on.hook
+    other = looked.on(identity, hook)
+    if other is not None and other.on != spot.on:
+        return f"the chain that was installed on {other.on}, which is the same"
+    if looked.stray_on(identity, hook) is not None:
+        return (
+            "a chain of this node that nothing declares any more (skep remove "
+            f"--on {spot.place.called} takes it away)"
+        )
+    try:
+        return kernel.foreign_program(hook, identity)
+    except (NoSuchTarget, TargetHidden):
+        return None
+
+
 def _entries(
-    kernel: Kernel,
+    kernel: KernelReader,
     linked: Sequence[LinkedDeployment],
     there: Sequence[Mapping[str, frozenset[str]]],
 ) -> dict[tuple[str, str], dict[bytes, bytes]]:

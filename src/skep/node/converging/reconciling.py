@@ -1,15 +1,22 @@
-"""Reconciling: what runs becomes what is declared, from nothing but what is observed."""
+"""Reconciling: what runs becomes what is declared, from nothing but what is observed.
+
+Only what an unfinished change may have touched is taken away: other links and maps that nothing
+declares may be somebody's running firewall, and a person decides about them.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from skep.chains.deployment import Deployment
-from skep.chains.planning import plan
+from skep.chains.planning import HookTargetHidden, HookTargetMissing
 from skep.errors import SkepError
-from skep.hooks.table import HOOKS, HookTarget
-from skep.node.converging.inspecting import observe
-from skep.node.converging.services import Services
-from skep.node.ports import NoSuchInterface
+from skep.hooks.table import HookTarget
+from skep.node.converging.changing import Change, change_if_needed
+from skep.node.converging.kept_programs import require_readable
+from skep.node.converging.services import Services, Writer
+from skep.node.looking.locating import survey
+from skep.node.ports import PinnedLink
+from skep.node.records import Scope
 
 
 @dataclass(slots=True)
@@ -25,113 +32,94 @@ class Reconciled:
     problems: list[tuple[HookTarget, SkepError]] = field(default_factory=list)
 
 
-def reconcile(services: Services) -> Reconciled:
-    """Make everything as declared: chains first, then what nobody declared goes.
+def reconcile(writer: Writer, scope: Scope) -> Reconciled:
+    """Make everything as declared: chains first, then what an unfinished change left goes.
 
     One hook target that cannot be helped does not keep the others from it. Maps of a deployment
     whose hook target could not be helped stay.
+
+    Args:
+        scope: what unfinished changes may have touched.
     """
     result = Reconciled()
-    deployments = [one.deployment for one in services.state.installed()]
+    deployments = [one.deployment for one in writer.state.installed()]
     for on in sorted({deployment.on for deployment in deployments}):
         try:
-            result.done += reconcile_target(services, deployments, on)
+            result.done += reconcile_target(writer, on)
+        except (HookTargetMissing, HookTargetHidden):
+            continue  # it waits, which is a state like any other
         except SkepError as error:
             result.problems.append((on, error))
-    result.done += remove_undeclared_links(services, deployments)
-    result.done += remove_undeclared_maps(services, deployments)
-    result.done += purge_retired(services, deployments)
+    for link in undeclared_links(writer.services):
+        if _is_in(scope, link) or not link.is_attached:
+            writer.kernel.detach(link)
+            result.done.append(f"detached the link {link.pin}, which nothing declares")
+    for name, pins in undeclared_maps(writer.services).items():
+        if name in scope.deployments:
+            for pin in pins:
+                writer.kernel.delete_map(name, pin)
+                result.done.append(f"removed the map {pin} of {name}, which is not declared")
+    result.done += purge_retired(writer, deployments)
     return result
 
 
-def reconcile_target(
-    services: Services, deployments: Sequence[Deployment], on: HookTarget
-) -> tuple[str, ...]:
+def _is_in(scope: Scope, link: PinnedLink) -> bool:
+    return link.place is not None and (link.hook, link.place.identity) in scope.places
+
+
+def reconcile_target(writer: Writer, on: HookTarget, *, anew: bool = False) -> tuple[str, ...]:
     """Make one hook target as declared.
+
+    Args:
+        anew: bind a chain that waits to what has the name now.
 
     Returns:
         A line for each step that was needed.
 
     Raises:
-        HookTargetMissing, HookOccupied: the chain cannot run there.
+        HookTargetMissing, HookTargetHidden, HookOccupied: the chain cannot run there.
+        RecordDamaged: a member's record cannot be read; it would stop.
         SkepError: a member cannot be opened, linked or loaded; nothing is changed.
     """
-    wanted = [deployment for deployment in deployments if deployment.on == on]
-    linked = tuple(services.packages.linked(deployment) for deployment in wanted)
-    names = {deployment.name for deployment in wanted}
-    steps = plan(linked, observe(services.kernel, deployments, linked, {on}, names))
-    services.interpreter.repair(steps, linked)
-    return steps.summary()
+    require_readable(writer, on)
+    deployments = [one.deployment for one in writer.state.installed()]
+    wanted = Change(f"repair {on}", deployments, must_run={on}, also={on}, anew=anew)
+    return change_if_needed(writer, wanted)
 
 
-def undeclared_links(
-    services: Services, deployments: Collection[Deployment]
-) -> tuple[tuple[str, int], ...]:
-    """Our links that belong to no declared hook target, or whose interface is gone."""
-    declared = set()
-    for on in {deployment.on for deployment in deployments}:
-        try:
-            declared.add((on.hook, services.kernel.interface_index(on.target)))
-        except NoSuchInterface:
-            continue
-    return tuple(
-        (link.hook, link.ifindex)
-        for link in services.kernel.links()
-        if link.hook in HOOKS
-        and (not link.is_attached or (link.hook, link.ifindex) not in declared)
-    )
+def undeclared_links(services: Services) -> tuple[PinnedLink, ...]:
+    """Our links that belong to no declared hook target."""
+    return survey(services.kernel, services.state.installed()).strays
 
 
-def remove_undeclared_links(
-    services: Services, deployments: Collection[Deployment]
-) -> tuple[str, ...]:
-    """Detach them; a line for each."""
-    done = []
-    for hook, ifindex in undeclared_links(services, deployments):
-        services.kernel.detach(hook, ifindex)
-        done.append(f"detached the link {hook}-{ifindex}, which nothing declares")
-    return tuple(done)
-
-
-def undeclared_maps(
-    services: Services, deployments: Collection[Deployment]
-) -> dict[str, tuple[str, ...]]:
+def undeclared_maps(services: Services) -> dict[str, tuple[str, ...]]:
     """Pinned maps of deployments that are not declared, by name."""
-    names = {deployment.name for deployment in deployments}
+    names = {one.deployment.name for one in services.state.installed()}
+    names |= {row.name for row in services.state.damaged()}
     pinned = services.kernel.pinned_maps()
     return {name: tuple(sorted(pins)) for name, pins in pinned.items() if name not in names}
-
-
-def remove_undeclared_maps(
-    services: Services, deployments: Collection[Deployment]
-) -> tuple[str, ...]:
-    """Remove them; a line for each."""
-    done = []
-    for name, pins in undeclared_maps(services, deployments).items():
-        for pin in pins:
-            services.kernel.delete_map(name, pin)
-            done.append(f"removed the map {pin} of {name}, which is not declared")
-    return tuple(done)
 
 
 def purgeable(
     services: Services, deployments: Collection[Deployment]
 ) -> tuple[tuple[str, str], ...]:
     """Retired maps that no declared deployment misses; those that one does may yet go back."""
+    damaged = {row.name for row in services.state.damaged()}
     pinned = services.kernel.pinned_maps()
     wanted = {(d.name, pin) for d in deployments for pin in d.maps}
     return tuple(
         (name, pin)
         for name, pins in services.kernel.retired_maps().items()
         for pin in sorted(pins)
-        if (name, pin) not in wanted or pin in pinned.get(name, frozenset())
+        if name not in damaged
+        and ((name, pin) not in wanted or pin in pinned.get(name, frozenset()))
     )
 
 
-def purge_retired(services: Services, deployments: Collection[Deployment]) -> tuple[str, ...]:
+def purge_retired(writer: Writer, deployments: Sequence[Deployment]) -> tuple[str, ...]:
     """Remove them for good; a line for each."""
     done = []
-    for name, pin in purgeable(services, deployments):
-        services.kernel.purge_map(name, pin)
+    for name, pin in purgeable(writer.services, deployments):
+        writer.kernel.purge_map(name, pin)
         done.append(f"removed the retired map {pin} of {name}")
     return tuple(done)

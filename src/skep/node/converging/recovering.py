@@ -6,14 +6,16 @@ looked at, and the difference is planned and done like any other.
 """
 
 import logging
+from collections.abc import Sequence
 
 from skep.node.converging.reconciling import Reconciled, purge_retired, reconcile
-from skep.node.converging.services import Services
+from skep.node.converging.services import Writer
+from skep.node.records import JournalEntry, Scope
 
 log = logging.getLogger(__name__)
 
 
-def recover(services: Services) -> Reconciled:
+def recover(writer: Writer) -> Reconciled:
     """Repair what an unfinished command left; cheap if there is none.
 
     A hook target that cannot be helped now (its interface is gone, a key is no longer trusted)
@@ -22,18 +24,26 @@ def recover(services: Services) -> Reconciled:
     Returns:
         What was done; nothing in most cases.
     """
-    unfinished = services.state.unfinished()
+    unfinished = writer.state.unfinished()
     if not unfinished:
         result = Reconciled()
-        if services.kernel.retired_maps():  # a crash between commit and purge
-            deployments = [one.deployment for one in services.state.installed()]
-            result.done += purge_retired(services, deployments)
+        if writer.kernel.retired_maps():  # a crash between commit and purge
+            deployments = [one.deployment for one in writer.state.installed()]
+            result.done += purge_retired(writer, deployments)
         return result
-    result = reconcile(services)
+    result = reconcile(writer, scope_of_all(unfinished))
     for on, error in result.problems:
         log.warning("recovery is not complete", extra={"on": str(on), "error": error.message})
     if not result.problems:
         for entry in unfinished:
-            services.state.end(entry.number, "repaired", services.now)
+            writer.state.end(entry.number, "repaired", writer.now)
     log.info("interrupted change was repaired", extra={"steps": len(result.done)})
     return result
+
+
+def scope_of_all(entries: Sequence[JournalEntry]) -> Scope:
+    """What any of these changes may have touched."""
+    return Scope(
+        tuple(place for entry in entries for place in entry.scope.places),
+        tuple(name for entry in entries for name in entry.scope.deployments),
+    )

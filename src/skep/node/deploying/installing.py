@@ -1,16 +1,18 @@
 """Installing: a package's program goes on a hook target, with its place and settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from skep.chains.deployment import Deployment, TrustDecision, parse_deployment_name
 from skep.chains.ordering import Last, Placement, in_order, place
 from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.hooks.table import HookTarget
-from skep.node.converging.changing import change
+from skep.node.converging.changing import Change, change
 from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
-from skep.node.converging.services import Services
+from skep.node.converging.kept_programs import require_readable
+from skep.node.converging.services import Writer
+from skep.node.deploying.targeting import declared_target
 from skep.node.looking.listing import find_installed
 from skep.node.packages import VerifiedPackage
 from skep.node.records import Installed
@@ -75,29 +77,30 @@ class InstallReport:
     chain: tuple[str, ...]
 
 
-def install(services: Services, request: InstallRequest) -> InstallReport:
+def install(writer: Writer, asked: InstallRequest) -> InstallReport:
     """Verify, compose and attach.
 
     Raises:
         DeploymentExists: the name is taken.
-        HookTargetMissing, HookOccupied: it cannot run there.
+        HookTargetMissing, HookTargetHidden, HookOccupied, NameMoved: it cannot run there.
         ConsentNeeded: nobody agreed to what it may do, or what another one on the hook target may.
         SkepError: opening, linking or loading failed; nothing is changed.
     """
-    package = services.packages.open(request.reference, request.digest, request.policy)
-    current = [one.deployment for one in services.state.installed()]
-    newcomer = declare(package, request, current)
-    after = place(current, newcomer, request.placement)
-    consents = settle(services, find_needs(services, after, request.on), request.answer)
-    command = f"install {request.reference} on {request.on} as {newcomer.name}"
-    installed = change(services, command, after, must_run={request.on}, consents=consents)
+    package = writer.packages.open(asked.reference, asked.digest, asked.policy)
+    before = writer.state.installed()
+    current = [one.deployment for one in before]
+    on = declared_target(writer.services, before, asked.on)
+    require_readable(writer, on)
+    newcomer = declare(package, replace(asked, on=on), current)
+    after = place(current, newcomer, asked.placement)
+    consents = settle(writer, find_needs(writer.services, after, on), asked.answer)
+    command = f"install {asked.reference} on {on} as {newcomer.name}"
+    wanted = Change(command, after, must_run={on}, anew=True, consents=consents)
+    installed = change(writer, wanted)
     return InstallReport(
         installed=find_installed(installed, newcomer.name),
         package=package,
-        chain=tuple(
-            deployment.name
-            for deployment in in_order((one.deployment for one in installed), request.on)
-        ),
+        chain=tuple(one.name for one in in_order((i.deployment for i in installed), on)),
     )
 
 

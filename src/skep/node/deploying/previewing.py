@@ -7,22 +7,23 @@ is still what the bytecode says.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from skep.bytecode.analysis.label_bounds import LabelChange, label_changes
 from skep.bytecode.analysis.report import AnalysisReport, Permission
 from skep.chains.ordering import in_order, place
-from skep.chains.planning import HookOccupied, HookTargetMissing, LinkedDeployment
+from skep.chains.planning import LinkedDeployment
 from skep.errors import Malformed
 from skep.hooks.table import HookTarget, find_hook
 from skep.node.converging.consenting import Need, find_needs
 from skep.node.converging.services import Services
 from skep.node.deploying.installing import InstallRequest, declare
+from skep.node.deploying.targeting import declared_target
 from skep.node.labels import package_labels
 from skep.node.packages import VerifiedPackage
-from skep.node.ports import KernelFacts, NoSuchInterface
+from skep.node.ports import KernelFacts
 from skep.packages.content import PackageContent
 from skep.versions import KernelVersion
 
@@ -130,23 +131,24 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
             can tell.
     """
     package = services.packages.open(request.reference, request.digest, request.policy)
-    current = [one.deployment for one in services.state.installed()]
-    newcomer = declare(package, request, current)
+    installed = services.state.installed()
+    current = [one.deployment for one in installed]
+    on = declared_target(services, installed, request.on)
+    newcomer = declare(package, replace(request, on=on), current)
     # Settings and objects that do not fit are told now.
     linked = services.packages.linked(newcomer)
     placed = place(current, newcomer, request.placement)
-    after = in_order(placed, request.on)
-    _check_target(services, request.on)
+    after = in_order(placed, on)
     content = package.content
     packaged = package_labels(content)
     reports = _loaded(packaged, linked)
-    hook = find_hook(request.on.hook)
+    hook = find_hook(on.hook)
     needs = [KernelVersion.parse(r.requirements.oldest_kernel) for r in packaged.values()]
     return Preview(
         package=package,
         name=newcomer.name,
         program=newcomer.program,
-        on=request.on,
+        on=on,
         trusted_since=trust.trusted_since(
             request.reference.publisher, package.evidence.fingerprint
         ),
@@ -162,7 +164,7 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
         permissions=_permissions(reports),
         settings=_settings(content, request),
         chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
-        needs=find_needs(services, placed, request.on),
+        needs=find_needs(services, placed, on),
     )
 
 
@@ -175,19 +177,6 @@ def _loaded(
         if label is not None and any(each.name == program for each in report.programs):
             return {name: label}
     return packaged  # nobody derived another
-
-
-def _check_target(services: Services, on: HookTarget) -> None:
-    try:
-        ifindex = services.kernel.interface_index(on.target)
-    except NoSuchInterface as error:
-        raise HookTargetMissing(error.message, hint=error.hint) from error
-    stranger = services.kernel.foreign_program(on.hook, ifindex)
-    if stranger:
-        raise HookOccupied(
-            f"{on} is taken by {stranger}",
-            hint="remove that program first; Skep does not replace what it did not attach",
-        )
 
 
 def _matches(content: PackageContent, reports: dict[str, AnalysisReport]) -> bool:

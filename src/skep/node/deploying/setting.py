@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from skep.errors import UsageError
-from skep.node.converging.changing import change
+from skep.node.converging.changing import Change, change
 from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
-from skep.node.converging.services import Services
+from skep.node.converging.kept_programs import require_readable
+from skep.node.converging.services import Writer
 from skep.node.looking.listing import find_installed
 from skep.node.records import Installed
 
@@ -21,7 +22,7 @@ class NothingToSet(UsageError):
 
 
 def change_settings(
-    services: Services, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED
+    writer: Writer, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED
 ) -> Installed:
     """Change settings of a deployment; those not named stay as they are.
 
@@ -38,14 +39,16 @@ def change_settings(
         raise NothingToSet(
             f"expected settings for {name}, got none", hint=f"for example: skep set {name} rate=5/s"
         )
-    installed = services.state.installed()
+    installed = writer.state.installed()
     deployment = find_installed(installed, name).deployment
+    on = deployment.on
+    require_readable(writer, on)
     merged = {**dict(deployment.settings), **changes}
     changed = replace(deployment, settings=tuple(sorted(merged.items())))
     after = [changed if one.deployment.name == name else one.deployment for one in installed]
-    services.packages.linked(changed)  # settings that do not fit are told before anything is asked
-    consents = settle(services, find_needs(services, after, deployment.on), answer)
-    names = ", ".join(sorted(changes))
-    command = f"set {name} {names}"
-    done = change(services, command, after, must_run={deployment.on}, consents=consents)
-    return find_installed(done, name)
+    writer.packages.linked(changed)  # settings that do not fit are told before anything is asked
+    consents = settle(writer, find_needs(writer.services, after, on), answer)
+    command = f"set {name} {', '.join(sorted(changes))}"
+    # Compared with what the maps contain, not with what was declared before: hence ``also``.
+    wanted = Change(command, after, must_run={on}, also={on}, consents=consents)
+    return find_installed(change(writer, wanted), name)

@@ -9,7 +9,7 @@ from skep.chains.deployment import Deployment
 from skep.chains.fingerprints import ChainMember, chain_member, fingerprint_in
 from skep.chains.ordering import in_order
 from skep.hooks.table import HookTarget
-from skep.node.ports import Links
+from skep.node.looking.locating import Spot
 
 UNRECOGNISED = "unrecognised"
 """Stands for a fingerprint where our link runs a program that is not a chain of ours."""
@@ -24,14 +24,8 @@ def declared_members(deployments: Sequence[Deployment], on: HookTarget) -> tuple
     return tuple(chain_member(deployment) for deployment in in_order(deployments, on))
 
 
-def running_fingerprint(links: Links, on: HookTarget) -> str:
-    """Fingerprint of our chain that runs on a hook target; empty if none does.
-
-    Raises:
-        NoSuchInterface: the interface does not exist.
-    """
-    ifindex = links.interface_index(on.target)
-    for link in links.links():
-        if (link.hook, link.ifindex) == (on.hook, ifindex) and link.is_attached:
-            return fingerprint_in(link.program_name) or UNRECOGNISED
-    return ""
+def running_fingerprint(spot: Spot) -> str:
+    """Fingerprint of our chain that runs on a hook target; empty if none does."""
+    if spot.runs is None:
+        return ""
+    return fingerprint_in(spot.runs.program_name) or UNRECOGNISED

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from skep.chains.deployment import Deployment
 from skep.chains.fingerprints import chain_fingerprint
@@ -10,11 +10,13 @@ from skep.chains.ordering import in_order
 from skep.errors import NotFound
 from skep.hooks.table import HookTarget
 from skep.node.looking.identifying import declared_members, running_fingerprint
-from skep.node.ports import Links, NoSuchInterface, StateReader
+from skep.node.looking.locating import Spot, Survey, declared_as, survey
+from skep.node.ports import Links, StateReader
 from skep.node.records import Installed
 
-Condition = Literal["running", "not running", "differs", "no interface"]
-"""``differs``: a chain of ours runs there, but not the one that is declared."""
+Condition = Literal["running", "not running", "differs", "waiting", "not visible", "shared"]
+"""``differs``: a chain of ours runs there, but not the one that is declared; ``waiting``: what it
+is to run on is not there; ``not visible``: from here; ``shared``: another chain is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +27,13 @@ class Listed:
         installed: as committed.
         condition: of its chain.
         maps_missing: pin names of maps it should have and has not.
+        called: what its target is called now, if that is not what was declared.
     """
 
     installed: Installed
     condition: Condition
     maps_missing: tuple[str, ...] = ()
+    called: HookTarget | None = None
 
     @property
     def deployment(self) -> Deployment:
@@ -47,6 +51,7 @@ class ChainView:
         condition: whether it runs.
         declared: fingerprint it should have.
         running: fingerprint it has; empty if nothing of ours runs.
+        spot: where it is; ``None`` if nothing is declared there.
     """
 
     on: HookTarget
@@ -54,6 +59,7 @@ class ChainView:
     condition: Condition
     declared: str
     running: str
+    spot: Spot | None = None
 
 
 class NoSuchDeployment(NotFound):
@@ -79,9 +85,14 @@ def list_installed(state: StateReader, links: Links) -> tuple[Listed, ...]:
     """All deployments, ascending by hook target and order."""
     installed = state.installed()
     pinned = links.pinned_maps()
-    conditions = {view.on: view.condition for view in list_chains(state, links)}
+    views = {view.on: view for view in _views(installed, survey(links, installed))}
     return tuple(
-        Listed(one, conditions[one.deployment.on], _missing(one.deployment, pinned))
+        Listed(
+            one,
+            views[one.deployment.on].condition,
+            _missing(one.deployment, pinned),
+            _called(views[one.deployment.on]),
+        )
         for one in installed
     )
 
@@ -89,35 +100,51 @@ def list_installed(state: StateReader, links: Links) -> tuple[Listed, ...]:
 def list_chains(state: StateReader, links: Links) -> tuple[ChainView, ...]:
     """All chains that are declared, ascending by hook target."""
     installed = state.installed()
-    targets = sorted({one.deployment.on for one in installed})
-    return tuple(_view(installed, links, on) for on in targets)
+    return _views(installed, survey(links, installed))
 
 
 def view_chain(state: StateReader, links: Links, on: HookTarget) -> ChainView:
-    """The chain on a hook target; without members if none is declared there."""
-    return _view(state.installed(), links, on)
+    """The chain on a hook target, by any of its names; without members if none is there."""
+    installed = state.installed()
+    looked = survey(links, installed)
+    declared = declared_as(links, looked, on)
+    for view in _views(installed, looked):
+        if view.on == declared:
+            return view
+    return ChainView(declared, (), "not running", "", "")
 
 
-def _view(installed: Sequence[Installed], links: Links, on: HookTarget) -> ChainView:
+def _called(view: ChainView) -> HookTarget | None:
+    return view.spot.called if view.spot is not None else None
+
+
+def _views(installed: Sequence[Installed], looked: Survey) -> tuple[ChainView, ...]:
     deployments = [one.deployment for one in installed]
-    declared = chain_fingerprint(declared_members(deployments, on))
     by_name = {one.deployment.name: one for one in installed}
-    members = tuple(by_name[d.name] for d in in_order(deployments, on))
-    running = ""
-    condition: Condition
-    try:
-        running = running_fingerprint(links, on)
-    except NoSuchInterface:
-        condition = "no interface"
-    else:
-        condition = _condition(declared, running)
-    return ChainView(on, members, condition, declared, running)
+    views = []
+    for on in sorted(looked.spots):
+        spot = looked.spots[on]
+        declared = chain_fingerprint(declared_members(deployments, on))
+        running = running_fingerprint(spot)
+        members = tuple(by_name[d.name] for d in in_order(deployments, on))
+        views.append(ChainView(on, members, _how(spot, declared, running), declared, running, spot))
+    return tuple(views)
 
 
-def _condition(declared: str, running: str) -> Condition:
-    if not running:
-        return "not running"
-    return "running" if running == declared else "differs"
+def _how(spot: Spot, declared: str, running: str) -> Condition:
+    if running:
+        return "running" if running == declared else "differs"
+    match spot.standing:
+        case "here":
+            return "not running"
+        case "waiting":
+            return "waiting"
+        case "hidden":
+            return "not visible"
+        case "shared":
+            return "shared"
+        case _:
+            assert_never(spot.standing)
 
 
 def _missing(deployment: Deployment, pinned: Mapping[str, Collection[str]]) -> tuple[str, ...]:

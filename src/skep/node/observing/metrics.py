@@ -33,12 +33,12 @@ class Meter:
     """Reads metrics of deployments.
 
     Args:
-        state: what is committed; ``None`` if nothing ever was.
+        state: what is committed.
         maps: their maps.
         content: their packages, which say what is counted where.
     """
 
-    def __init__(self, state: StateReader | None, maps: MapReader, content: ContentStore) -> None:
+    def __init__(self, state: StateReader, maps: MapReader, content: ContentStore) -> None:
         self._state = state
         self._maps = maps
         self._content = content
@@ -50,7 +50,7 @@ class Meter:
             NoSuchDeployment: there is none of that name.
             NoSuchContent, DigestMismatch: its package is gone or damaged.
         """
-        installed = self._state.installed() if self._state is not None else ()
+        installed = self._state.installed()
         deployment = find_installed(installed, name).deployment
         manifest = self._content.blob(Digest.parse(deployment.digest))
         metadata = open_package(manifest, self._content.blob).metadata

@@ -1,26 +1,35 @@
 """Reading pinned maps and links through ``skep.kernel``: the part of the port that changes nothing.
 
-Layout below the node's pin root: ``links/<hook>-<ifindex>``, ``maps/<deployment>/<pin>``,
-``retired/<deployment>/<pin>``.
+Layout below the node's pin root: ``links/<name>`` (:mod:`skep.node.observing.link_pins`),
+``maps/<deployment>/<pin>``, ``retired/<deployment>/<pin>``.
 """
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from skep.errors import SkepError
-from skep.kernel.errors import InterfaceMissing, KernelObjectMissing, PinExists, PinMissing
-from skep.kernel.interfaces import ifindex as index_of
+from skep.hooks.identity import Identity, Place
+from skep.hooks.table import HOOKS, HookTarget, find_hook
+from skep.kernel.attaching.driver import Detached
+from skep.kernel.attaching.table import driver_of
+from skep.kernel.boot import boot_id
+from skep.kernel.errors import (
+    KernelObjectMissing,
+    PinExists,
+    PinMissing,
+    TargetMissing,
+    TargetNotVisible,
+)
 from skep.kernel.links import Link
 from skep.kernel.maps import LoadedMap
+from skep.kernel.namespaces import current_namespace
 from skep.kernel.pins import PinRoot
 from skep.kernel.programs import describe_program
-from skep.node.ports import NoSuchInterface, NoSuchPin, PinInTheWay, PinnedLink
+from skep.node.observing.link_pins import LINKS, LinkName, parse_link_name
+from skep.node.ports import NoSuchPin, NoSuchTarget, PinInTheWay, PinnedLink, TargetHidden
 
 _WIDEST_KEY = 8  # bytes a number can have
-LINKS, MAPS, RETIRED = "links", "maps", "retired"
-
-_LINK = re.compile(r"([a-z0-9]+)-([1-9][0-9]{0,9})")
+MAPS, RETIRED = "maps", "retired"
 
 
 @contextmanager
@@ -28,7 +37,7 @@ def translating() -> Iterator[None]:
     """Say the kernel room's errors in the port's words; others pass.
 
     Raises:
-        NoSuchPin, PinInTheWay, NoSuchInterface: for their twins.
+        NoSuchPin, PinInTheWay, NoSuchTarget, TargetHidden: for their twins.
     """
     try:
         yield
@@ -36,13 +45,10 @@ def translating() -> Iterator[None]:
         raise NoSuchPin(error.message, hint=error.hint) from error
     except PinExists as error:
         raise PinInTheWay(error.message, hint=error.hint) from error
-    except InterfaceMissing as error:
-        raise NoSuchInterface(error.message, hint=error.hint) from error
-
-
-def link_parts(hook: str, ifindex: int) -> tuple[str, str]:
-    """Where a link is pinned."""
-    return (LINKS, f"{hook}-{ifindex}")
+    except TargetMissing as error:
+        raise NoSuchTarget(error.message, hint=error.hint) from error
+    except TargetNotVisible as error:
+        raise TargetHidden(error.message, hint=error.hint) from error
 
 
 class PinReader:
@@ -55,28 +61,35 @@ class PinReader:
     def __init__(self, pins: PinRoot | None) -> None:
         self._root = pins
 
-    def interface_index(self, name: str) -> int:
-        """Index of an interface."""
+    def boot(self) -> str:
+        """Id of this boot."""
+        return boot_id()
+
+    def here(self) -> str:
+        """Network namespace of this command; empty on the host."""
+        return current_namespace()
+
+    def locate(self, on: HookTarget) -> Place:
+        """What a declared target is now."""
         with translating():
-            return index_of(name)
+            return driver_of(find_hook(on.hook)).locate(on)
+
+    def find(self, hook: str, identity: Identity) -> Place:
+        """What a thing is called now."""
+        entry = find_hook(hook)
+        with translating():
+            return driver_of(entry).find(entry, identity)
 
     def links(self) -> tuple[PinnedLink, ...]:
-        """All links of ours, ascending by hook and index."""
+        """All links of ours, ascending by hook and id."""
         found = []
-        for name in self._names(LINKS):
-            match = _LINK.fullmatch(name)
-            if match is None or self._root is None:
-                continue
-            hook, ifindex = match[1], int(match[2])
-            try:
-                with self._root.open_link(LINKS, name) as link:
-                    attached = link.ifindex() == ifindex
-                    found.append(PinnedLink(hook, ifindex, attached, _program_name(link)))
-            except PinMissing:
-                continue
-            except SkepError:  # no link at all, but something is in its place
-                found.append(PinnedLink(hook, ifindex, is_attached=False, program_name=""))
-        return tuple(sorted(found, key=lambda link: (link.hook, link.ifindex)))
+        for pin in self._names(LINKS):
+            name = parse_link_name(pin)
+            if name is not None and name.hook in HOOKS and self._root is not None:
+                link = _found(self._root, pin, name)
+                if link is not None:
+                    found.append(link)
+        return tuple(sorted(found, key=lambda link: (link.hook, link.link, link.pin)))
 
     def pinned_maps(self) -> dict[str, frozenset[str]]:
         """Pin names by deployment."""
@@ -125,6 +138,29 @@ class PinReader:
     def _by_deployment(self, directory: str) -> dict[str, frozenset[str]]:
         names = {name: frozenset(self._names(directory, name)) for name in self._names(directory)}
         return {name: pins for name, pins in names.items() if pins}
+
+
+def _found(root: PinRoot, pin: str, name: LinkName) -> PinnedLink | None:
+    try:
+        with root.open_link(LINKS, pin) as link:
+            return _described(pin, name, link)
+    except PinMissing:
+        return None
+    except SkepError:  # no link at all, but something is in its place
+        return PinnedLink(pin, name.hook, 0, None, is_attached=False, program_name="")
+
+
+def _described(pin: str, name: LinkName, link: Link) -> PinnedLink:
+    hook = find_hook(name.hook)
+    where = driver_of(hook).whereabouts(hook, link, name.identity)
+    return PinnedLink(
+        pin,
+        name.hook,
+        link.id,
+        where if isinstance(where, Place) else None,
+        is_attached=not isinstance(where, Detached),
+        program_name=_program_name(link),
+    )
 
 
 def _program_name(link: Link) -> str:

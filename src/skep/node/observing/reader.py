@@ -3,24 +3,38 @@
 from skep.hooks.table import HookTarget
 from skep.node.looking.listing import ChainView, Listed, list_chains, list_installed, view_chain
 from skep.node.ports import Links, StateReader
-from skep.node.records import ConsentRecord, Installed, JournalEntry
+from skep.node.records import DamagedRow, JournalEntry
 
 
 class NodeReader:
     """Reads the committed state and compares it with what runs.
 
+    Attributes:
+        is_consistent: nothing changed while this was read; otherwise what is seen may be half of
+            a change that another command is making.
+
     Args:
-        state: what is committed; ``None`` if nothing ever was.
+        state: what is committed.
         links: what runs.
+        is_consistent: as the attribute.
     """
 
-    def __init__(self, state: StateReader | None, links: Links) -> None:
-        self._state: StateReader = state if state is not None else _NothingCommitted()
+    def __init__(self, state: StateReader, links: Links, *, is_consistent: bool) -> None:
+        self.is_consistent = is_consistent
+        self._state = state
         self._links = links
+
+    def here(self) -> str:
+        """Network namespace of this command; empty on the host."""
+        return self._links.here()
 
     def installed(self) -> tuple[Listed, ...]:
         """All deployments, ascending by hook target and order."""
         return list_installed(self._state, self._links)
+
+    def damaged(self) -> tuple[DamagedRow, ...]:
+        """Deployments whose records cannot be read."""
+        return self._state.damaged()
 
     def chains(self) -> tuple[ChainView, ...]:
         """All declared chains, ascending by hook target."""
@@ -36,20 +50,4 @@ class NodeReader:
 
     def interrupted(self) -> tuple[JournalEntry, ...]:
         """Changes that a crash interrupted; the next change repairs them."""
-        return self._state.unfinished()
-
-
-class _NothingCommitted:
-    """The state of a node that never had one; there is nothing to read."""
-
-    def installed(self) -> tuple[Installed, ...]:
-        return ()
-
-    def unfinished(self) -> tuple[JournalEntry, ...]:
-        return ()
-
-    def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:  # noqa: ARG002 - the port names it
-        return ()
-
-    def consents(self, limit: int = 100) -> tuple[ConsentRecord, ...]:  # noqa: ARG002 - the port names it
-        return ()
+        return self._state.unfinished() if self.is_consistent else ()

@@ -10,10 +10,16 @@ from contextlib import ExitStack, contextmanager
 from skep.errors import NotPermitted
 from skep.kernel.lasting_pins import find_lasting_pins
 from skep.kernel.pins import PinRoot
+from skep.node.locking import shared
 from skep.node.observing.pins import PinReader
 from skep.node.observing.reader import NodeReader
+from skep.node.ports import StateReader
 from skep.node.settings import NodeSettings
+from skep.node.store.nothing import NothingCommitted
 from skep.node.store.state import SqliteState
+
+LOOKING_SECONDS = 3.0
+"""How long a look waits for a change to be over; after that it sees what there is."""
 
 
 class NodeNotReadable(NotPermitted):
@@ -32,18 +38,21 @@ def open_node_for_reading(settings: NodeSettings) -> Iterator[NodeReader]:
         DatabaseDamaged, DatabaseTooNew: the database cannot be read.
     """
     with ExitStack() as opened:
-        yield NodeReader(open_state(settings, opened), PinReader(open_pins(settings, opened)))
+        is_consistent = opened.enter_context(shared(settings.lock, LOOKING_SECONDS))
+        state = open_state(settings, opened)
+        pins = PinReader(open_pins(settings, opened))
+        yield NodeReader(state, pins, is_consistent=is_consistent)
 
 
-def open_state(settings: NodeSettings, opened: ExitStack) -> SqliteState | None:
-    """The database if there is one; ``opened`` closes it.
+def open_state(settings: NodeSettings, opened: ExitStack) -> StateReader:
+    """The database, or nothing if there is none; ``opened`` closes it.
 
     Raises:
         NodeNotReadable: this user may not look.
     """
     try:
         if not settings.database.exists():
-            return None
+            return NothingCommitted()
     except PermissionError as error:
         raise NodeNotReadable(
             f"expected to read {settings.root}, it belongs to another user",

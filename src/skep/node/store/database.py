@@ -70,8 +70,19 @@ _CONSENTS = """
     ALTER TABLE deployments ADD COLUMN consent INTEGER REFERENCES consents (number);
 """
 
+# Where deployments are (names are for people, bindings for this boot), the digest of the kept copy
+# of each linked program, and what an unfinished change may have touched.
+_PLACES = """
+    ALTER TABLE deployments ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
+    ALTER TABLE deployments ADD COLUMN binding TEXT NOT NULL DEFAULT 'null';
+    ALTER TABLE deployments ADD COLUMN kept TEXT NOT NULL DEFAULT '';
+    ALTER TABLE journal ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';
+"""
+
 # Never edit a step that was released; add one, and a fixture of the version before it.
-SCHEMA = Schema("database of a node", APPLICATION_ID, (_DEPLOYMENTS_AND_JOURNAL, _CONSENTS))
+SCHEMA = Schema(
+    "database of a node", APPLICATION_ID, (_DEPLOYMENTS_AND_JOURNAL, _CONSENTS, _PLACES)
+)
 
 
 def open_database(path: Path, *, reading: bool = False) -> sqlite3.Connection:

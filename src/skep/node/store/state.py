@@ -2,36 +2,44 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from skep.chains.deployment import Deployment, TrustDecision
-from skep.hooks.table import HookTarget
 from skep.node.records import (
     Consent,
     ConsentRecord,
+    DamagedRow,
     Installed,
     JournalEntry,
-    Measured,
+    Scope,
     says_the_same,
 )
 from skep.node.store import consents
 from skep.node.store.database import open_database
+from skep.node.store.rows import (
+    DEPLOYMENT_COLUMNS,
+    JOURNAL_COLUMNS,
+    deployment_row,
+    read_damaged,
+    read_deployment,
+    read_entry,
+    scope_text,
+)
 from skep.schema_steps import DatabaseDamaged, translating_errors
 
-_COLUMNS = (
-    "name, reference, digest, program, hook, target, place, run_on, settings, policy, signer, "
-    "maps, installed_at, verified_instructions, stack_bytes, consent"
-)
+_EMPTY = Scope()
+_COLUMNS = f"{', '.join(DEPLOYMENT_COLUMNS)}, consent"
+_WIDTH = len(DEPLOYMENT_COLUMNS)
 _INSTALLED = f"""
-    SELECT {", ".join(f"deployments.{column.strip()}" for column in _COLUMNS.split(","))},
+    SELECT {", ".join(f"deployments.{column}" for column in DEPLOYMENT_COLUMNS)},
+        deployments.consent,
         {", ".join(f"consents.{column.strip()}" for column in consents.COLUMNS.split(","))}
     FROM deployments LEFT JOIN consents ON consents.number = deployments.consent
-    ORDER BY hook, target, place, name
+    ORDER BY hook, target, namespace, place, name
 """  # noqa: S608 - the columns are constants
-_JOURNAL = "number, started_at, command, steps, ended_at, outcome"
+_JOURNAL = ", ".join(JOURNAL_COLUMNS)
 _KEEP_ENTRIES = 10_000  # of the journal; some megabytes
 
 
@@ -58,21 +66,20 @@ class SqliteState:
         self._connection.close()
 
     def installed(self) -> tuple[Installed, ...]:
-        """Committed deployments, ascending by hook target, order and name.
+        """Committed deployments, ascending by hook target, order and name; without damaged ones."""
+        return tuple(one for one in self._rows() if isinstance(one, Installed))
 
-        Raises:
-            DatabaseDamaged: a row is not what was written.
-        """
-        with translating_errors(self._path):
-            rows = self._connection.execute(_INSTALLED).fetchall()
-        return tuple(self._installed(row) for row in rows)
+    def damaged(self) -> tuple[DamagedRow, ...]:
+        """Deployments whose records cannot be read, ascending by name."""
+        damaged = [one for one in self._rows() if isinstance(one, DamagedRow)]
+        return tuple(sorted(damaged, key=lambda row: row.name))
 
-    def begin(self, command: str, steps: Sequence[str], at: str) -> int:
+    def begin(self, command: str, steps: Sequence[str], at: str, scope: Scope = _EMPTY) -> int:
         """Write a journal entry before anything is done; returns its number."""
         with self._transaction() as connection:
             cursor = connection.execute(
-                "INSERT INTO journal (started_at, command, steps) VALUES (?, ?, ?)",
-                (at, command, json.dumps(list(steps))),
+                "INSERT INTO journal (started_at, command, steps, scope) VALUES (?, ?, ?, ?)",
+                (at, command, json.dumps(list(steps)), scope_text(scope)),
             )
             number = cursor.lastrowid or 0
             connection.execute(
@@ -81,18 +88,29 @@ class SqliteState:
             )
             return number
 
-    def commit(self, entry: int, installed: Sequence[Installed], at: str) -> None:
+    def commit(
+        self, entry: int, installed: Sequence[Installed], at: str, gone: Collection[str] = ()
+    ) -> None:
         """Make ``installed`` the committed state and end the entry, both or neither.
 
-        A consent that its deployment did not have before becomes a record of its own.
+        A consent that its deployment did not have before becomes a record of its own. Damaged
+        records stay, unless ``gone`` or ``installed`` has their names.
         """
-        marks = ", ".join("?" * len(_COLUMNS.split(",")))
+        marks = ", ".join("?" * (_WIDTH + 1))
         with self._transaction() as connection:
             known = self._known_consents(connection)
-            connection.execute("DELETE FROM deployments")
+            staying = {row.name for row in self.damaged()} - set(gone)
+            staying -= {one.deployment.name for one in installed}
+            connection.execute(
+                f"DELETE FROM deployments WHERE name NOT IN ({', '.join('?' * len(staying))})",  # noqa: S608 - question marks
+                tuple(staying),
+            )
             connection.executemany(
                 f"INSERT INTO deployments ({_COLUMNS}) VALUES ({marks})",  # noqa: S608 - the columns are constants above
-                [(*_row(one), _consent_number(connection, one, known)) for one in installed],
+                [
+                    (*deployment_row(one), _consent_number(connection, one, known))
+                    for one in installed
+                ],
             )
             self._end(connection, entry, "done", at)
 
@@ -138,8 +156,9 @@ class SqliteState:
         for name, number in connection.execute(
             "SELECT name, consent FROM deployments WHERE consent IS NOT NULL"
         ).fetchall():
-            (record,) = self._records("WHERE number = ?", number)
-            found[str(name)] = (record.number, record.consent)
+            with suppress(DatabaseDamaged):  # then its row is a damaged one
+                for record in self._records("WHERE number = ?", number):
+                    found[str(name)] = (record.number, record.consent)
         return found
 
     def _records(self, condition: str, *arguments: str | int) -> tuple[ConsentRecord, ...]:
@@ -172,65 +191,25 @@ class SqliteState:
     def _entries(self, query: str, arguments: tuple[int, ...]) -> tuple[JournalEntry, ...]:
         with translating_errors(self._path):
             rows = self._connection.execute(query, arguments).fetchall()
-        try:
-            return tuple(
-                JournalEntry(row[0], row[1], row[2], tuple(json.loads(row[3])), row[4], row[5])
-                for row in rows
-            )
-        except (ValueError, TypeError) as error:
-            raise self._damaged(error) from error
+        return tuple(read_entry(row) for row in rows)
 
-    def _installed(self, row: tuple[object, ...]) -> Installed:
-        name, reference, digest, program, hook, target, place, run_on = row[:8]
-        settings, policy, signer, maps, installed_at, instructions, stack, number = row[8:16]
-        try:
-            return Installed(
-                Deployment(
-                    name=str(name),
-                    reference=str(reference),
-                    digest=str(digest),
-                    program=str(program),
-                    on=HookTarget(str(hook), str(target)),
-                    order=int(str(place)),
-                    run_on=tuple(_texts(run_on)),
-                    settings=tuple((_text(k), _text(v)) for k, v in json.loads(str(settings))),
-                    policy=_policy(policy),
-                    signer=str(signer),
-                    maps=tuple(_texts(maps)),
-                ),
-                str(installed_at),
-                Measured(_number(instructions), _number(stack)),
-                None if number is None else _given(consents.read_record(row[16:]), str(name)),
-            )
-        except (ValueError, TypeError) as error:
-            raise self._damaged(error) from error
+    def _rows(self) -> Iterator[Installed | DamagedRow]:
+        with translating_errors(self._path):
+            rows = self._connection.execute(_INSTALLED).fetchall()
+        for row in rows:
+            try:
+                number = row[_WIDTH]
+                given = consents.read_record(row[_WIDTH + 1 :]) if number is not None else None
+                consent = None if given is None else _given(given, str(row[0]))
+                yield read_deployment(row[:_WIDTH], consent)
+            except (ValueError, TypeError) as error:
+                yield read_damaged(row[:_WIDTH], str(error))
 
     def _damaged(self, error: Exception) -> DatabaseDamaged:
         return DatabaseDamaged(
             f"{self._path} has a row that Skep did not write: {error}",
             hint="restore it from a backup, or move it away and install again",
         )
-
-
-def _row(one: Installed) -> tuple[object, ...]:
-    deployment = one.deployment
-    return (
-        deployment.name,
-        deployment.reference,
-        deployment.digest,
-        deployment.program,
-        deployment.on.hook,
-        deployment.on.target,
-        deployment.order,
-        json.dumps(deployment.run_on),
-        json.dumps(deployment.settings),
-        deployment.policy,
-        deployment.signer,
-        json.dumps(deployment.maps),
-        one.installed_at,
-        one.measured.verified_instructions,
-        one.measured.stack_bytes,
-    )
 
 
 def _consent_number(
@@ -251,26 +230,3 @@ def _given(record: ConsentRecord, name: str) -> Consent:
     if record.outcome != "given" or record.deployment != name:
         raise ValueError(f"record {record.number} of consent is none for {name}")
     return record.consent
-
-
-def _policy(value: object) -> TrustDecision:
-    match value:
-        case "require-key":
-            return "require-key"
-        case "insecure-accept-all":
-            return "insecure-accept-all"
-    raise ValueError(f"unknown policy {value!r}")  # never guess what the owner allowed
-
-
-def _texts(document: object) -> list[str]:
-    return [_text(value) for value in json.loads(str(document))]
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, got {value!r}")
-    return value
-
-
-def _number(value: object) -> int | None:
-    return None if value is None else int(str(value))

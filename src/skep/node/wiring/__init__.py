@@ -13,16 +13,19 @@ from skep.file_modes import make_directory
 from skep.kernel.lasting_pins import open_lasting_pins, unmount_lasting_pins
 from skep.kernel.probes import require_privileges
 from skep.node.converging.composing import compose
-from skep.node.converging.services import Services
+from skep.node.converging.services import Services, Writer
+from skep.node.locking import Lock, shared
 from skep.node.node import Node
 from skep.node.observing.metrics import Meter
+from skep.node.observing.wiring import open_pins, open_state
 from skep.node.playground import PlaygroundKeeper
 from skep.node.settings import NodeSettings
+from skep.node.store.kept import KeptFiles
 from skep.node.store.state import SqliteState
 from skep.node.verified.shelf import Shelf
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring.host import HostAdapter
-from skep.node.wiring.kernel_adapter import KernelAdapter
+from skep.node.wiring.kernel_adapter import KernelAdapter, KernelWatcher
 from skep.node.wiring.running_kernel import RunningKernel
 from skep.packages.client.content_store import ContentStore
 
@@ -37,16 +40,53 @@ class NodeNotWritable(NotPermitted):
 def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
     """Open a node. What an interrupted change left is repaired by the first change made with it.
 
-    The root directory, the database and the BPF file system are made where they are missing; the
-    latter stays mounted, because it is what keeps programs and maps alive: in the mount namespace
-    of process 1 if this command's own ends with it.
+    Nothing is made or mounted before the first change. A change makes the root directory, the
+    database and the BPF file system where they are missing; the latter stays mounted, because it
+    is what keeps programs and maps alive: in the mount namespace of process 1 if this command's
+    own ends with it.
 
     Raises:
         LacksPrivilege, NodeNotWritable: not root.
-        PinsWouldEnd: there is no mount namespace that lasts.
-        DatabaseDamaged, DatabaseTooNew: the database cannot be used.
+        PinsWouldEnd: there is no mount namespace that lasts; raised by the first change.
+        DatabaseDamaged, DatabaseTooNew: the database cannot be used; raised when it is needed.
     """
     require_privileges()
+    trust = TrustStore(settings.trust)
+    content = ContentStore(settings.content)
+
+    @contextmanager
+    def looking() -> Iterator[tuple[Services, Meter]]:
+        with ExitStack() as opened:
+            opened.enter_context(shared(settings.lock, settings.lock_seconds))
+            state = open_state(settings, opened)
+            kernel = KernelWatcher(open_pins(settings, opened))
+            shelf = Shelf(content, trust, clock, RunningKernel(None))
+            yield Services(kernel, state, shelf, clock), Meter(state, kernel, content)
+
+    @contextmanager
+    def changing(lock: Lock) -> Iterator[Writer]:
+        with ExitStack() as opened:
+            pins = opened.enter_context(
+                open_lasting_pins(
+                    settings.bpffs, settings.root, must_last=not settings.is_temporary
+                )
+            )
+            state = opened.enter_context(SqliteState(settings.database))
+            shelf = Shelf(content, trust, clock, RunningKernel(settings.kernel_types))
+            kept = KeptFiles(settings.kept)
+            yield Writer(lock, KernelAdapter(pins), state, shelf, clock, compose, kept)
+
+    yield Node(
+        looking,
+        changing,
+        trust=trust,
+        playgrounds=PlaygroundKeeper(settings.demo, HostAdapter()),
+        lock=lambda: _make_root(settings).lock,
+        lock_seconds=settings.lock_seconds,
+    )
+
+
+def _make_root(settings: NodeSettings) -> NodeSettings:
     try:
         make_directory(settings.root)
     except OSError as error:
@@ -54,23 +94,7 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
             f"could not make {settings.root}: {error.strerror}",
             hint="run it as root, or set SKEP_ROOT to another directory",
         ) from error
-    with ExitStack() as opened:
-        pins = opened.enter_context(
-            open_lasting_pins(settings.bpffs, settings.root, must_last=not settings.is_temporary)
-        )
-        state = opened.enter_context(SqliteState(settings.database))
-        kernel = KernelAdapter(pins)
-        content = ContentStore(settings.content)
-        trust = TrustStore(settings.trust)
-        shelf = Shelf(content, trust, clock, RunningKernel(settings.kernel_types))
-        yield Node(
-            Services(kernel, state, shelf, clock, compose),
-            trust=trust,
-            meter=Meter(state, kernel, content),
-            playgrounds=PlaygroundKeeper(settings.demo, HostAdapter()),
-            lock=settings.lock,
-            lock_seconds=settings.lock_seconds,
-        )
+    return settings
 
 
 def dismount(settings: NodeSettings) -> bool:

@@ -4,22 +4,52 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
+from skep.hooks.identity import Identity
+from skep.hooks.table import find_hook
+from skep.kernel.attaching.table import driver_of
 from skep.kernel.attributes import Command
 from skep.kernel.btf import load_types
-from skep.kernel.errors import KernelObjectMissing, KernelRefused, PinMissing
+from skep.kernel.errors import KernelObjectMissing, KernelRefused
 from skep.kernel.information import open_by_id
-from skep.kernel.interfaces import xdp_program_id
-from skep.kernel.links import attach_xdp
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap, create_map
 from skep.kernel.pins import PinRoot
 from skep.kernel.probes import kernel_facts
 from skep.kernel.programs import describe_program
-from skep.node.observing.pins import MAPS, RETIRED, PinReader, link_parts, translating
-from skep.node.ports import KernelFacts, MapPin, NoSuchPin, PinInTheWay, Program
+from skep.node.observing.link_pins import LINKS, link_name
+from skep.node.observing.pins import MAPS, RETIRED, PinReader, translating
+from skep.node.ports import KernelFacts, MapPin, NoSuchPin, PinInTheWay, PinnedLink, Program
 
 
-class KernelAdapter(PinReader):
+class KernelWatcher(PinReader):
+    """Everything a node is asked about the kernel, answered."""
+
+    def facts(self) -> KernelFacts:
+        """What kernel this is."""
+        facts = kernel_facts()
+        return KernelFacts(facts.version, facts.release)
+
+    def foreign_program(self, hook: str, identity: Identity) -> str | None:
+        """Describe a program of others on a hook that has room for one alone."""
+        entry = find_hook(hook)
+        driver = driver_of(entry)
+        if not driver.is_exclusive:
+            return None
+        with translating():
+            occupants = driver.occupants(entry, identity)
+        if not occupants or any(
+            link.hook == hook and link.place is not None and link.place.identity == identity
+            for link in self.links()
+        ):
+            return None
+        try:
+            name = describe_program(occupants[0]).name or "without a name"
+        except KernelObjectMissing:
+            return None
+        return f"program {occupants[0]} ({name}), which Skep did not attach"
+
+
+class KernelAdapter(KernelWatcher):
     """Everything a plan needs done, done.
 
     Args:
@@ -29,29 +59,6 @@ class KernelAdapter(PinReader):
     def __init__(self, pins: PinRoot) -> None:
         super().__init__(pins)
         self._pins = pins
-
-    def facts(self) -> KernelFacts:
-        """What kernel this is."""
-        facts = kernel_facts()
-        return KernelFacts(facts.version, facts.release)
-
-    def foreign_program(self, hook: str, ifindex: int) -> str | None:
-        """Describe a program on the hook target that none of our links holds."""
-        with translating():
-            identity = xdp_program_id(ifindex)
-        if identity is None:
-            return None
-        try:
-            with self._pins.open_link(*link_parts(hook, ifindex)) as link:
-                if link.program_id() == identity and link.ifindex() == ifindex:
-                    return None
-        except PinMissing:
-            pass
-        try:
-            name = describe_program(identity).name or "without a name"
-        except KernelObjectMissing:
-            return None
-        return f"program {identity} ({name}), which Skep did not attach"
 
     def create_map(self, deployment: str, pin: str, plan: MapPlan) -> None:
         """Create a map with its contents and pin it."""
@@ -100,36 +107,43 @@ class KernelAdapter(PinReader):
             given = None if types is None else opened.enter_context(load_types(types))
             return load_program(program, loaded, kernel_name=name, types=given)
 
-    def running(self, hook: str, ifindex: int) -> LoadedProgram:
+    def running(self, link: PinnedLink) -> LoadedProgram:
         """The program our link runs."""
-        with translating(), self._pins.open_link(*link_parts(hook, ifindex)) as link:
-            identity = link.program_id()
+        with translating(), self._pins.open_link(LINKS, link.pin) as opened:
+            identity = opened.program_id()
             return LoadedProgram(open_by_id(Command.PROG_GET_FD_BY_ID, identity, "program"))
 
-    def attach(self, hook: str, ifindex: int, program: Program) -> None:
+    def attach(self, hook: str, identity: Identity, program: Program) -> PinnedLink:
         """Create a link and pin it; a crash in between detaches, as nothing holds the link."""
-        parts = link_parts(hook, ifindex)
-        with translating(), attach_xdp(_ours(program), ifindex) as link:
-            stale = [one for one in self.links() if (one.hook, one.ifindex) == (hook, ifindex)]
-            if any(not one.is_attached for one in stale):
-                self._pins.remove(*parts)  # of an earlier interface that had this index
-            self._pins.pin(link, *parts)
+        entry = find_hook(hook)
+        driver = driver_of(entry)
+        with translating():
+            place = driver.find(entry, identity)
+            with driver.attach(entry, identity, _ours(program)) as link:
+                pin = link_name(hook, link.id, identity)
+                self._pins.pin(link, LINKS, pin)
+                return PinnedLink(
+                    pin, hook, link.id, place, is_attached=True, program_name=program.name
+                )
 
-    def replace(self, hook: str, ifindex: int, program: Program, expected: Program) -> None:
+    def replace(self, link: PinnedLink, program: Program, expected: Program) -> None:
         """Exchange the program of our link in one step."""
-        with translating(), self._pins.open_link(*link_parts(hook, ifindex)) as link:
-            link.replace(_ours(program), _ours(expected))
+        with translating(), self._pins.open_link(LINKS, link.pin) as opened:
+            driver_of(find_hook(link.hook)).replace(opened, _ours(program), _ours(expected))
 
-    def detach(self, hook: str, ifindex: int) -> None:
+    def detach(self, link: PinnedLink) -> None:
         """Detach our link and remove its pin.
 
         Removing the pin is what detaches: one step, so no crash leaves a detached link pinned.
         Somebody else may hold the link, so it is detached by hand as well.
         """
-        parts = link_parts(hook, ifindex)
-        with translating(), self._pins.open_link(*parts) as link:
-            self._pins.remove(*parts)
-            link.detach()
+        if not link.link:  # something else is in its place
+            if not self._pins.remove(LINKS, link.pin):
+                raise NoSuchPin(f"nothing is pinned as {link.pin}")
+            return
+        with translating(), self._pins.open_link(LINKS, link.pin) as opened:
+            self._pins.remove(LINKS, link.pin)
+            driver_of(find_hook(link.hook)).detach(opened)
 
     def _open(self, pin: MapPin) -> LoadedMap:
         with translating():

@@ -12,10 +12,10 @@ class RunningKernel:
     """The kernel this process runs on; what was read is kept as long as this.
 
     Args:
-        cache: directory for indexes of its types.
+        cache: directory for indexes of its types; ``None`` to keep none, for who only looks.
     """
 
-    def __init__(self, cache: Path) -> None:
+    def __init__(self, cache: Path | None) -> None:
         self._cache = cache
         self._types: KernelTypes | None = None
         self._configuration: tuple[Mapping[str, str] | None] | None = None

@@ -67,7 +67,7 @@ def test_installing_without_an_answer_changes_nothing(node: FakeNode) -> None:
 
 def test_what_was_agreed_to_is_kept_with_the_deployment(node: FakeNode) -> None:
     node.packages.compiled["acme/limit"] = (DROPS, READS)
-    report = install(node.services(), request())
+    report = install(node.writer(), request())
     assert report.installed.consent == Consent(
         at=rfc3339(NOW),
         person="tester",
@@ -131,7 +131,7 @@ def test_an_answer_about_other_settings_is_none(node: FakeNode) -> None:
 
 def test_installing_again_after_removing_asks_again(node: FakeNode) -> None:
     node.install()
-    remove(node.services(), "limit")
+    remove(node.writer(), "limit")
     with pytest.raises(ConsentNeeded):
         node.install(answer=NOT_ASKED)
     assert outcomes(node) == [("given", "limit")]
@@ -151,8 +151,8 @@ def test_a_change_within_what_was_agreed_to_asks_nothing(node: FakeNode) -> None
     node.install("acme/limit")
     node.install("acme/filter")
     before = consent(node)
-    change_settings(node.services(), "limit", {"rate": "9"})
-    move(node.services(), "filter", Before("limit"))
+    change_settings(node.writer(), "limit", {"rate": "9"})
+    move(node.writer(), "filter", Before("limit"))
     assert consent(node) == before
     assert outcomes(node) == [("given", "limit"), ("given", "filter")]
     node.consistent()
@@ -166,7 +166,7 @@ def test_settings_that_allow_more_ask_and_change_nothing_without_an_answer(node:
     before = node.kernel.snapshot()
     for _ in range(3):
         with pytest.raises(ConsentNeeded, match=r"more than was agreed to: net\.mirror$"):
-            change_settings(node.services(), "limit", {"constant": "2"})
+            change_settings(node.writer(), "limit", {"constant": "2"})
     assert node.kernel.snapshot() == before
     assert dict(node.state.installed()[0].deployment.settings) == {}
     assert outcomes(node) == [("given", "limit"), ("exceeded", "limit")]
@@ -178,12 +178,12 @@ def test_settings_that_allow_more_are_agreed_to_once(node: FakeNode) -> None:
     node.packages.labels["acme/limit"] = (DROPS,)
     node.packages.labels["acme/limit", "2"] = (DROPS, MIRRORS)
     node.install()
-    change_settings(node.services(), "limit", {"constant": "2"}, YES)
+    change_settings(node.writer(), "limit", {"constant": "2"}, YES)
     found = consent(node)
     assert found is not None
     assert found.shown == (DROPS, MIRRORS)
     for constant in ("1", "2"):
-        change_settings(node.services(), "limit", {"constant": constant})
+        change_settings(node.writer(), "limit", {"constant": constant})
     assert outcomes(node) == [("given", "limit"), ("given", "limit")]
     node.consistent()
 
@@ -192,7 +192,7 @@ def test_a_wrong_setting_is_told_before_anybody_is_asked(node: FakeNode) -> None
     node.install()
     forget_consent(node)
     with pytest.raises(Exception, match="many"):
-        change_settings(node.services(), "limit", {"rate": "many"})
+        change_settings(node.writer(), "limit", {"rate": "many"})
     assert outcomes(node) == [("given", "limit")]
 
 
@@ -209,8 +209,8 @@ def test_what_a_newer_analyser_finds_asks_at_the_next_change(node: FakeNode, sev
     )
     node.packages.labels["acme/limit"] = grown
     for change in (
-        lambda answer: change_settings(node.services(), "limit", {"rate": "1"}, answer),
-        lambda answer: move(node.services(), "limit", Last(), answer),
+        lambda answer: change_settings(node.writer(), "limit", {"rate": "1"}, answer),
+        lambda answer: move(node.writer(), "limit", Last(), answer),
         lambda answer: node.install("acme/filter", answer=answer),
     ):
         with pytest.raises(ConsentNeeded) as refused:
@@ -229,8 +229,8 @@ def test_a_new_kernel_alone_asks_nothing(node: FakeNode) -> None:
     node.packages.labels["acme/limit"] = (DROPS,)
     node.install()
     node.packages.labels["acme/limit"] = (DROPS, replace(MIRRORS, confidence="declared"))
-    change_settings(node.services(), "limit", {"rate": "9"})
-    move(node.services(), "limit", Last())
+    change_settings(node.writer(), "limit", {"rate": "9"})
+    move(node.writer(), "limit", Last())
     node.install("acme/filter")
     assert outcomes(node) == [("given", "limit"), ("given", "filter")]
 
@@ -248,9 +248,9 @@ def test_removing_and_repairing_ask_nothing(node: FakeNode) -> None:
     node.packages.labels["acme/limit"] = (DROPS, MIRRORS)
     node.kernel.reboot()
     node.state.begin("the machine went down", [], rfc3339(NOW))
-    recover(node.services())
+    recover(node.writer())
     assert node.names() == ["limit", "filter"]
-    remove(node.services(), "filter")
+    remove(node.writer(), "filter")
     node.consistent()
 
 
@@ -263,8 +263,8 @@ def test_a_deployment_from_before_runs_on_and_can_be_removed(node: FakeNode) -> 
     forget_consent(node)
     node.kernel.reboot()
     node.state.begin("the machine went down", [], rfc3339(NOW))
-    recover(node.services())
-    remove(node.services(), "limit")
+    recover(node.writer())
+    remove(node.writer(), "limit")
     assert node.names() == ["filter"]
     assert consent(node, "filter") is None
 
@@ -273,9 +273,9 @@ def test_a_deployment_from_before_is_asked_about_once(node: FakeNode) -> None:
     node.install("acme/limit")
     forget_consent(node)
     with pytest.raises(ConsentNeeded, match="before consent was stored") as refused:
-        change_settings(node.services(), "limit", {"rate": "1"})
-    change_settings(node.services(), "limit", {"rate": "1"}, YesTo("alice", needs_of(refused)))
-    change_settings(node.services(), "limit", {"rate": "2"})
+        change_settings(node.writer(), "limit", {"rate": "1"})
+    change_settings(node.writer(), "limit", {"rate": "1"}, YesTo("alice", needs_of(refused)))
+    change_settings(node.writer(), "limit", {"rate": "2"})
     node.consistent()
 
 
@@ -314,7 +314,7 @@ def test_the_doctor_looks_past_a_package_that_is_gone(node: FakeNode) -> None:
 
 def test_a_no_is_recorded_and_allows_nothing(node: FakeNode) -> None:
     needs = shown(node)
-    record(node.services(), needs, "refused", YesTo("alice", ()))
+    record(node.writer(), needs, "refused", YesTo("alice", ()))
     (kept,) = node.state.consents()
     assert (kept.outcome, kept.consent.person, kept.consent.how) == (
         "refused",

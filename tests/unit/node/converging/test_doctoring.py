@@ -1,7 +1,10 @@
+import sqlite3
+
 import pytest
 from tests.builders.nodes import FakeNode
 
 from skep.node.converging.doctoring import Finding, examine, repair
+from skep.node.records import Scope
 
 
 class FakePlaygrounds:
@@ -34,23 +37,39 @@ def break_journal(node: FakeNode) -> None:
 
 
 def break_chain(node: FakeNode) -> None:
-    node.kernel.detach("xdp", 2)
+    (link,) = node.kernel.links()
+    node.kernel.detach(link)
 
 
 def break_maps(node: FakeNode) -> None:
     node.kernel.delete_map("limit", "counts")
 
 
-def add_maps(node: FakeNode) -> None:
-    node.kernel.maps["stranger", "x"] = node.kernel.maps["limit", "counts"]
-
-
 def add_retired(node: FakeNode) -> None:
     node.kernel.retired["limit", "old"] = node.kernel.maps["limit", "counts"]
 
 
-def add_link(node: FakeNode) -> None:
-    node.kernel.link_table["xdp", 3] = node.kernel.link_table["xdp", 2]
+def add_dead_link(node: FakeNode) -> None:
+    node.kernel.add_interface("eth9", 9)
+    program = node.kernel.running(node.kernel.links()[0])
+    node.kernel.attach("xdp", node.kernel.identity("eth9"), program)
+    program.close()
+    node.kernel.remove_interface("eth9")
+
+
+def rename(node: FakeNode) -> None:
+    node.kernel.interface("eth0").name = "wan0"
+
+
+def make_anew(node: FakeNode) -> None:
+    node.kernel.remove_interface("eth0")
+    node.kernel.add_interface("eth0", 9)
+
+
+def damage_record(node: FakeNode) -> None:
+    with sqlite3.connect(node.path) as connection:
+        connection.execute("UPDATE deployments SET run_on = '[1]'")
+    connection.close()
 
 
 @pytest.mark.parametrize(
@@ -59,9 +78,10 @@ def add_link(node: FakeNode) -> None:
         (break_journal, "change interrupted"),
         (break_chain, "chain not as declared"),
         (break_maps, "chain not as declared"),
-        (add_maps, "maps without deployment"),
         (add_retired, "retired maps"),
-        (add_link, "link without deployment"),
+        (add_dead_link, "link attached to nothing"),
+        (rename, "target renamed"),
+        (make_anew, "target deleted"),
     ],
 )
 def test_each_damage_is_found_and_repaired(node: FakeNode, damage, kind: str) -> None:  # type: ignore[no-untyped-def]
@@ -70,29 +90,104 @@ def test_each_damage_is_found_and_repaired(node: FakeNode, damage, kind: str) ->
     before = node.kernel.snapshot()
     assert kinds(examine(node.services(), NONE)) == [kind]
     assert node.kernel.snapshot() == before
-    (finding,) = repair(node.services(), NONE)
+    (finding,) = repair(node.writer(), NONE)
     assert finding.repaired
     assert not finding.problem
     assert examine(node.services(), NONE) == ()
     node.consistent()
 
 
-def test_an_interface_that_went_is_told_and_its_deployment_kept(node: FakeNode) -> None:
+def test_a_damaged_record_is_restored_from_its_kept_copy(node: FakeNode) -> None:
+    node.install("acme/limit")
+    (before,) = node.state.installed()
+    damage_record(node)
+    assert "record damaged" in kinds(examine(node.services(), NONE))
+    found = repair(node.writer(), NONE)
+    assert all(not finding.is_open for finding in found if finding.kind == "record damaged")
+    (after,) = node.state.installed()
+    assert (after.deployment, after.kept) == (before.deployment, before.kept)
+    assert after.consent is None  # it was in the record alone, so the next change asks
+    assert node.kernel.runs() is not None
+
+
+def test_a_damaged_record_without_its_copy_stays_and_names_the_command(node: FakeNode) -> None:
+    node.install("acme/limit")
+    node.install("acme/filter")
+    damage_record(node)
+    node.kept.copies.clear()
+    before = node.kernel.snapshot()
+    found = [one for one in repair(node.writer(), NONE) if one.kind == "record damaged"]
+    assert [one.subject for one in found] == ["filter", "limit"]
+    assert all(one.problem for one in found)
+    assert node.kernel.snapshot() == before
+
+
+def test_what_nothing_declares_is_named_with_its_command_and_left_alone(node: FakeNode) -> None:
+    node.install("acme/limit")
+    program = node.kernel.running(node.kernel.links()[0])
+    node.kernel.attach("xdp", node.kernel.identity("eth1"), program)
+    program.close()
+    node.kernel.maps["stranger", "x"] = node.kernel.maps["limit", "counts"]
+    before = node.kernel.snapshot()
+    found = repair(node.writer(), NONE)
+    assert {one.kind: one.remedy and one.remedy.command for one in found} == {
+        "link without deployment": "skep remove --on xdp:eth1",
+        "maps without deployment": "skep remove stranger",
+    }
+    assert all(one.is_open for one in found)
+    assert node.kernel.snapshot() == before
+
+
+def test_a_link_that_an_unfinished_change_names_is_taken_away(node: FakeNode) -> None:
+    node.install("acme/limit")
+    identity = node.kernel.identity("eth1")
+    program = node.kernel.running(node.kernel.links()[0])
+    node.kernel.attach("xdp", identity, program)
+    program.close()
+    scope = Scope((("xdp", identity),))
+    node.state.begin("install", [], "2026-11-23T08:00:00Z", scope)
+    repair(node.writer(), NONE)
+    assert node.kernel.runs("eth1") is None
+    node.consistent()
+
+
+def test_an_interface_that_went_is_waited_for_and_its_deployment_kept(node: FakeNode) -> None:
     node.install()
     node.kernel.remove_interface("eth0")
-    found = repair(node.services(), NONE)
-    assert set(kinds(found)) == {"interface gone", "link without deployment"}
+    assert kinds(repair(node.writer(), NONE)) == ["target missing"]
     assert node.names() == ["limit"]
-    node.kernel.interfaces["eth0"] = 9
-    assert kinds(repair(node.services(), NONE)) == ["chain not as declared"]
+    node.kernel.add_interface("eth0", 9)
+    assert kinds(repair(node.writer(), NONE)) == ["target deleted"]
+    assert node.kernel.runs() is not None
     node.consistent()
+
+
+def test_a_new_interface_of_the_name_is_left_to_others_who_are_on_it(node: FakeNode) -> None:
+    node.install()
+    make_anew(node)
+    node.kernel.occupy()
+    (finding,) = repair(node.writer(), NONE)
+    assert finding.kind == "target missing"
+    assert node.kernel.runs() is None
+
+
+def test_what_is_not_visible_from_here_is_not_called_gone(node: FakeNode) -> None:
+    node.kernel.add_interface("eth0", 2, "blue")
+    node.install(on="xdp:eth0@blue")
+    node.kernel.hidden.add("blue")
+    assert kinds(examine(node.services(), NONE)) == []  # it runs: its link says so
+    (link,) = node.kernel.links()
+    node.kernel.detach(link)
+    (finding,) = repair(node.writer(), NONE)
+    assert finding.kind == "target not visible"
+    assert finding.is_information
 
 
 def test_a_hook_somebody_took_is_told_and_left_alone(node: FakeNode) -> None:
     node.install()
-    node.kernel.detach("xdp", 2)
-    node.kernel.strangers["xdp", 2] = "program 7 (theirs)"
-    (finding,) = repair(node.services(), NONE)
+    break_chain(node)
+    node.kernel.occupy(by="program 7 (theirs)")
+    (finding,) = repair(node.writer(), NONE)
     assert finding.kind == "hook taken"
     assert "theirs" in finding.text
     assert not finding.repaired
@@ -105,16 +200,18 @@ def test_unsigned_deployments_are_named_each_time(node: FakeNode) -> None:
 
     from skep.node.deploying.installing import install
 
-    install(node.services(), replace(request(), policy="insecure-accept-all"))
-    assert kinds(examine(node.services(), NONE)) == ["unsigned accepted"]
+    install(node.writer(), replace(request(), policy="insecure-accept-all"))
+    (finding,) = examine(node.services(), NONE)
+    assert finding.kind == "unsigned accepted"
+    assert finding.is_information
 
 
 def test_what_cannot_be_repaired_says_why_and_stops_nothing(node: FakeNode) -> None:
     node.install()
     break_chain(node)
-    node.kernel.maps["stranger", "x"] = node.kernel.maps["limit", "counts"]
+    add_retired(node)
     node.packages.gone.add("acme/limit")
-    first, second = repair(node.services(), NONE)
+    first, second = repair(node.writer(), NONE)
     assert first.problem
     assert not first.repaired
     assert second.repaired
@@ -122,6 +219,6 @@ def test_what_cannot_be_repaired_says_why_and_stops_nothing(node: FakeNode) -> N
 
 def test_playgrounds_of_killed_demonstrations_are_cleared(node: FakeNode) -> None:
     playgrounds = FakePlaygrounds("skep-demo-1")
-    (finding,) = repair(node.services(), playgrounds)
+    (finding,) = repair(node.writer(), playgrounds)
     assert finding.repaired == "removed interface skep-demo-1"
     assert playgrounds.names == []

@@ -20,13 +20,13 @@ COMMANDS: dict[str, Command] = {
         "acme/new", placement=Before("limit"), ports="1,2", fault=fault
     ),
     "install-elsewhere": lambda node, fault: node.install("acme/new", on="xdp:eth1", fault=fault),
-    "remove": lambda node, fault: remove(node.services(fault), "limit"),
-    "move": lambda node, fault: move(node.services(fault), "filter", Before("limit")),
+    "remove": lambda node, fault: remove(node.writer(fault), "limit"),
+    "move": lambda node, fault: move(node.writer(fault), "filter", Before("limit")),
     "set-live": lambda node, fault: change_settings(
-        node.services(fault), "limit", {"rate": "1", "ports": "2,3"}
+        node.writer(fault), "limit", {"rate": "1", "ports": "2,3"}
     ),
     "set-constant": lambda node, fault: change_settings(
-        node.services(fault), "limit", {"constant": "9"}
+        node.writer(fault), "limit", {"constant": "9"}
     ),
 }
 
@@ -40,7 +40,7 @@ def test_a_crash_at_any_step_is_repaired_by_the_next_command(
     crashes = 0
     for at in range(100):
         for leftover in node.names("xdp:eth0") + node.names("xdp:eth1"):
-            remove(node.services(), leftover)
+            remove(node.writer(), leftover)
         node.install("acme/limit", ports="1,2")
         node.install("acme/filter")
         node.kernel.write_entries("filter", "counts", {bytes(4): b"content!"}, [])
@@ -54,7 +54,7 @@ def test_a_crash_at_any_step_is_repaired_by_the_next_command(
         else:
             break
         done = [one.deployment for one in node.state.installed()] != committed
-        recover(node.services())
+        recover(node.writer())
         # Nothing but all or nothing, and no map that stays declared was lost.
         assert done or [one.deployment for one in node.state.installed()] == committed
         assert node.kernel.maps["filter", "counts"] is kept
@@ -69,15 +69,15 @@ def test_a_crash_while_repairing_is_repaired_too(node: FakeNode, name: str) -> N
     for at in range(2, 12):
         for again in range(12):
             for leftover in node.names():
-                remove(node.services(), leftover)
+                remove(node.writer(), leftover)
             node.install("acme/limit", ports="1,2")
             node.install("acme/filter")
             kept = node.kernel.maps["filter", "counts"]
             with contextlib.suppress(SimulatedCrash):
                 COMMANDS[name](node, Fault(at))
             with contextlib.suppress(SimulatedCrash):
-                recover(node.services(Fault(again, after=bool(again % 2))))
-            recover(node.services())
+                recover(node.writer(Fault(again, after=bool(again % 2))))
+            recover(node.writer())
             assert node.kernel.maps["filter", "counts"] is kept
             node.kernel.handles.clear()
             node.consistent()
@@ -86,7 +86,7 @@ def test_a_crash_while_repairing_is_repaired_too(node: FakeNode, name: str) -> N
 def test_nothing_to_repair_costs_no_look_at_packages(node: FakeNode) -> None:
     node.install()
     node.packages.opened.clear()
-    assert recover(node.services()).done == []
+    assert recover(node.writer()).done == []
     assert node.packages.opened == []
 
 
@@ -95,7 +95,7 @@ def test_after_a_reboot_everything_is_as_declared(node: FakeNode) -> None:
     node.install("acme/filter", on="xdp:eth1")
     node.kernel.reboot()
     node.state.begin("the machine went down", [], "2026-11-23T08:00:00Z")
-    recover(node.services())
+    recover(node.writer())
     assert set(node.kernel.read_entries("limit", "ports")) == {(80).to_bytes(4, "little")}
     node.consistent()
 
@@ -106,12 +106,12 @@ def test_one_hook_target_that_cannot_be_helped_does_not_keep_the_others(node: Fa
     node.kernel.reboot()
     node.packages.gone.add("acme/limit")
     node.state.begin("the machine went down", [], "2026-11-23T08:00:00Z")
-    result = recover(node.services())
+    result = recover(node.writer())
     assert [str(on) for on, _ in result.problems] == ["xdp:eth0"]
-    assert ("xdp", 3) in node.kernel.link_table
+    assert node.kernel.runs("eth1") is not None
     assert len(node.state.unfinished()) == 1
     node.packages.gone.clear()
-    recover(node.services())
+    recover(node.writer())
     node.consistent()
 
 
@@ -121,16 +121,17 @@ def test_retired_maps_of_a_target_that_cannot_be_helped_are_kept(node: FakeNode)
     node.kernel.retire_map("limit", "config")
     node.packages.gone.add("acme/limit")
     node.state.begin("a crash", [], "2026-11-23T08:00:00Z")
-    recover(node.services())
+    recover(node.writer())
     node.packages.gone.clear()
-    recover(node.services())
+    recover(node.writer())
     assert node.kernel.maps["limit", "config"].identity == content
     node.consistent()
 
 
-def test_a_link_of_an_interface_that_went_is_removed(node: FakeNode) -> None:
+def test_what_waits_for_an_interface_keeps_no_journal_open(node: FakeNode) -> None:
     node.install()
     node.kernel.remove_interface("eth0")
     node.state.begin("a crash", [], "2026-11-23T08:00:00Z")
-    recover(node.services())
-    assert node.kernel.link_table == {}
+    assert recover(node.writer()).problems == []
+    assert node.state.unfinished() == ()
+    assert node.names() == ["limit"]

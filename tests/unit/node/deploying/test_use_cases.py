@@ -31,7 +31,7 @@ def number(value: int, width: int = 8) -> bytes:
 
 
 def test_an_installed_program_runs_and_is_committed(node: FakeNode) -> None:
-    report = install(node.services(), request())
+    report = install(node.writer(), request())
     assert report.chain == ("limit",)
     (listed,) = list_installed(node.state, node.kernel)
     assert (listed.condition, listed.maps_missing) == ("running", ())
@@ -69,14 +69,14 @@ def test_a_taken_name_is_a_conflict(node: FakeNode) -> None:
 
 def test_the_same_package_twice_needs_two_names(node: FakeNode) -> None:
     node.install()
-    install(node.services(), replace(request(), name="second"))
+    install(node.writer(), replace(request(), name="second"))
     assert node.names() == ["limit", "second"]
 
 
 @pytest.mark.parametrize("name", ["../etc", "a.b", "A", "x" * 64])
 def test_names_that_are_no_directory_in_bpffs_are_refused(node: FakeNode, name: str) -> None:
     with pytest.raises(UsageError):
-        install(node.services(), replace(request(), name=name))
+        install(node.writer(), replace(request(), name=name))
 
 
 def test_a_missing_interface_is_not_found_and_nothing_changes(node: FakeNode) -> None:
@@ -88,7 +88,7 @@ def test_a_missing_interface_is_not_found_and_nothing_changes(node: FakeNode) ->
 
 
 def test_a_foreign_program_is_a_conflict_and_stays(node: FakeNode) -> None:
-    node.kernel.strangers["xdp", 2] = "program 7 (xdp_dispatcher)"
+    node.kernel.occupy(by="program 7 (xdp_dispatcher)")
     before = node.kernel.snapshot()
     with pytest.raises(HookOccupied, match="xdp_dispatcher"):
         node.install()
@@ -104,7 +104,7 @@ def test_an_unsigned_package_is_refused_by_default(node: FakeNode) -> None:
 
 def test_an_accepted_unsigned_package_is_flagged_for_good(node: FakeNode) -> None:
     node.packages.unsigned.add("acme/limit")
-    install(node.services(), replace(request(), policy="insecure-accept-all"))
+    install(node.writer(), replace(request(), policy="insecure-accept-all"))
     (listed,) = list_installed(node.state, node.kernel)
     assert listed.deployment.accepts_unsigned
     assert listed.deployment.signer == ""
@@ -112,7 +112,7 @@ def test_an_accepted_unsigned_package_is_flagged_for_good(node: FakeNode) -> Non
 
 def test_waiving_signatures_for_one_waives_them_for_no_other(node: FakeNode) -> None:
     node.packages.unsigned |= {"acme/limit", "acme/filter"}
-    install(node.services(), replace(request(), policy="insecure-accept-all"))
+    install(node.writer(), replace(request(), policy="insecure-accept-all"))
     with pytest.raises(Unsigned):
         node.install("acme/filter")
 
@@ -134,7 +134,7 @@ def test_wrong_settings_are_refused_before_anything_is_done(
     node: FakeNode, settings: dict[str, str]
 ) -> None:
     with pytest.raises(UsageError):
-        install(node.services(), replace(request(), settings=settings))
+        install(node.writer(), replace(request(), settings=settings))
     assert node.state.history() == ()
 
 
@@ -146,14 +146,14 @@ def test_every_load_opens_every_member_again(node: FakeNode) -> None:
 
 
 def test_a_digest_that_is_known_is_what_is_opened(node: FakeNode) -> None:
-    report = install(node.services(), replace(request(), digest=Digest.of(b"x")))
+    report = install(node.writer(), replace(request(), digest=Digest.of(b"x")))
     assert report.installed.deployment.digest == str(report.package.digest)
 
 
 def test_removing_the_last_detaches(node: FakeNode) -> None:
     node.install()
-    gone = remove(node.services(), "limit")
-    assert gone.name == "limit"
+    gone = remove(node.writer(), "limit")
+    assert gone.names == ("limit",)
     assert node.kernel.snapshot() == ({}, {}, {})
     node.consistent()
 
@@ -162,21 +162,21 @@ def test_removing_one_leaves_the_others_maps_as_they_are(node: FakeNode) -> None
     node.install("acme/limit")
     node.install("acme/filter")
     kept = node.kernel.maps["filter", "config"].identity
-    remove(node.services(), "limit")
+    remove(node.writer(), "limit")
     assert node.kernel.maps["filter", "config"].identity == kept
     node.consistent()
 
 
 def test_what_is_not_there_cannot_be_removed(node: FakeNode) -> None:
     with pytest.raises(NoSuchDeployment, match="nobody"):
-        remove(node.services(), "nobody")
+        remove(node.writer(), "nobody")
 
 
 def test_removing_works_where_the_interface_is_gone(node: FakeNode) -> None:
     node.install("acme/limit")
     node.install("acme/filter")
     node.kernel.remove_interface("eth0")
-    remove(node.services(), "limit")
+    remove(node.writer(), "limit")
     assert node.names() == ["filter"]
     assert set(node.kernel.pinned_maps()) == {"filter"}
 
@@ -184,7 +184,7 @@ def test_removing_works_where_the_interface_is_gone(node: FakeNode) -> None:
 def test_removing_does_not_need_the_package(node: FakeNode) -> None:
     node.install()
     node.packages.gone.add("acme/limit")
-    remove(node.services(), "limit")
+    remove(node.writer(), "limit")
     node.consistent()
 
 
@@ -193,7 +193,7 @@ def test_a_move_is_one_exchange_and_keeps_maps(node: FakeNode) -> None:
     node.install("acme/filter")
     maps = {key: one.identity for key, one in node.kernel.maps.items()}
     node.kernel.exchanges.clear()
-    assert move(node.services(), "filter", Before("limit")) == ("filter", "limit")
+    assert move(node.writer(), "filter", Before("limit")) == ("filter", "limit")
     assert len(node.kernel.exchanges) == 1
     assert {key: one.identity for key, one in node.kernel.maps.items()} == maps
     node.consistent()
@@ -203,20 +203,20 @@ def test_a_move_to_the_same_place_exchanges_nothing(node: FakeNode) -> None:
     node.install("acme/limit")
     node.install("acme/filter")
     node.kernel.exchanges.clear()
-    move(node.services(), "filter", After("limit"))
+    move(node.writer(), "filter", After("limit"))
     assert node.kernel.exchanges == []
 
 
 def test_a_move_behind_nobody_changes_nothing(node: FakeNode) -> None:
     node.install()
     with pytest.raises(NoSuchNeighbour):
-        move(node.services(), "limit", After("nobody"))
+        move(node.writer(), "limit", After("nobody"))
 
 
 def test_a_map_setting_changes_live(node: FakeNode) -> None:
     node.install(ports="80,443")
     node.kernel.exchanges.clear()
-    change_settings(node.services(), "limit", {"rate": "5", "ports": "443,8080"})
+    change_settings(node.writer(), "limit", {"rate": "5", "ports": "443,8080"})
     assert node.kernel.read_entries("limit", "config") == {KEY: number(5)}
     assert set(node.kernel.read_entries("limit", "ports")) == {number(443, 4), number(8080, 4)}
     assert node.kernel.exchanges == []
@@ -229,7 +229,7 @@ def test_a_map_setting_changes_live(node: FakeNode) -> None:
 
 def test_a_set_can_become_empty(node: FakeNode) -> None:
     node.install(ports="80")
-    change_settings(node.services(), "limit", {"ports": ""})
+    change_settings(node.writer(), "limit", {"ports": ""})
     assert node.kernel.read_entries("limit", "ports") == {}
 
 
@@ -238,7 +238,7 @@ def test_a_constant_exchanges_the_chain_and_keeps_the_other_maps(node: FakeNode)
     node.install("acme/filter")
     before = {key: one.identity for key, one in node.kernel.maps.items()}
     node.kernel.exchanges.clear()
-    change_settings(node.services(), "limit", {"constant": "2"})
+    change_settings(node.writer(), "limit", {"constant": "2"})
     after = {key: one.identity for key, one in node.kernel.maps.items()}
     assert len(node.kernel.exchanges) == 1
     assert len(before.items() - after.items()) == 1
@@ -251,13 +251,13 @@ def test_wrong_values_change_nothing(node: FakeNode, changes: dict[str, str]) ->
     node.install()
     before = node.kernel.snapshot()
     with pytest.raises(UsageError):
-        change_settings(node.services(), "limit", changes)
+        change_settings(node.writer(), "limit", changes)
     assert node.kernel.snapshot() == before
 
 
 def test_setting_nothing_is_a_mistake(node: FakeNode) -> None:
     with pytest.raises(NothingToSet):
-        change_settings(node.services(), "limit", {})
+        change_settings(node.writer(), "limit", {})
 
 
 @pytest.mark.parametrize("at", range(12))
@@ -286,7 +286,7 @@ def test_where_undoing_fails_too_the_next_command_repairs(node: FakeNode) -> Non
         node.install("acme/filter", fault=NeverAgain(0))
     assert "next command" in caught.value.__notes__[0]
     assert len(node.state.unfinished()) == 1
-    recover(node.services())
+    recover(node.writer())
     assert node.names() == ["limit"]
     node.consistent()
 
@@ -309,7 +309,7 @@ def test_an_interrupt_at_any_step_is_undone_or_repaired(node: FakeNode, at: int)
     try:
         node.install("acme/filter", fault=Interrupting(at))
     except KeyboardInterrupt:
-        recover(node.services())
+        recover(node.writer())
         if node.names() == ["limit"]:
             assert node.kernel.snapshot()[1:] == before[1:]  # the maps, with their content
     node.kernel.handles.clear()
@@ -320,14 +320,15 @@ def test_a_chain_is_shown_as_declared_and_as_it_runs(node: FakeNode) -> None:
     node.install()
     view = view_chain(node.state, node.kernel, ETH0)
     assert (view.condition, view.declared) == ("running", view.running)
-    node.kernel.detach("xdp", 2)
+    node.kernel.detach(node.kernel.links()[0])
     assert view_chain(node.state, node.kernel, ETH0).condition == "not running"
     node.kernel.remove_interface("eth0")
-    assert view_chain(node.state, node.kernel, ETH0).condition == "no interface"
+    assert view_chain(node.state, node.kernel, ETH0).condition == "waiting"
 
 
 def test_a_chain_somebody_exchanged_is_told(node: FakeNode) -> None:
     node.install("acme/limit")
     node.install("acme/filter", on="xdp:eth1")
-    node.kernel.link_table["xdp", 2].program = node.kernel.link_table["xdp", 3].program
+    first, second = node.kernel.link_table.values()
+    first.program = second.program
     assert view_chain(node.state, node.kernel, ETH0).condition == "differs"

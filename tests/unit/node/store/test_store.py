@@ -8,7 +8,9 @@ import pytest
 from tests.builders.deployments import deployment
 
 from skep.bytecode.analysis.growth import Granted
-from skep.node.records import Consent, ConsentRecord, Installed, Measured
+from skep.hooks.identity import Binding, InterfaceIdentity
+from skep.hooks.target import HookTarget
+from skep.node.records import Consent, ConsentRecord, Installed, Measured, Scope
 from skep.node.store.state import SqliteState
 from skep.schema_steps import DatabaseDamaged, DatabaseUnavailable
 
@@ -75,8 +77,73 @@ def test_a_damaged_row_is_told_and_never_guessed(tmp_path: Path, damage: str) ->
     with sqlite3.connect(path) as connection:
         connection.execute(damage)
     connection.close()
-    with SqliteState(path) as state, pytest.raises(DatabaseDamaged):
-        state.installed()
+    with SqliteState(path) as state:
+        assert state.installed() == ()
+        (row,) = state.damaged()
+        assert row.name == ONE.deployment.name
+        assert row.reason
+
+
+def test_a_damaged_row_hides_no_other_and_stays_until_it_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    other = replace(
+        ONE, deployment=replace(ONE.deployment, name="other"), kept="sha256:" + "1" * 64
+    )
+    with SqliteState(path) as state:
+        state.commit(state.begin("install", [], AT), [ONE, other], AT)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE deployments SET run_on = '[1]' WHERE name = 'other'")
+    connection.close()
+    with SqliteState(path) as state:
+        assert state.installed() == (ONE,)
+        state.commit(state.begin("set", [], AT), [ONE], AT)
+        assert [(row.name, row.kept) for row in state.damaged()] == [("other", other.kept)]
+        state.commit(state.begin("remove", [], AT), [ONE], AT, gone=["other"])
+        assert state.damaged() == ()
+        assert state.installed() == (ONE,)
+
+
+@pytest.mark.parametrize("binding", [None, Binding("boot", InterfaceIdentity(7, 2), 33)])
+def test_where_a_deployment_is_and_its_kept_copy_are_stored(
+    tmp_path: Path, binding: Binding | None
+) -> None:
+    path = tmp_path / "node.db"
+    on = HookTarget("xdp", "eth0", "blue")
+    one = replace(
+        ONE, deployment=replace(ONE.deployment, on=on), binding=binding, kept="sha256:" + "2" * 64
+    )
+    with SqliteState(path) as state:
+        state.commit(state.begin("install", [], AT), [one], AT)
+    with SqliteState(path) as state:
+        assert state.installed() == (one,)
+
+
+def test_the_journal_says_what_a_change_may_touch(tmp_path: Path) -> None:
+    scope = Scope((("xdp", InterfaceIdentity(7, 2)),), ("limit",))
+    with SqliteState(tmp_path / "node.db") as state:
+        state.begin("install", [], AT, scope)
+        (entry,) = state.unfinished()
+        assert entry.scope == scope
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE journal SET scope = '['",
+        "UPDATE journal SET scope = '[]'",
+        "UPDATE journal SET steps = '7'",
+    ],
+)
+def test_a_damaged_journal_entry_may_touch_nothing(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "node.db"
+    with SqliteState(path) as state:
+        state.begin("install", ["step"], AT)
+    with sqlite3.connect(path) as connection:
+        connection.execute(damage)
+    connection.close()
+    with SqliteState(path) as state:
+        (entry,) = state.unfinished()
+        assert entry.scope == Scope()
 
 
 def test_a_directory_that_is_missing_is_unavailable(tmp_path: Path) -> None:
@@ -192,5 +259,8 @@ def test_a_record_that_gives_no_consent_is_told_and_never_guessed(
     connection.execute("UPDATE deployments SET consent = 2")
     connection.commit()
     connection.close()
-    with SqliteState(path) as state, pytest.raises(DatabaseDamaged):
-        state.installed()
+    with SqliteState(path) as state:
+        assert state.installed() == ()
+        assert [row.name for row in state.damaged()] == ["limit"]
+        state.commit(state.begin("install", [], AT), [], AT, gone=["limit"])
+        assert state.damaged() == ()

@@ -1,0 +1,83 @@
+"""Deployments as ``skep list`` and ``skep chain`` show them."""
+
+from skep.cli.consent_documents import consent_document
+from skep.hooks.identity import Binding, identity_fields
+from skep.hooks.target import HOST, HookTarget
+from skep.node.looking.listing import Condition, Listed
+from skep.node.records import DamagedRow
+
+
+def shown_target(on: HookTarget, here: str) -> str:
+    """A declared target as it is shown in the namespace of this command.
+
+    >>> shown_target(HookTarget("xdp", "eth0"), ""), shown_target(HookTarget("xdp", "eth0"), "blue")
+    ('xdp:eth0', 'xdp:eth0@host')
+    """
+    return f"{on}@{HOST}" if here and not on.namespace and "@" not in on.target else str(on)
+
+
+def condition_text(on: HookTarget, condition: Condition) -> str:
+    """How a chain is, in words.
+
+    >>> condition_text(HookTarget("xdp", "eth1"), "waiting")
+    'waiting for eth1'
+    """
+    match condition:
+        case "waiting":
+            return f"waiting for {on.target}"
+        case "not visible":
+            return "not visible from here"
+        case "shared":
+            return f"not running: {on.target} has another chain"
+        case _:
+            return condition
+
+
+def listed_row(one: Listed, here: str) -> list[str]:
+    """A deployment as a row: target, order, name, package, state."""
+    deployment = one.deployment
+    on = shown_target(deployment.on, here)
+    state = condition_text(deployment.on, one.condition)
+    if one.called is not None:
+        state += f" on {one.called.target}" + (
+            f"@{one.called.namespace}" if one.called.namespace != deployment.on.namespace else ""
+        )
+    state += " unsigned" if deployment.accepts_unsigned else ""
+    state += "".join(f" missing map {pin}" for pin in one.maps_missing)
+    return [on, str(deployment.order), deployment.name, deployment.reference, state]
+
+
+def listed_document(one: Listed) -> dict[str, object]:
+    """A deployment as ``--json`` prints it."""
+    deployment = one.deployment
+    return {
+        "name": deployment.name,
+        "package": deployment.reference,
+        "digest": deployment.digest,
+        "program": deployment.program,
+        "on": str(deployment.on),
+        "called": None if one.called is None else str(one.called),
+        "binding": binding_document(one.installed.binding),
+        "order": deployment.order,
+        "run_on": [*deployment.run_on],
+        "settings": dict(deployment.settings),
+        "signer": deployment.signer,
+        "is_unsigned": deployment.accepts_unsigned,
+        "condition": one.condition,
+        "maps_missing": [*one.maps_missing],
+        "installed_at": one.installed.installed_at,
+        "consent": consent_document(one.installed.consent),
+    }
+
+
+def binding_document(binding: Binding | None) -> dict[str, object] | None:
+    """What a target is bound to, as ``--json`` prints it."""
+    if binding is None:
+        return None
+    kind, *fields = identity_fields(binding.identity)
+    return {"boot": binding.boot, "kind": kind, "identity": fields, "link": binding.link}
+
+
+def damaged_document(row: DamagedRow) -> dict[str, object]:
+    """A deployment whose record cannot be read, as ``--json`` prints it."""
+    return {"name": row.name, "reason": row.reason, "on": None if row.on is None else str(row.on)}

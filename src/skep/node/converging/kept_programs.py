@@ -1,0 +1,94 @@
+"""Linked programs of deployments that run: from the copies that were kept, not from packages.
+
+Taking one member away must not depend on the packages of the others: their publisher may have
+lost our trust, their bytes may be gone. What stays is spliced anew from the copies that were made
+when it was verified and installed, and only from those:
+
+1. the digest comes from the deployment's record, and the copy is hashed before it is parsed (the
+   ``Kept`` port);
+2. the copy is of this very deployment: name, package, program and hook target are those of the
+   record, so that no copy of another one can be put in its place.
+
+Only where there is no such copy is the package opened, with all checks that an install makes.
+"""
+
+from dataclasses import replace
+
+from skep.chains.deployment import Deployment
+from skep.chains.planning import LinkedDeployment
+from skep.digests import Digest
+from skep.errors import Conflict, SkepError
+from skep.hooks.table import HookTarget
+from skep.node.converging.services import Writer
+from skep.node.ports import KeptDamaged
+from skep.node.records import DamagedRow, Installed
+
+
+class RecordDamaged(Conflict):
+    """The record of a member cannot be read, so its chain cannot be put together again."""
+
+
+def kept_program(writer: Writer, one: Installed) -> LinkedDeployment:
+    """The linked program of a committed deployment.
+
+    Raises:
+        SkepError: there is no copy, and its package cannot be opened, verified or linked.
+    """
+    try:
+        copy = writer.kept.kept(Digest.parse(one.kept))  # (1)
+        _check(copy.deployment, one.deployment)  # (2)
+    except SkepError:
+        return writer.packages.linked(one.deployment)
+    return replace(copy, deployment=replace(one.deployment, maps=copy.deployment.maps))
+
+
+def _check(copy: Deployment, declared: Deployment) -> None:
+    for field in ("name", "digest", "program", "on"):
+        if getattr(copy, field) != getattr(declared, field):
+            raise KeptDamaged(
+                f"the kept copy of {declared.name} is of another deployment: its {field} differs"
+            )
+
+
+def restored(writer: Writer, row: DamagedRow) -> Installed | None:
+    """A damaged record as it was, from its kept copy; ``None`` if that is lost, too.
+
+    What was agreed to is not in the copy, so the next change asks again.
+    """
+    try:
+        copy = writer.kept.kept(Digest.parse(row.kept))
+    except SkepError:
+        return None
+    if copy.deployment.name != row.name:
+        return None
+    return Installed(copy.deployment, writer.now, kept=row.kept)
+
+
+def require_readable(writer: Writer, on: HookTarget) -> None:
+    """Nothing, if every record of a chain can be read.
+
+    Raises:
+        RecordDamaged: one cannot, so a change of the chain would take its program away.
+    """
+    for row in writer.state.damaged():
+        if row.on == on or row.on is None:
+            raise RecordDamaged(
+                f"the record of {row.name} is damaged ({row.reason}), and its kept copy is lost",
+                hint=f"skep remove {row.name}, then install it again",
+            )
+
+
+def restore_records(writer: Writer) -> tuple[str, ...]:
+    """Write damaged records anew where their kept copies allow it.
+
+    Returns:
+        Names of the deployments whose records were restored.
+    """
+    back = [one for row in writer.state.damaged() if (one := restored(writer, row)) is not None]
+    if not back:
+        return ()
+    names = tuple(one.deployment.name for one in back)
+    steps = [f"restore the record of {name} from its kept copy" for name in names]
+    entry = writer.state.begin("restore damaged records", steps, writer.now)
+    writer.state.commit(entry, [*writer.state.installed(), *back], writer.now)
+    return names

@@ -1,0 +1,171 @@
+"""Where declared chains are: which thing each target is now, and which link of ours is on it.
+
+A declared target is bound when a chain is attached to it; from then on the link is followed, not
+the name. So a chain stays on its interface when that is renamed or moved, and a new interface of
+the old name is another one. What cannot be seen from here is hidden, never gone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from skep.hooks.identity import Binding, Identity, Place
+from skep.hooks.table import HookTarget, find_hook
+from skep.hooks.target import HOST
+from skep.node.ports import Links, NoSuchTarget, PinnedLink, TargetHidden
+from skep.node.records import Installed
+
+Standing = Literal["here", "waiting", "hidden", "shared"]
+"""``waiting``: for a thing that is not there, or that was deleted and made anew; ``hidden``: not
+visible from here; ``shared``: another declared chain is on the same thing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A declared target as it is.
+
+    Attributes:
+        on: as declared.
+        standing: how it is.
+        place: what it is; ``None`` unless ``here`` or ``shared``.
+        link: our link there, also one that has lost what it was on.
+    """
+
+    on: HookTarget
+    standing: Standing
+    place: Place | None = None
+    link: PinnedLink | None = None
+
+    @property
+    def called(self) -> HookTarget | None:
+        """What it is called now, if that is not what was declared."""
+        if self.place is None or self.place.called == self.on:
+            return None
+        return self.place.called
+
+    @property
+    def runs(self) -> PinnedLink | None:
+        """The link of ours that runs something there."""
+        return self.link if self.link is not None and self.link.is_attached else None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All declared targets, and all links of ours, at one moment.
+
+    Attributes:
+        spots: by declared target.
+        strays: links that belong to no declared chain.
+    """
+
+    spots: Mapping[HookTarget, Spot]
+    strays: tuple[PinnedLink, ...]
+
+    def on(self, identity: Identity, hook: str) -> Spot | None:
+        """The declared target that is this thing."""
+        for spot in self.spots.values():
+            if spot.place is None or spot.standing != "here":
+                continue
+            if (spot.on.hook, spot.place.identity) == (hook, identity):
+                return spot
+        return None
+
+    def stray_on(self, identity: Identity, hook: str) -> PinnedLink | None:
+        """A link of ours on this thing that belongs to no declared chain."""
+        for link in self.strays:
+            if link.hook == hook and link.place is not None and link.place.identity == identity:
+                return link
+        return None
+
+
+def survey(links: Links, installed: Sequence[Installed]) -> Survey:
+    """Look where everything declared is."""
+    boot = links.boot()
+    there = links.links()
+    bindings: dict[HookTarget, Binding | None] = {}
+    for one in installed:
+        on, binding = one.deployment.on, one.binding
+        current = binding if binding is not None and binding.boot == boot else None
+        bindings[on] = bindings.get(on) or current
+    # Those that are bound first: a name never takes away what a binding holds.
+    spots: dict[HookTarget, Spot] = {}
+    claimed: dict[tuple[str, Identity], HookTarget] = {}
+    for on in sorted(bindings, key=lambda on: (bindings[on] is None, on)):
+        binding = bindings[on]
+        spot = _named(links, there, on) if binding is None else _bound(links, there, on, binding)
+        if spot.place is not None:
+            key = (on.hook, spot.place.identity)
+            if claimed.setdefault(key, on) != on:
+                spot = Spot(on, "shared", spot.place)
+        spots[on] = spot
+    used = {spot.link.pin for spot in spots.values() if spot.link is not None}
+    return Survey(spots, tuple(link for link in there if link.pin not in used))
+
+
+def newly_located(links: Links, looked: Survey, on: HookTarget) -> Spot:
+    """Where a target is that nothing is bound to: undeclared, or waiting for what was deleted.
+
+    Returns:
+        A spot without a link; ``shared`` if a declared chain is on the same thing.
+    """
+    spot = _named(links, (), on)
+    if spot.place is not None and looked.on(spot.place.identity, on.hook) is not None:
+        return replace(spot, standing="shared")
+    return spot
+
+
+def declared_as(links: Links, looked: Survey, on: HookTarget) -> HookTarget:
+    """The declared target that a name means here, or the name with its namespace.
+
+    A name of something that a chain is bound to means that chain, whatever it was declared as.
+    """
+    here = resolved(links, on)
+    try:
+        place = links.locate(here)
+    except (NoSuchTarget, TargetHidden):
+        return here
+    spot = looked.on(place.identity, on.hook)
+    return spot.on if spot is not None else here
+
+
+def resolved(links: Links, on: HookTarget) -> HookTarget:
+    """A target as it is declared: a name typed inside a namespace is one of that namespace."""
+    grammar = find_hook(on.hook).target
+    if on.namespace == HOST or not grammar.has_namespace:
+        return replace(on, namespace="")
+    return on if on.namespace else replace(on, namespace=links.here())
+
+
+def _bound(links: Links, there: Sequence[PinnedLink], on: HookTarget, binding: Binding) -> Spot:
+    for link in there:
+        if (link.hook, link.link) == (on.hook, binding.link):
+            if not link.is_attached:
+                return Spot(on, "waiting", link=link)
+            return Spot(on, "here" if link.place else "hidden", link.place, link)
+    # Its link is gone, or is another one since a change was undone.
+    link_there = _link_on(there, on.hook, binding.identity)
+    if link_there is not None:
+        return Spot(on, "here", link_there.place, link_there)
+    try:
+        return Spot(on, "here", links.find(on.hook, binding.identity))
+    except NoSuchTarget:
+        return Spot(on, "waiting")
+    except TargetHidden:
+        return Spot(on, "hidden")
+
+
+def _named(links: Links, there: Sequence[PinnedLink], on: HookTarget) -> Spot:
+    try:
+        place = links.locate(on)
+    except NoSuchTarget:
+        return Spot(on, "waiting")
+    except TargetHidden:
+        return Spot(on, "hidden")
+    return Spot(on, "here", place, _link_on(there, on.hook, place.identity))
+
+
+def _link_on(there: Sequence[PinnedLink], hook: str, identity: Identity) -> PinnedLink | None:
+    for link in there:
+        if link.hook == hook and link.place is not None and link.place.identity == identity:
+            return link
+    return None

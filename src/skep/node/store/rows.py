@@ -1,0 +1,187 @@
+"""Rows of a node's database as values, and back; what was not written by Skep is never guessed."""
+
+import json
+
+from skep.chains.deployment import Deployment, TrustDecision
+from skep.hooks.identity import Binding, Identity, identity_fields, parse_identity
+from skep.hooks.table import HOOKS, HookTarget
+from skep.node.records import (
+    Consent,
+    DamagedRow,
+    Installed,
+    JournalEntry,
+    Measured,
+    Scope,
+)
+
+DEPLOYMENT_COLUMNS = (
+    "name",
+    "reference",
+    "digest",
+    "program",
+    "hook",
+    "target",
+    "namespace",
+    "place",
+    "run_on",
+    "settings",
+    "policy",
+    "signer",
+    "maps",
+    "installed_at",
+    "verified_instructions",
+    "stack_bytes",
+    "binding",
+    "kept",
+)
+JOURNAL_COLUMNS = ("number", "started_at", "command", "steps", "ended_at", "outcome", "scope")
+
+Row = tuple[object, ...]
+
+
+def deployment_row(one: Installed) -> Row:
+    """A committed deployment without its consent, in the order of the columns."""
+    deployment = one.deployment
+    return (
+        deployment.name,
+        deployment.reference,
+        deployment.digest,
+        deployment.program,
+        deployment.on.hook,
+        deployment.on.target,
+        deployment.on.namespace,
+        deployment.order,
+        json.dumps(deployment.run_on),
+        json.dumps(deployment.settings),
+        deployment.policy,
+        deployment.signer,
+        json.dumps(deployment.maps),
+        one.installed_at,
+        one.measured.verified_instructions,
+        one.measured.stack_bytes,
+        json.dumps(_binding_document(one.binding)),
+        one.kept,
+    )
+
+
+def read_deployment(row: Row, consent: Consent | None) -> Installed:
+    """The committed deployment in a row.
+
+    Raises:
+        ValueError, TypeError: Skep did not write it.
+    """
+    values = dict(zip(DEPLOYMENT_COLUMNS, row, strict=True))
+    return Installed(
+        Deployment(
+            name=str(values["name"]),
+            reference=str(values["reference"]),
+            digest=str(values["digest"]),
+            program=str(values["program"]),
+            on=HookTarget(str(values["hook"]), str(values["target"]), str(values["namespace"])),
+            order=int(str(values["place"])),
+            run_on=tuple(_texts(values["run_on"])),
+            settings=tuple((_text(k), _text(v)) for k, v in json.loads(str(values["settings"]))),
+            policy=_policy(values["policy"]),
+            signer=str(values["signer"]),
+            maps=tuple(_texts(values["maps"])),
+        ),
+        str(values["installed_at"]),
+        Measured(_number(values["verified_instructions"]), _number(values["stack_bytes"])),
+        consent,
+        _binding(json.loads(str(values["binding"]))),
+        str(values["kept"]),
+    )
+
+
+def read_damaged(row: Row, reason: str) -> DamagedRow:
+    """What can still be told of a record that cannot be read."""
+    values = {column: str(value) for column, value in zip(DEPLOYMENT_COLUMNS, row, strict=True)}
+    on = HookTarget(values["hook"], values["target"], values["namespace"])
+    return DamagedRow(values["name"], reason, values["kept"], on if on.hook in HOOKS else None)
+
+
+def scope_text(scope: Scope) -> str:
+    """What a change may touch, as the journal keeps it."""
+    places = [[hook, *identity_fields(identity)] for hook, identity in scope.places]
+    return json.dumps({"places": places, "deployments": scope.deployments})
+
+
+def read_entry(row: Row) -> JournalEntry:
+    """The journal entry in a row.
+
+    A damaged one reads as one that may touch nothing: no change is kept from happening by it.
+    """
+    values = dict(zip(JOURNAL_COLUMNS, row, strict=True))
+    ended, outcome = values["ended_at"], values["outcome"]
+    return JournalEntry(
+        number=int(str(values["number"])),
+        started_at=str(values["started_at"]),
+        command=str(values["command"]),
+        steps=_steps(values["steps"]),
+        ended_at=None if ended is None else str(ended),
+        outcome=None if outcome is None else str(outcome),
+        scope=_scope(values["scope"]),
+    )
+
+
+def _steps(document: object) -> tuple[str, ...]:
+    try:
+        return tuple(_texts(document))
+    except (ValueError, TypeError):
+        return ()
+
+
+def _scope(text: object) -> Scope:
+    try:
+        match json.loads(str(text)):
+            case {"places": [*places], "deployments": [*names]}:
+                return Scope(
+                    tuple((_text(hook), _identity(fields)) for hook, *fields in places),
+                    tuple(_text(name) for name in names),
+                )
+    except (ValueError, TypeError):
+        pass
+    return Scope()
+
+
+def _binding_document(binding: Binding | None) -> object:
+    if binding is None:
+        return None
+    identity = identity_fields(binding.identity)
+    return {"boot": binding.boot, "identity": identity, "link": binding.link}
+
+
+def _binding(document: object) -> Binding | None:
+    match document:
+        case None:
+            return None
+        case {"boot": str(boot), "identity": [*fields], "link": int(link)}:
+            return Binding(boot, _identity(fields), link)
+    raise ValueError(f"not a binding: {document!r}")
+
+
+def _identity(fields: list[object]) -> Identity:
+    return parse_identity(*(_text(field) for field in fields))
+
+
+def _policy(value: object) -> TrustDecision:
+    match value:
+        case "require-key":
+            return "require-key"
+        case "insecure-accept-all":
+            return "insecure-accept-all"
+    raise ValueError(f"unknown policy {value!r}")  # never guess what the owner allowed
+
+
+def _texts(document: object) -> list[str]:
+    return [_text(value) for value in json.loads(str(document))]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {value!r}")
+    return value
+
+
+def _number(value: object) -> int | None:
+    return None if value is None else int(str(value))
