@@ -1,4 +1,4 @@
-"""All benchmarks by one command: ``python -m benchmarks [chain|startup|reading|types] [--json]``.
+"""All benchmarks by one command: ``python -m benchmarks [chain|startup|listing|reading|types] [--json]``.
 
 Without a name all run, and docs/benchmarks.md and its plot are written anew.
 """
@@ -9,14 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import btf_index, chain, reading, startup
+from benchmarks import btf_index, chain, listing, reading, startup
 from benchmarks.chain_plot import draw
 from skep.compiling.toolchain import find_compiler
 
 ROOT = Path(__file__).resolve().parents[1]
 PLOT = ROOT / "docs" / "images" / "chain-cost.svg"
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
-_NAMES = ("chain", "startup", "reading", "types")
+_NAMES = ("chain", "startup", "listing", "reading", "types")
 _ROUNDS, _REPEAT = 15, 200_000
 
 
@@ -42,6 +42,9 @@ def main() -> None:
         elif name == "startup":
             started = startup.measure()
             documents[name], texts[name] = started.document(), started.text()
+        elif name == "listing":
+            listed = listing.measure()
+            documents[name], texts[name] = listed.document(), listed.text()
         elif name == "reading":
             read = reading.measure()
             documents[name], texts[name] = read.document(), read.text()
@@ -63,9 +66,9 @@ def main() -> None:
 def _page(texts: dict[str, str]) -> str:
     return f"""# Benchmarks
 
-Written by `./dev bench`; `./dev bench chain --json` gives a document, `startup`, `reading` and
-`types` likewise. Figures of one run on one machine: the ratios mean something, the nanoseconds
-belong to it.
+Written by `./dev bench`; `./dev bench chain --json` gives a document, `startup`, `listing`,
+`reading` and `types` likewise. Figures of one run on one machine: the ratios mean something, the
+nanoseconds belong to it.
 
 ## What an added program costs
 
@@ -88,6 +91,15 @@ nothing and one that only imports click.
 
 ```
 {texts["startup"].rstrip()}
+```
+
+## Listing
+
+`skep list` on a node with 100 interfaces in another network namespace, each running a chain, beside
+one without deployments.
+
+```
+{texts["listing"].rstrip()}
 ```
 
 ## Reading objects

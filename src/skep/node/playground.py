@@ -151,12 +151,17 @@ class PlaygroundKeeper:
 
     Args:
         directory: where their directories are.
-        host: what makes interfaces and namespaces.
+        host: gives what makes interfaces and namespaces; called when something is to be made or
+            removed, because that takes long to import.
     """
 
-    def __init__(self, directory: Path, host: Host) -> None:
+    def __init__(self, directory: Path, host: Callable[[], Host]) -> None:
         self._directory = directory
-        self._host = host
+        self._open_host = host
+
+    @property
+    def _host(self) -> Host:
+        return self._open_host()
 
     @contextmanager
     def open(self, name: str) -> Iterator[Playground]:

@@ -73,7 +73,7 @@ def host() -> FakeHost:
 
 @pytest.fixture
 def keeper(tmp_path: Path, host: FakeHost) -> PlaygroundKeeper:
-    return PlaygroundKeeper(tmp_path / "demo", host)
+    return PlaygroundKeeper(tmp_path / "demo", lambda: host)
 
 
 def sleeper() -> subprocess.Popen[bytes]:
@@ -95,11 +95,11 @@ def test_an_open_playground_has_everything_and_then_nothing(
 def test_directories_made_for_it_go_with_it_and_those_that_were_there_stay(
     host: FakeHost, tmp_path: Path
 ) -> None:
-    with PlaygroundKeeper(tmp_path / "new" / "root" / "demo", host).open(NAME):
+    with PlaygroundKeeper(tmp_path / "new" / "root" / "demo", lambda: host).open(NAME):
         pass
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "root").mkdir()
-    with PlaygroundKeeper(tmp_path / "root" / "demo", host).open(NAME):
+    with PlaygroundKeeper(tmp_path / "root" / "demo", lambda: host).open(NAME):
         pass
     assert list(tmp_path.iterdir()) == [tmp_path / "root"]
 
@@ -107,7 +107,7 @@ def test_directories_made_for_it_go_with_it_and_those_that_were_there_stay(
 def test_directories_made_for_it_stay_while_something_else_is_in_them(
     host: FakeHost, tmp_path: Path
 ) -> None:
-    with PlaygroundKeeper(tmp_path / "root" / "demo", host).open(NAME):
+    with PlaygroundKeeper(tmp_path / "root" / "demo", lambda: host).open(NAME):
         (tmp_path / "root" / "state").touch()
     assert list((tmp_path / "root").iterdir()) == [tmp_path / "root" / "state"]
 

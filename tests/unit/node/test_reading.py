@@ -23,6 +23,8 @@ LINKING = ("skep.bytecode.btf", "skep.bytecode.linking.linking", "skep.bytecode.
             (*HEAVY, "skep.packages", "skep.trust", "skep.kernel.network", *LINKING),
         ),
         ("skep.node.observing.metering", (*HEAVY, *LINKING)),
+        # Changes do without what only a demonstration or a download needs.
+        ("skep.node.wiring", ("pyroute2", "urllib3", "starlette", "rich", "skep.kernel.network")),
     ],
 )
 def test_reading_imports_nothing_heavy(module: str, forbidden: tuple[str, ...]) -> None:

@@ -18,13 +18,12 @@ from skep.node.locking import Lock, shared
 from skep.node.node import Node
 from skep.node.observing.metrics import Meter
 from skep.node.observing.wiring import open_pins, open_state
-from skep.node.playground import PlaygroundKeeper
+from skep.node.playground import Host, PlaygroundKeeper
 from skep.node.settings import NodeSettings
 from skep.node.store.kept import KeptFiles
 from skep.node.store.state import SqliteState
 from skep.node.verified.shelf import Shelf
 from skep.node.verified.trust_store import TrustStore
-from skep.node.wiring.host import HostAdapter
 from skep.node.wiring.kernel_adapter import KernelAdapter, KernelWatcher
 from skep.node.wiring.running_kernel import RunningKernel
 from skep.packages.client.content_store import ContentStore
@@ -80,10 +79,18 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
         looking,
         changing,
         trust=trust,
-        playgrounds=PlaygroundKeeper(settings.demo, HostAdapter()),
+        playgrounds=PlaygroundKeeper(settings.demo, _host),
         lock=lambda: _make_root(settings).lock,
         lock_seconds=settings.lock_seconds,
     )
+
+
+def _host() -> Host:
+    # The netlink library takes longer to import than a change may take, and only clearing what a
+    # killed demonstration left needs it.
+    from skep.node.wiring.host import HostAdapter  # noqa: PLC0415
+
+    return HostAdapter()
 
 
 def _make_root(settings: NodeSettings) -> NodeSettings:

@@ -24,7 +24,7 @@ def open_playground(settings: NodeSettings, name: str) -> Iterator[Playground]:
         BadPlaygroundName, PlaygroundInUse: the name cannot be used.
     """
     require_privileges()
-    with PlaygroundKeeper(settings.demo, HostAdapter()).open(name) as playground:
+    with PlaygroundKeeper(settings.demo, HostAdapter).open(name) as playground:
         yield playground
 
 
