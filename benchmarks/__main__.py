@@ -1,4 +1,4 @@
-"""All benchmarks by one command: ``python -m benchmarks [chain|startup|listing|reading|types] [--json]``.
+"""All benchmarks by one command: ``python -m benchmarks [NAME] [--json]``.
 
 Without a name all run, and docs/benchmarks.md and its plot are written anew.
 """

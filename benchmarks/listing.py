@@ -35,9 +35,7 @@ TARGETS = 100
 ROUNDS = 9
 BOUND_SECONDS = 0.30
 _AT = "2026-11-23T08:00:00Z"
-_PASS = ProgramPlan(
-    "pass", 6, 37, 0, "GPL", (Instruction(0xB7, immediate=2), Instruction(0x95))
-)
+_PASS = ProgramPlan("pass", 6, 37, 0, "GPL", (Instruction(0xB7, immediate=2), Instruction(0x95)))
 
 
 @dataclass(frozen=True, slots=True)

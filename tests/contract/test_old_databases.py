@@ -55,7 +55,7 @@ OLD = [
 ]
 # What a step is allowed to add to a table of before.
 ADDED = {
-    ("node", "deployments"): {"consent", "namespace", "binding", "kept"},
+    ("node", "deployments"): {"consent", "namespace", "binding", "kept", "may_tail_call"},
     ("node", "journal"): {"scope"},
 }
 ADDED_ROWS = {("marketplace", "schema_version"): [{"version": 2}]}

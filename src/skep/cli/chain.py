@@ -46,10 +46,13 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                         "metrics": counters,
                         "stack_bytes": member.measured.stack_bytes,
                         "verified_instructions": member.measured.verified_instructions,
+                        "may_tail_call": member.measured.may_tail_call,
                     }
                 )
                 counted = "  ".join(f"{name} {value}" for name, value in counters.items())
                 goes_on = ", ".join(deployment.run_on)
+                if member.measured.may_tail_call:
+                    goes_on += ", and ends the chain where it takes a tail call"
                 lines.append(f"  {number} {deployment.name}  goes on after {goes_on}  {counted}")
             if not view.members:
                 lines.append("  nothing of Skep's")

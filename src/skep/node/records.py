@@ -23,10 +23,13 @@ class Measured:
         verified_instructions: instructions it walked through; ``None`` if the kernel is too old
             to say (before 5.16).
         stack_bytes: stack of the entry function; ``None`` if its log did not say.
+        may_tail_call: it has a tail call, which ends the chain when it is taken; ``None`` if an
+            older version of Skep composed the chain.
     """
 
     verified_instructions: int | None = None
     stack_bytes: int | None = None
+    may_tail_call: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

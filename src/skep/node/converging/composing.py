@@ -7,6 +7,7 @@ named, and its stack depth is known to the splicer.
 from collections.abc import Mapping
 
 from skep.chains.fingerprints import kernel_name, map_pin_name
+from skep.chains.functions import ends_chain_by_tail_call
 from skep.chains.member import Member
 from skep.chains.planning import Chain, LinkedDeployment
 from skep.chains.splicing import splice
@@ -82,6 +83,10 @@ def _alone(kernel: Kernel, linked: LinkedDeployment, pins: list[MapPin]) -> Meas
             detail=error.detail,
         ) from error
     try:
-        return Measured(program.verified_instructions, program.stack_bytes)
+        return Measured(
+            program.verified_instructions,
+            program.stack_bytes,
+            ends_chain_by_tail_call(linked.program),
+        )
     finally:
         program.close()

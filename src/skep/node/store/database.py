@@ -71,11 +71,13 @@ _CONSENTS = """
 """
 
 # Where deployments are (names are for people, bindings for this boot), the digest of the kept copy
-# of each linked program, and what an unfinished change may have touched.
+# of each linked program, whether it may end its chain by a tail call, and what an unfinished change
+# may have touched.
 _PLACES = """
     ALTER TABLE deployments ADD COLUMN namespace TEXT NOT NULL DEFAULT '';
     ALTER TABLE deployments ADD COLUMN binding TEXT NOT NULL DEFAULT 'null';
     ALTER TABLE deployments ADD COLUMN kept TEXT NOT NULL DEFAULT '';
+    ALTER TABLE deployments ADD COLUMN may_tail_call INTEGER;
     ALTER TABLE journal ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';
 """
 

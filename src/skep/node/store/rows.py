@@ -31,6 +31,7 @@ DEPLOYMENT_COLUMNS = (
     "installed_at",
     "verified_instructions",
     "stack_bytes",
+    "may_tail_call",
     "binding",
     "kept",
 )
@@ -59,6 +60,7 @@ def deployment_row(one: Installed) -> Row:
         one.installed_at,
         one.measured.verified_instructions,
         one.measured.stack_bytes,
+        one.measured.may_tail_call,
         json.dumps(_binding_document(one.binding)),
         one.kept,
     )
@@ -86,7 +88,11 @@ def read_deployment(row: Row, consent: Consent | None) -> Installed:
             maps=tuple(_texts(values["maps"])),
         ),
         str(values["installed_at"]),
-        Measured(_number(values["verified_instructions"]), _number(values["stack_bytes"])),
+        Measured(
+            _number(values["verified_instructions"]),
+            _number(values["stack_bytes"]),
+            None if values["may_tail_call"] is None else bool(values["may_tail_call"]),
+        ),
         consent,
         _binding(json.loads(str(values["binding"]))),
         str(values["kept"]),

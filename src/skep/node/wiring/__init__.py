@@ -88,7 +88,7 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
 def _host() -> Host:
     # The netlink library takes longer to import than a change may take, and only clearing what a
     # killed demonstration left needs it.
-    from skep.node.wiring.host import HostAdapter  # noqa: PLC0415
+    from skep.node.wiring.host import HostAdapter
 
     return HostAdapter()
 
