@@ -4,6 +4,7 @@ Sources: https://semver.org/spec/v2.0.0.html ; kernel releases as ``uname -r`` p
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import total_ordering
 
@@ -87,6 +88,23 @@ class Version:
         if not isinstance(other, Version):
             return NotImplemented
         return self._precedence() < other._precedence()
+
+
+def newness(version: Version) -> tuple[bool, Version]:
+    """Order of versions on offer: any release comes after every version before a release."""
+    return (not version.prerelease, version)
+
+
+def newest(versions: Iterable[Version]) -> Version | None:
+    """The version meant where none is named, everywhere in Skep; ``None`` if there is none.
+
+    It is the highest release. A version before a release is only meant if there is no release:
+    whoever wants one names it.
+
+    >>> str(newest(map(Version.parse, ("1.10.0", "1.9.0", "2.0.0-rc.1"))))
+    '1.10.0'
+    """
+    return max(versions, key=newness, default=None)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,8 +1,8 @@
-"""Kernel releases whose version does not tell what is in them."""
+"""The newest version; kernel releases whose version does not tell what is in them."""
 
 import pytest
 
-from skep.versions import backporting_vendor
+from skep.versions import Version, backporting_vendor, newest
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,20 @@ def test_of_vendors_that_backport_the_vendor_is_named(release: str, vendor: str)
 )
 def test_of_others_the_version_counts(release: str) -> None:
     assert backporting_vendor(release) == ""
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        pytest.param(("1.9.0", "1.10.0", "1.2.0"), "1.10.0", id="numbers-not-texts"),
+        pytest.param(("1.0.0", "2.0.0-rc.1"), "1.0.0", id="a-release-wins"),
+        pytest.param(("2.0.0-rc.1", "2.0.0-rc.10"), "2.0.0-rc.10", id="no-release"),
+    ],
+)
+def test_the_newest_is_the_highest_release(texts: tuple[str, ...], expected: str) -> None:
+    for order in (texts, texts[::-1]):
+        assert str(newest(map(Version.parse, order))) == expected
+
+
+def test_none_of_none_is_the_newest() -> None:
+    assert newest(()) is None

@@ -10,6 +10,7 @@ import re
 
 _COMPONENT = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PACKAGE_NAME = re.compile(rf"({_COMPONENT})/({_COMPONENT})")
+_NAME = re.compile(_COMPONENT)
 # Path parts that mean the same on every file system and need no quoting in a shell.
 _PATH_PART = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+-]{0,99}")
 # A C identifier; clang gives subprograms such as ``f.cold`` dots, but those are no entries.
@@ -22,6 +23,27 @@ LONGEST_PATH = 100  # characters; the name field of a ustar header
 PACKAGE_NAME_RULE = (
     "publisher/name, each 1 to 63 lower-case letters, digits and dashes, no dash at either end"
 )
+
+
+MARKETPLACE_NAME_RULE = "1 to 63 lower-case letters, digits and dashes, no dash at either end"
+
+
+def is_marketplace_name(text: str) -> bool:
+    """Whether ``text`` can name a marketplace; a host (``a.b``, ``a:1``, ``localhost``) cannot.
+
+    >>> is_marketplace_name("public"), is_marketplace_name("a.b"), is_marketplace_name("localhost")
+    (True, False, False)
+    """
+    return _NAME.fullmatch(text) is not None and text != "localhost"
+
+
+def is_publisher_name(text: str) -> bool:
+    """Whether ``text`` can be the first part of a package name.
+
+    >>> is_publisher_name("skep"), is_publisher_name("skep/x")
+    (True, False)
+    """
+    return _NAME.fullmatch(text) is not None
 
 
 def is_package_name(text: str) -> bool:

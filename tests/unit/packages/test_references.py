@@ -27,6 +27,17 @@ DIGEST = Digest.of(b"manifest")
             Reference("skep", "a", Version(1, 2, 0), host="localhost:8080"),
             id="host-and-port",
         ),
+        pytest.param("localhost/skep/a", Reference("skep", "a", host="localhost"), id="localhost"),
+        pytest.param(
+            "market.example/ebpf/skep/a",
+            Reference("skep", "a", host="market.example/ebpf"),
+            id="host-and-path",
+        ),
+        pytest.param(
+            "public/skep/a:1.2.0",
+            Reference("skep", "a", Version(1, 2, 0), marketplace="public"),
+            id="marketplace",
+        ),
         pytest.param(
             "[::1]:8080/skep/a", Reference("skep", "a", host="[::1]:8080"), id="ipv6-host"
         ),
@@ -54,6 +65,15 @@ def test_a_reference_is_read_and_written_back(text: str, expected: Reference) ->
         pytest.param("skep/../a", id="traversal"),
         pytest.param("a/b/c/d", id="four-parts"),
         pytest.param("ho st/skep/a", id="blank-in-host"),
+        pytest.param("Public/skep/a", id="capital-in-marketplace"),
+        pytest.param("public/x/skep/a", id="path-below-a-name"),
+        pytest.param("h.example/../skep/a", id="traversal-below-a-host"),
+        pytest.param("h.example//a", id="empty-publisher-below-a-host"),
+        pytest.param("h.example:0/skep/a", id="port-0"),
+        pytest.param("h.example:65536/skep/a", id="port-too-large"),
+        pytest.param("h.example:/skep/a", id="empty-port"),
+        pytest.param("[::g]/skep/a", id="no-ipv6"),
+        pytest.param("/skep/a", id="empty-place"),
         pytest.param("user@host/skep/a", id="user-in-host"),
         pytest.param("skep/a:", id="empty-version"),
         pytest.param("skep/a:latest", id="no-semver"),
@@ -74,3 +94,16 @@ def test_pinning_keeps_the_rest() -> None:
     assert str(parse_reference("h.example/skep/a:1.0.0").pinned(DIGEST)) == (
         f"h.example/skep/a:1.0.0@{DIGEST}"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        pytest.param("Market.EXAMPLE/skep/a", "market.example", id="capitals"),
+        pytest.param("market.example:443/skep/a", "market.example", id="port-of-https"),
+        pytest.param("LOCALHOST/skep/a", "localhost", id="localhost"),
+        pytest.param("[0:0:0:0:0:0:0:1]:80/skep/a", "[::1]:80", id="long-ipv6"),
+    ],
+)
+def test_one_host_has_one_form(text: str, host: str) -> None:
+    assert parse_reference(text).host == host

@@ -32,8 +32,15 @@ from skep.packages.oci.media_types import BUNDLE
 from skep.packages.oci.referrers import LARGEST_BUNDLE, bundle_layer
 from skep.packages.opening import open_package
 from skep.trust.keys import PublicKey
-from skep.trust.verifying import BUNDLES_LIMIT, Evidence, RequireKey, Subject, verify
-from skep.versions import Version
+from skep.trust.verifying import (
+    BUNDLES_LIMIT,
+    Evidence,
+    RequireKey,
+    Subject,
+    UnknownKey,
+    verify,
+)
+from skep.versions import newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,7 @@ class Publishing:
             label=label(submission.reports),
             verdict=verdict.to_document(),
         )
-        is_newest = all(_newness(version) > _newness(other) for other in versions)
+        is_newest = newest([version.version, *(one.version for one in versions)]) == version.version
         self._catalogue.publish(
             Publication(version, referrers, _search_entry(submission) if is_newest else None)
         )
@@ -182,7 +189,18 @@ class Publishing:
         if first is None:
             # Asked again with all of them, for the error that says most.
             bundles = [candidate.bundle for candidate in signed]
-            first = verify(subject, bundles, policy, self._clock())
+            try:
+                first = verify(subject, bundles, policy, self._clock())
+            except UnknownKey as error:
+                registered = ", ".join(key.fingerprint for key in keys)
+                raise UnknownKey(
+                    f"{package} is signed by {error.fingerprint or 'a key it does not name'},"
+                    f" which is no key of {subject.publisher} here",
+                    hint=f"sign with a key that is registered here ({registered}), or ask the"
+                    " marketplace's owner to register yours",
+                    publisher=error.publisher,
+                    fingerprint=error.fingerprint,
+                ) from error
         return first, tuple(verified)
 
     def _signatures(self, package: str, digest: Digest) -> Sequence[_Signed]:
@@ -208,11 +226,6 @@ class Publishing:
         if self._catalogue.blob_size(package, digest) is None:
             raise PublishRefused(f"{digest} was not pushed to {package}", hint="push it again")
         return self._blobs.read(digest, limit_bytes)
-
-
-def _newness(version: PublishedVersion) -> tuple[bool, Version]:
-    """Order of what people are offered: releases before what comes before a release."""
-    return (not version.version.prerelease, version.version)
 
 
 def _search_entry(submission: Submission) -> SearchEntry:

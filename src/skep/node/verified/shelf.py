@@ -37,14 +37,15 @@ from skep.node.verified.trust_store import TrustStore
 from skep.packages.client.bundles import stored_bundles
 from skep.packages.client.content_store import ContentStore
 from skep.packages.content import PackageContent
-from skep.packages.errors import UnknownProgram, UnusableSetting, WrongContent
+from skep.packages.errors import UnknownProgram, UnusableSetting
+from skep.packages.identity import check_identity
 from skep.packages.opening import open_package
 from skep.packages.references import Reference, parse_reference
 from skep.packages.settings import SettingValue, map_entries, parse_setting, variable_bytes
+from skep.packages.tags import find_tag
 from skep.trust.bundles import Subject
 from skep.trust.policies import InsecureAcceptAll, TrustPolicy
 from skep.trust.verifying import verify
-from skep.versions import MalformedVersion, Version
 
 
 class WrongHook(UsageError):
@@ -72,30 +73,24 @@ class Shelf:
     target: LinkTarget | None = None
 
     def resolve(self, reference: Reference) -> Digest:
-        """The manifest a reference means here: its digest, its version, or the latest there is.
+        """The manifest a reference means here: its digest, its version, or the newest there is.
+
+        Which tag that is, :func:`skep.packages.tags.find_tag` decides. The node has no default
+        marketplace: a command that has one asks with the digest.
 
         Raises:
-            NoSuchContent, NoSuchVersion: it was not pulled.
+            NoSuchVersion: it was not pulled.
+            AmbiguousReference: several marketplaces gave different content for it.
         """
         if reference.digest is not None:
             return reference.digest
-        if reference.version is not None:
-            return self.content.resolve(f"{reference.package}:{reference.version}").digest
-        found: dict[Version, Digest] = {}
-        for tag, descriptor in self.content.tags().items():
-            package, _, version = tag.rpartition(":")
-            if package == reference.package:
-                try:
-                    found[Version.parse(version)] = descriptor.digest
-                except MalformedVersion:
-                    continue
-        if not found:
+        found = find_tag(self.content.tags(), reference)
+        if found is None:
             raise NoSuchVersion(
-                f"expected a package {reference.package} on this node, there is none",
-                hint=f"skep pull {reference.package}",
+                f"expected a package {reference} on this node, there is none",
+                hint=f"skep pull {reference}",
             )
-        releases = [version for version in found if not version.prerelease]
-        return found[max(releases or found)]
+        return found.digest
 
     def open(
         self, reference: Reference, digest: Digest | None, policy: TrustDecision
@@ -108,7 +103,7 @@ class Shelf:
             policy: the owner's choice.
 
         Raises:
-            NoSuchContent, NoSuchVersion: it is not on this node.
+            NoSuchContent, NoSuchVersion, AmbiguousReference: it is not on this node, or not one.
             DigestMismatch, WrongContent, Unsigned, UnknownKey, SignatureInvalid: not shown to be
                 genuine.
             MalformedPackage, MalformedMetadata, UnsupportedPackage: no valid package.
@@ -118,7 +113,7 @@ class Shelf:
         manifest = self.content.blob(wanted)
         # (2) Before a byte of the package is parsed.
         evidence = verify(
-            Subject(reference.package, wanted),
+            Subject(reference.package, wanted, reference.host or ""),
             stored_bundles(self.content, wanted),
             self._policy(reference, policy),
             self.clock(),
@@ -126,7 +121,7 @@ class Shelf:
         # (3)
         content = open_package(manifest, self.content.blob)
         # (4)
-        _check_identity(content, reference)
+        check_identity(content.metadata, reference)
         return VerifiedPackage(reference, wanted, content, evidence)
 
     def linked(self, deployment: Deployment) -> LinkedDeployment:
@@ -258,17 +253,6 @@ def setting_values(content: PackageContent, deployment: Deployment) -> tuple[Set
         if text is not None:
             values.append(parse_setting(spec, text))
     return tuple(values)
-
-
-def _check_identity(content: PackageContent, reference: Reference) -> None:
-    metadata = content.metadata
-    wanted_version = reference.version or metadata.version
-    if metadata.name != reference.package or metadata.version != wanted_version:
-        raise WrongContent(
-            f"expected {reference.package} {wanted_version}, "
-            f"the content says it is {metadata.name} {metadata.version}",
-            hint="whoever served it mixed packages up, or wants you to run another one",
-        )
 
 
 def _object_with(content: PackageContent, program: str) -> tuple[bytes, ObjectFile]:

@@ -5,20 +5,26 @@
 3. Every blob is hashed and has the declared size; not a byte more than that is received.
 4. The package is what was asked for: name and version inside its metadata, not in a header, a
    path or an annotation. Otherwise an old or foreign package could be served under a new name.
-5. A version that is in the store already keeps its content, unless the caller says otherwise.
+5. A version from this marketplace that is in the store already keeps its content, unless the caller
+   says otherwise.
 6. Each signature's manifest is about this very package, whatever list it was in.
-7. Only then are package and signatures listed in the store, in one step.
+7. Only then are package and signatures listed in the store, in one step, under a tag that names the
+   marketplace: what one marketplace serves never answers for another.
 
 Who signed is not this module's question: see :mod:`skep.trust`.
 """
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from skep.digests import Digest
+from skep.errors import UsageError
 from skep.packages.client.content_store import ContentStore, NewManifest
 from skep.packages.client.errors import MarketplaceNotFound, VersionChanged
 from skep.packages.client.progress import Meter, Progress
 from skep.packages.client.registry import Registry
+from skep.packages.client.transport import origin_of
 from skep.packages.content import PackageContent
 from skep.packages.errors import WrongContent
 from skep.packages.oci.descriptors import Descriptor
@@ -27,7 +33,8 @@ from skep.packages.oci.media_types import BUNDLE
 from skep.packages.oci.referrers import LARGEST_BUNDLE, bundle_layer
 from skep.packages.opening import open_package, parse_package_manifest
 from skep.packages.references import Reference
-from skep.versions import MalformedVersion, Version
+from skep.packages.tags import Tag
+from skep.versions import MalformedVersion, Version, newest
 
 MOST_SIGNATURES = 64
 
@@ -39,7 +46,7 @@ class Pulled:
     Attributes:
         reference: what was asked for, with the version and digest it has.
         digest: of the manifest.
-        tag: name in the store, ``publisher/name:version``.
+        tag: name in the store, with the origin; see :mod:`skep.packages.tags`.
         content: the opened package.
         bundles: signatures as they came; not verified.
     """
@@ -52,23 +59,24 @@ class Pulled:
 
 
 def newest_version(registry: Registry, package: str) -> Version:
-    """The highest version of a package; one before a release only if there is no release.
+    """The newest version of a package; see :func:`skep.versions.newest`.
 
     Raises:
         MarketplaceNotFound: there is none.
     """
-    versions = []
-    for tag in registry.tags(package):
-        try:
-            versions.append(Version.parse(tag))
-        except MalformedVersion:
-            continue
-    if not versions:
+    found = newest(_versions(registry.tags(package)))
+    if found is None:
         raise MarketplaceNotFound(
             f"{registry.url} has no version of {package}",
             hint="look for the package with skep search",
         )
-    return max(versions, key=lambda version: (not version.prerelease, version))
+    return found
+
+
+def _versions(tags: Iterable[str]) -> Iterator[Version]:
+    for tag in tags:
+        with suppress(MalformedVersion):
+            yield Version.parse(tag)
 
 
 def pull(
@@ -77,18 +85,21 @@ def pull(
     store: ContentStore,
     progress: Progress | None = None,
     *,
+    default: str | None = None,
     replace: bool = False,
 ) -> Pulled:
     """Fetch a package.
 
     Args:
-        reference: its host is not looked at; ``client`` is where it is asked for.
+        reference: if it has a host, it is the client's.
         client: the marketplace.
         store: where it goes; what is there already and undamaged is not fetched again.
         progress: told about bytes of blobs.
+        default: origin of the default marketplace; content of unknown origin counts as its.
         replace: a version in the store may get other content.
 
     Raises:
+        UsageError: the reference names another marketplace than the client's.
         MarketplaceNotFound, MarketplaceUnavailable, MalformedAnswer: it did not come.
         DigestMismatch: something else came.
         MalformedDocument, MalformedPackage, MalformedMetadata, UnsupportedPackage: it is no
@@ -97,6 +108,9 @@ def pull(
         VersionChanged: the store has other content for this version.
     """
     package = reference.package
+    origin = origin_of(client.url)
+    if reference.marketplace is not None or reference.host not in (None, origin):
+        raise UsageError(f"{reference} is not from {client.url}", hint="ask the place it names")
     wanted: str | Digest
     if reference.digest is not None:
         wanted = reference.digest
@@ -121,12 +135,16 @@ def pull(
             f"asked {client.url} for {package}{version}, got {found.name}:{found.version}",
             hint="the marketplace serves one package under the name of another",
         )
-    tag = f"{found.name}:{found.version}"
+    tag = str(Tag(found.name, found.version, origin))
     # (5)
-    known = store.tags().get(tag)
+    tags = store.tags()
+    known = tags.get(tag)
+    if known is None and origin == default:
+        known = tags.get(str(Tag(found.name, found.version)))
     if known is not None and known.digest != fetched.digest and not replace:
         raise VersionChanged(
-            f"{tag} is here with {known.digest}, {client.url} offers {fetched.digest}",
+            f"{found.name}:{found.version} is here with {known.digest},"
+            f" {client.url} offers {fetched.digest}",
             hint="a version never changes; ask the publisher, or name the digest you want",
         )
     # (6)
@@ -135,9 +153,7 @@ def pull(
     # (7)
     store.add([NewManifest(data) for data, _ in signatures] + [NewManifest(fetched.data, tag=tag)])
     return Pulled(
-        Reference(
-            reference.publisher, reference.name, found.version, fetched.digest, reference.host
-        ),
+        Reference(reference.publisher, reference.name, found.version, fetched.digest, origin),
         fetched.digest,
         tag,
         content,

@@ -14,6 +14,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import urllib3
@@ -22,6 +23,7 @@ from urllib3.exceptions import HTTPError
 from skep.errors import UsageError
 from skep.packages.client.errors import MalformedAnswer, MarketplaceUnavailable, RedirectRefused
 from skep.packages.names import one_line
+from skep.packages.references import host_form
 
 _CHUNK = 64 * 1024  # bytes
 _MOST_REDIRECTS = 3
@@ -85,6 +87,49 @@ def marketplace_url(text: str) -> str:
             hint="for example https://marketplace.example, or http://localhost:8080",
         )
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host[:port]`` is this machine, whatever listens there.
+
+    >>> is_loopback("localhost:8750"), is_loopback("[::1]"), is_loopback("127.example")
+    (True, True, False)
+    """
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def url_of_host(host: str) -> str:
+    """Where a host in a reference is asked: with HTTPS, except on this machine.
+
+    >>> url_of_host("market.example"), url_of_host("localhost:8750")
+    ('https://market.example', 'http://localhost:8750')
+    """
+    return marketplace_url(f"{'http' if is_loopback(host) else 'https'}://{host}")
+
+
+def origin_of(url: str) -> str:
+    """The place a marketplace's URL stands for, as a reference names it.
+
+    >>> origin_of("https://Market.Example:443/"), origin_of("http://market.example")
+    ('market.example', 'market.example:80')
+
+    Raises:
+        UsageError: it is no URL of a marketplace, or no reference can name it.
+    """
+    scheme, name, port = _origin(marketplace_url(url))
+    host = f"[{name}]" if ":" in name else name
+    form = host_form(f"{host}:{port}{urlsplit(marketplace_url(url)).path}")
+    if form is None:
+        raise UsageError(
+            f"expected {scheme}://, a host and perhaps a port and a plain path, got"
+            f" {one_line(url)!r}",
+            hint="for example https://marketplace.example, or http://localhost:8750",
+        )
+    return form
 
 
 def _origin(url: str) -> tuple[str, str, int]:

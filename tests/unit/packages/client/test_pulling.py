@@ -2,11 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.builders.packages import BUNDLE_DATA, OBJECT, bare, package
+from tests.builders.packages import BUNDLE_DATA, OBJECT, bare, package, put_package
 from tests.fakes.registry import FakeRegistry, Fault
 
 from skep.digests import Digest, DigestMismatch
-from skep.errors import SkepError
+from skep.errors import SkepError, UsageError
 from skep.packages.client.bundles import stored_bundles
 from skep.packages.client.content_store import ContentStore
 from skep.packages.client.errors import (
@@ -18,6 +18,7 @@ from skep.packages.client.errors import (
 )
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pulling import newest_version, pull
+from skep.packages.client.transport import origin_of
 from skep.packages.content import Package
 from skep.packages.errors import MalformedPackage, WrongContent
 from skep.packages.oci.descriptors import Descriptor
@@ -56,10 +57,11 @@ def test_a_package_comes_with_its_signatures(
 ) -> None:
     pulled = pull(BY_VERSION, client, store)
     assert pulled.digest == PACKAGE.manifest.digest
-    assert str(pulled.reference) == f"{NAME}:1.2.0@{PACKAGE.manifest.digest}"
+    host = registry.url.removeprefix("http://")
+    assert str(pulled.reference) == f"{host}/{NAME}:1.2.0@{PACKAGE.manifest.digest}"
     assert pulled.content.objects == {"prog.o": OBJECT}
     assert pulled.bundles == (BUNDLE_DATA,)
-    assert pulled.tag == f"{NAME}:1.2.0"
+    assert pulled.tag == f"{host}/{NAME}:1.2.0"
     assert store.resolve(pulled.tag).digest == pulled.digest
     assert stored_bundles(store, pulled.digest) == (BUNDLE_DATA,)
 
@@ -237,8 +239,51 @@ def test_5_a_version_that_is_here_keeps_its_content(
     publish(registry, other)
     with pytest.raises(VersionChanged):
         pull(BY_VERSION, client, store)
-    assert store.resolve(f"{NAME}:1.2.0").digest == PACKAGE.manifest.digest
+    assert [one.digest for one in store.tags().values()] == [PACKAGE.manifest.digest]
     assert pull(BY_VERSION, client, store, replace=True).digest == other.manifest.digest
+
+
+def test_5_content_of_unknown_origin_counts_as_the_default_marketplaces(
+    registry: FakeRegistry, client: MarketplaceClient, store: ContentStore
+) -> None:
+    put_package(store, package(readme=b"# Pulled by an older Skep\n"))
+    with pytest.raises(VersionChanged):
+        pull(BY_VERSION, client, store, default=origin_of(registry.url))
+    assert pull(BY_VERSION, client, store, default="market.example").digest
+
+
+def test_5_what_another_marketplace_served_does_not_hinder(
+    registry: FakeRegistry, client: MarketplaceClient, store: ContentStore
+) -> None:
+    other = package(readme=b"# Another one's\n")
+    put_package(store, other, f"evil.example/{NAME}:1.2.0")
+    pulled = pull(BY_VERSION, client, store)
+    assert pulled.digest == PACKAGE.manifest.digest
+    assert {tag: one.digest for tag, one in store.tags().items()} == {
+        f"evil.example/{NAME}:1.2.0": other.manifest.digest,
+        pulled.tag: PACKAGE.manifest.digest,
+    }
+
+
+@pytest.mark.parametrize("place", ["other.example", "public"])
+def test_a_reference_to_another_place_is_refused_before_anything_is_asked(
+    registry: FakeRegistry, client: MarketplaceClient, store: ContentStore, place: str
+) -> None:
+    with pytest.raises(UsageError):
+        pull(parse_reference(f"{place}/{NAME}:1.2.0"), client, store)
+    assert registry.requests == []
+    host = origin_of(registry.url)
+    assert pull(parse_reference(f"{host}/{NAME}:1.2.0"), client, store).reference.host == host
+
+
+def test_4_the_digest_of_another_package_does_not_stand_in_for_the_name(
+    registry: FakeRegistry, client: MarketplaceClient, store: ContentStore
+) -> None:
+    other = package("skep/other")
+    registry.put(NAME, other.manifest_data, None, *other.blobs.values())
+    with pytest.raises(WrongContent, match="skep/other"):
+        pull(parse_reference(f"{NAME}@{other.manifest.digest}"), client, store)
+    nothing_is_there(store)
 
 
 # (6)

@@ -6,7 +6,13 @@ from tests.fakes.registry import FakeRegistry, Fault
 
 from skep.errors import SkepError, UsageError
 from skep.packages.client.errors import MalformedAnswer, MarketplaceUnavailable, RedirectRefused
-from skep.packages.client.transport import Timeouts, Transport, marketplace_url
+from skep.packages.client.transport import (
+    Timeouts,
+    Transport,
+    marketplace_url,
+    origin_of,
+    url_of_host,
+)
 
 PATH = "/v2/skep/limiter/tags/list"
 
@@ -156,3 +162,41 @@ def test_a_location_here_is_made_absolute(
     registry: FakeRegistry, transport: Transport, location: str
 ) -> None:
     assert transport.locate(registry.url + "/v2/", location).startswith(registry.url + "/v2/")
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        pytest.param("https://Market.Example", "market.example", id="https"),
+        pytest.param("https://market.example:443/", "market.example", id="port-of-https"),
+        pytest.param("https://market.example:8443", "market.example:8443", id="port"),
+        pytest.param("http://market.example", "market.example:80", id="http-is-another-place"),
+        pytest.param("https://market.example/ebpf/", "market.example/ebpf", id="path"),
+        pytest.param("http://[::1]:8750", "[::1]:8750", id="ipv6"),
+        pytest.param("https://registry", "registry:443", id="a-name-alone-would-be-no-host"),
+        pytest.param("http://my_registry:5000", "my_registry:5000", id="underscore"),
+    ],
+)
+def test_a_url_stands_for_a_place(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize("url", ["https://h.example/a%20b", "https://exämple.test"])
+def test_a_url_that_no_reference_can_name_is_refused(url: str) -> None:
+    with pytest.raises(UsageError):
+        origin_of(url)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("market.example", "https://market.example"),
+        ("market.example:8080/ebpf", "https://market.example:8080/ebpf"),
+        ("localhost", "http://localhost"),
+        ("127.0.0.2:80", "http://127.0.0.2:80"),
+        ("[::1]:8750", "http://[::1]:8750"),
+        ("127.0.0.1.example", "https://127.0.0.1.example"),
+    ],
+)
+def test_a_host_is_asked_with_https_except_on_this_machine(host: str, url: str) -> None:
+    assert url_of_host(host) == url
