@@ -1,0 +1,128 @@
+"""Obtaining: what a reference means, from this machine if that suffices, else from a marketplace.
+
+Nothing is asked that need not be asked:
+
+1. A digest, or a version, that is on this machine is not asked for.
+2. Without a version, the newest one is asked for; what is here already is not fetched again.
+3. If nobody chose a marketplace, what is on this machine is used as it is.
+4. If the marketplace cannot be reached, the newest one that is on this machine is used, and the
+   caller is told why. That is a choice: a network that cuts us off from the marketplace can keep us
+   on a version we have, never bring us to one we have not, nor to one that nobody trusted signed.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+from skep.packages.client.content_store import ContentStore
+from skep.packages.client.errors import MarketplaceNotFound, MarketplaceUnavailable
+from skep.packages.client.marketplaces import Marketplace
+from skep.packages.client.progress import Progress
+from skep.packages.client.pulling import newest_version, pull
+from skep.packages.client.registry import Registry
+from skep.packages.references import Reference
+from skep.packages.tags import Stored, find_tag
+from skep.versions import Version
+
+Connect = Callable[[str], AbstractContextManager[Registry]]
+"""Opens a registry by its URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obtained:
+    """A package that is on this machine now.
+
+    Attributes:
+        stored: where it is.
+        is_new: it was fetched.
+        unreachable: why the marketplace could not be asked, if it could not.
+        newer: a newer version that is on this machine, from the same marketplace, and is not what
+            the marketplace offers now.
+    """
+
+    stored: Stored
+    is_new: bool = False
+    unreachable: MarketplaceUnavailable | None = None
+    newer: Version | None = None
+
+
+def obtain(
+    reference: Reference,
+    marketplace: Marketplace,
+    store: ContentStore,
+    connect: Connect,
+    *,
+    started: Callable[[Version | None], None] = lambda _: None,
+    progress: Progress | None = None,
+    may_ask: bool = True,
+) -> Obtained:
+    """Find or fetch what a reference means.
+
+    Args:
+        reference: any name of a marketplace in it became a host before.
+        marketplace: whom to ask.
+        store: of this machine.
+        connect: opens a registry.
+        started: told before something is fetched, with its version if it is known.
+        progress: told about bytes of blobs.
+        may_ask: ``False`` uses this machine alone.
+
+    Raises:
+        MarketplaceNotFound: nobody has it.
+        MarketplaceUnavailable: it cannot be asked for, and nothing here is what was meant.
+        SkepError: what came is refused; see :func:`~skep.packages.client.pulling.pull`.
+    """
+    default = marketplace.origin if marketplace.is_chosen else None
+    here = find_tag(store.tags(), reference, default)
+    is_exact = reference.version is not None or reference.digest is not None
+    # (1) and (3)
+    if here is not None and (is_exact or not may_ask or _is_nobodys(marketplace, reference)):
+        return Obtained(here)
+    if not may_ask:
+        raise MarketplaceNotFound(
+            f"{reference} is not on this machine", hint=f"skep pull {reference} fetches it"
+        )
+    with connect(marketplace.url) as client:
+        if here is None:
+            started(reference.version)
+            return Obtained(_pull(reference, client, store, default, progress), is_new=True)
+        # (2)
+        try:
+            newest = newest_version(client, reference.package)
+        except MarketplaceUnavailable as error:
+            # (4)
+            return Obtained(here, unreachable=error)
+        except MarketplaceNotFound as error:
+            raise MarketplaceNotFound(
+                error.message,
+                hint=f"{here.tag.version} is on this node: name the version to use it",
+            ) from error
+        wanted = replace(reference, version=newest)
+        newer = here.tag.version if here.tag.version > newest else None
+        known = find_tag(store.tags(), wanted, default)
+        if known is not None:
+            return Obtained(known, newer=newer)
+        started(newest)
+        try:
+            fetched = _pull(wanted, client, store, default, progress)
+        except MarketplaceUnavailable as error:
+            return Obtained(here, unreachable=error)
+        return Obtained(fetched, is_new=True, newer=newer)
+
+
+def _is_nobodys(marketplace: Marketplace, reference: Reference) -> bool:
+    return not marketplace.is_chosen and reference.host is None
+
+
+def _pull(
+    reference: Reference,
+    client: Registry,
+    store: ContentStore,
+    default: str | None,
+    progress: Progress | None,
+) -> Stored:
+    pulled = pull(reference, client, store, progress, default=default)
+    found = find_tag(store.tags(), pulled.reference, default)
+    if found is None:  # removed by another process since
+        raise MarketplaceNotFound(f"{pulled.reference} was pulled, and is gone again")
+    return found
