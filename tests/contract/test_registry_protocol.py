@@ -17,6 +17,7 @@ from skep.bytecode.objectfile.reading import read_object
 from skep.digests import Digest
 from skep.marketplace.registry.settings import ServeSettings
 from skep.marketplace.registry.wiring import running_server
+from skep.node.verified.key_offers import read_offer
 from skep.packages.client.bundles import store_bundle
 from skep.packages.client.content_store import ContentStore
 from skep.packages.client.errors import (
@@ -41,6 +42,7 @@ NAME = "skep/limiter"
 @contextmanager
 def _fake(_: Path) -> Iterator[str]:
     with running_fake_registry() as registry:
+        registry.register("skep", signer().public_key)
         yield registry.url
 
 
@@ -207,3 +209,14 @@ def test_what_is_not_there_is_not_found(client: MarketplaceClient) -> None:
     with pytest.raises(MarketplaceNotFound):
         client.blob(NAME, Digest.of(BUNDLE_DATA))
     assert not client.has_blob(NAME, Digest.of(BUNDLE_DATA))
+
+
+def test_a_publisher_is_known_by_its_keys(client: MarketplaceClient) -> None:
+    listing = client.publisher("skep")
+    assert listing.name == "skep"
+    assert read_offer(listing) == (signer().public_key,)
+
+
+def test_a_publisher_that_is_not_registered_is_not_found(client: MarketplaceClient) -> None:
+    with pytest.raises(MarketplaceNotFound, match="acme"):
+        client.publisher("acme")

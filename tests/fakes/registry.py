@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from skep.digests import Digest
 from skep.packages.oci.manifests import ImageIndex, parse_manifest
 from skep.packages.oci.media_types import BUNDLE, INDEX, MANIFEST, TITLE, VERSION
+from skep.trust.keys import PublicKey
 
 _PATH = re.compile(r"/v2/([^/]+/[^/]+)/(manifests|blobs|referrers|tags|uploads)/(.+)")
 
@@ -49,10 +50,17 @@ class FakeRegistry:
         self.requests: list[tuple[str, str]] = []
         self.upload_location = "/v2/{name}/uploads/1"
         self.page_size = 1000
+        self.publishers: dict[str, list[dict[str, str]]] = {}  # keys as they are answered
         self.released = threading.Event()  # ends hanging and dripping
         self.url = ""
 
     # Content, as the owner of the marketplace could arrange it
+
+    def register(self, name: str, *keys: PublicKey) -> None:
+        """Let a publisher publish, as :class:`skep.marketplace…settings.ServeSettings` does."""
+        self.publishers[name] = [
+            {"fingerprint": key.fingerprint, "pem": key.pem.decode()} for key in keys
+        ]
 
     def put(self, name: str, data: bytes, tag: str | None = None, *blobs: bytes) -> Digest:
         """Make a manifest visible, whatever it is."""
@@ -285,6 +293,13 @@ class _Handler(BaseHTTPRequestHandler):
                 if words in name
             ]
             self._send(200, json.dumps({"schema": "skep.search/v1", "packages": hits}).encode())
+            return
+        if parts[0] == "publishers":
+            if parts[1] not in registry.publishers:
+                self._fail(404, "NOT_FOUND", f"there is no publisher {parts[1]}", hint="search")
+                return
+            answer = {"schema": "skep.publisher/v1", "name": parts[1]}
+            self._send(200, json.dumps(answer | {"keys": registry.publishers[parts[1]]}).encode())
             return
         name = "/".join(parts[1:3])
         if self.command == "GET":

@@ -20,7 +20,20 @@ class Unsigned(Untrusted):
 
 
 class UnknownKey(Untrusted):
-    """Signed, but by nobody the policy accepts."""
+    """Signed, but by nobody the policy accepts.
+
+    Args:
+        message: see :class:`~skep.errors.SkepError`, as ``hint``.
+        publisher: whose key was expected.
+        fingerprint: of the key the signature claims to be by; empty if it names none.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", publisher: str = "", fingerprint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.publisher = publisher
+        self.fingerprint = fingerprint
 
 
 class SignatureInvalid(Untrusted):

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from skep.trust.errors import MalformedKey, UnsupportedKey
+from skep.trust.fingerprints import fingerprint_of
 
 _PEM_LIMIT = 16 * 1024  # bytes; a P-256 key is 178 or 241, encrypted about 400
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
@@ -78,7 +79,7 @@ class PublicKey:
     @property
     def fingerprint(self) -> str:
         """``SHA256:`` and 64 hexadecimal digits over the SubjectPublicKeyInfo."""
-        return "SHA256:" + hashlib.sha256(self.der).hexdigest()
+        return fingerprint_of(self.der)
 
     @property
     def hint(self) -> str:

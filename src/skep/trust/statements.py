@@ -31,10 +31,17 @@ class Subject:
         name: for people; it is written but never compared, because the digest is of the manifest,
             which itself binds the package's name and version.
         digest: of the package's manifest.
+        origin: the marketplace it came from, for hints; empty if it is not known.
     """
 
     name: str
     digest: Digest
+    origin: str = ""
+
+    @property
+    def publisher(self) -> str:
+        """The part of the name before the slash."""
+        return self.name.partition("/")[0]
 
 
 @dataclass(frozen=True, slots=True)

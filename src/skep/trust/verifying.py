@@ -12,6 +12,7 @@ from typing import Literal, assert_never
 from skep.errors import Untrusted
 from skep.trust.bundles import Bundle, Subject, parse_bundle
 from skep.trust.errors import MalformedBundle, SignatureInvalid, UnknownKey, Unsigned
+from skep.trust.fingerprints import fingerprint_of_hint
 from skep.trust.keys import PublicKey
 from skep.trust.policies import InsecureAcceptAll, RequireKey, TrustPolicy
 from skep.trust.statements import SIGNATURE_PREDICATE
@@ -98,8 +99,8 @@ def _verify_with_keys(
 ) -> Evidence:
     if not bundles:
         raise Unsigned(
-            f"expected {subject.name} to be signed, and there is no signature",
-            hint="ask its publisher for a signed version: skep sign",
+            f"{subject.name} has no signature of its publisher, {subject.publisher}",
+            hint=f"ask {subject.publisher} for a signed version; publishers sign with skep sign",
         )
     misses: list[Untrusted] = []
     for data in bundles[:BUNDLES_LIMIT]:
@@ -161,17 +162,35 @@ def _candidates(
 ) -> tuple[PublicKey, ...]:
     if bundle.hint is None:
         raise UnknownKey(
-            f"{subject.name} is signed with a certificate, and only keys are accepted here"
+            f"{subject.name} is signed with a certificate, and only keys are accepted here",
+            hint=f"ask {subject.publisher} for a version signed with a key",
+            publisher=subject.publisher,
         )
     if not bundle.hint:
         return keys
     named = tuple(key for key in keys if key.hint == bundle.hint)
     if not named:
-        raise UnknownKey(
-            f"{subject.name} is signed by a key that is not accepted: {bundle.hint[:64]!r}",
-            hint="if you know this publisher, accept the key: skep keys trust",
-        )
+        raise _unknown(subject, fingerprint_of_hint(bundle.hint) or "", keys)
     return named
+
+
+def _unknown(subject: Subject, fingerprint: str, keys: tuple[PublicKey, ...]) -> UnknownKey:
+    """The refusal of a key: whose it should be, which it says it is, how to decide about it."""
+    publisher = subject.publisher
+    key = fingerprint or "a key it does not name"
+    command = f"skep keys trust {publisher} --from {subject.origin or 'MARKETPLACE'}"
+    if not keys:
+        message = f"{subject.name} is signed by {key}; no key of {publisher} is trusted here"
+        hint = f"if you know {publisher}: {command}"
+    else:
+        # Dependency confusion: a marketplace of somebody else's has a publisher of that name.
+        known = ", ".join(each.fingerprint for each in keys)
+        message = f"{subject.name} is signed by {key}, which is not trusted here for {publisher}"
+        hint = (
+            f"trusted for {publisher}: {known}. Another {publisher} may have signed this; only if"
+            f" {publisher} told you of a new key: {command}"
+        )
+    return UnknownKey(message, hint=hint, publisher=publisher, fingerprint=fingerprint)
 
 
 def _signing_key(subject: Subject, bundle: Bundle, candidates: tuple[PublicKey, ...]) -> PublicKey:
@@ -180,9 +199,7 @@ def _signing_key(subject: Subject, bundle: Bundle, candidates: tuple[PublicKey, 
         if key.has_signed(signed, bundle.signature):
             return key
     if not bundle.hint:
-        raise UnknownKey(
-            f"{subject.name} is signed by a key that is not accepted; the signature names none"
-        )
+        raise _unknown(subject, "", candidates)
     raise SignatureInvalid(
         f"the signature of {subject.name} does not hold for the key it names, "
         f"{candidates[0].fingerprint}",

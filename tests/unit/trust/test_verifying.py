@@ -1,6 +1,7 @@
 import base64
 import json
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,37 @@ def test_a_stranger_is_unknown() -> None:
         verify(SUBJECT, [sign(SUBJECT, signer("stranger"))], POLICY, NOW)
     with pytest.raises(UnknownKey):
         verify(SUBJECT, [make_bundle(by=signer("stranger"), hint="")], POLICY, NOW)
+
+
+def test_the_refusal_of_a_key_names_publisher_fingerprint_and_command() -> None:
+    subject = replace(SUBJECT, origin="market.example")
+    with pytest.raises(UnknownKey) as caught:
+        verify(subject, [sign(subject, signer("stranger"))], RequireKey(()), NOW)
+    error, fingerprint = caught.value, signer("stranger").public_key.fingerprint
+    assert (error.publisher, error.fingerprint) == ("skep", fingerprint)
+    assert f"signed by {fingerprint}; no key of skep is trusted here" in error.message
+    assert error.hint == "if you know skep: skep keys trust skep --from market.example"
+
+
+def test_another_key_of_a_publisher_that_is_known_is_not_just_unknown() -> None:
+    with pytest.raises(UnknownKey) as caught:
+        verify(SUBJECT, [sign(SUBJECT, signer("stranger"))], POLICY, NOW)
+    assert "not trusted here for skep" in caught.value.message
+    assert f"trusted for skep: {signer().public_key.fingerprint}" in caught.value.hint
+    assert "skep keys trust skep --from MARKETPLACE" in caught.value.hint
+
+
+def test_a_hint_that_is_no_digest_does_not_reach_the_screen() -> None:
+    bundle = make_bundle(by=signer("stranger"), hint="\x1b[2J")
+    with pytest.raises(UnknownKey) as caught:
+        verify(SUBJECT, [bundle], POLICY, NOW)
+    assert caught.value.message.isprintable()
+    assert "a key it does not name" in caught.value.message
+
+
+def test_the_refusal_of_an_unsigned_package_names_its_publisher() -> None:
+    with pytest.raises(Unsigned, match="no signature of its publisher, skep"):
+        verify(SUBJECT, [], POLICY, NOW)
 
 
 def test_a_certificate_is_unknown() -> None:

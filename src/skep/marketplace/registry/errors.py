@@ -55,6 +55,10 @@ class PublisherUnknown(NotPermitted):
     """Nobody of this name may publish here."""
 
 
+class NoSuchPublisher(NotFound):
+    """Nobody of this name publishes here."""
+
+
 class VersionTaken(Conflict):
     """The version is published with other content; a version never changes."""
 

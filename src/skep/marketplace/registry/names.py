@@ -6,7 +6,12 @@ Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#
 import re
 
 from skep.marketplace.registry.errors import NameInvalid
-from skep.packages.names import PACKAGE_NAME_RULE, is_package_name, one_line
+from skep.packages.names import (
+    PACKAGE_NAME_RULE,
+    is_package_name,
+    is_publisher_name,
+    one_line,
+)
 
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 
@@ -19,6 +24,17 @@ def check_repository(name: str) -> str:
     """
     if not is_package_name(name):
         raise NameInvalid(f"expected {PACKAGE_NAME_RULE}; got {one_line(name, 130)!r}")
+    return name
+
+
+def check_publisher_name(name: str) -> str:
+    """Return ``name`` if it can be the first part of a package name.
+
+    Raises:
+        NameInvalid: it cannot.
+    """
+    if not is_publisher_name(name):
+        raise NameInvalid(f"expected the name of a publisher, got {one_line(name, 130)!r}")
     return name
 
 

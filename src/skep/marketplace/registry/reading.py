@@ -1,16 +1,26 @@
 """Serving: what is published, by name, tag and digest. Nothing else is visible here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from skep.digests import Digest
-from skep.marketplace.registry.errors import BlobUnknown, ManifestUnknown, RepositoryUnknown
-from skep.marketplace.registry.names import check_repository, check_tag
+from skep.marketplace.registry.errors import (
+    BlobUnknown,
+    ManifestUnknown,
+    NoSuchPublisher,
+    RepositoryUnknown,
+)
+from skep.marketplace.registry.names import check_publisher_name, check_repository, check_tag
 from skep.marketplace.registry.ports import BlobStore, ReadingCatalogue
-from skep.marketplace.registry.records import ManifestRecord, PublishedVersion
+from skep.marketplace.registry.records import (
+    ManifestRecord,
+    PublishedVersion,
+    PublisherRecord,
+)
 from skep.packages.oci.descriptors import Descriptor
-from skep.versions import MalformedVersion, Version
+from skep.trust.keys import PublicKey
+from skep.versions import MalformedVersion, Version, newness
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +30,27 @@ class Reading:
     Attributes:
         catalogue: what is published.
         blobs: the bytes.
+        publishers: keys that may sign for a publisher.
     """
 
     catalogue: ReadingCatalogue
     blobs: BlobStore
+    publishers: Mapping[str, tuple[PublicKey, ...]] = field(default_factory=dict)
+
+    def publisher(self, name: str) -> PublisherRecord:
+        """A publisher with its keys.
+
+        Raises:
+            NameInvalid: it cannot name one.
+            NoSuchPublisher: nobody of this name publishes here.
+        """
+        check_publisher_name(name)
+        if name not in self.publishers:
+            raise NoSuchPublisher(
+                f"there is no publisher {name} in this marketplace",
+                hint="skep search finds packages; the publisher is the part before the slash",
+            )
+        return PublisherRecord(name, self.publishers[name])
 
     def manifest(self, repository: str, reference: str) -> ManifestRecord:
         """A published manifest by tag or digest.
@@ -83,7 +110,7 @@ class Reading:
         return self.catalogue.published_referrers(check_repository(repository), digest)
 
     def versions(self, package: str) -> list[PublishedVersion]:
-        """All versions of a package, newest first by Semantic Versioning.
+        """All versions of a package, the newest one first; see :func:`skep.versions.newest`.
 
         Raises:
             RepositoryUnknown: nothing is published under this name.
@@ -94,4 +121,4 @@ class Reading:
                 f"there is no package {package} in this marketplace",
                 hint="skep search finds packages by words",
             )
-        return sorted(versions, key=lambda version: version.version, reverse=True)
+        return sorted(versions, key=lambda one: newness(one.version), reverse=True)

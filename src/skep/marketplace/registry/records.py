@@ -7,6 +7,7 @@ from datetime import datetime
 from skep.clock import rfc3339
 from skep.digests import Digest
 from skep.packages.oci.descriptors import Descriptor
+from skep.trust.keys import PublicKey
 from skep.versions import Version
 
 
@@ -47,6 +48,30 @@ class Upload:
     upload_id: str
     repository: str
     started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherRecord:
+    """Somebody who may publish.
+
+    Attributes:
+        name: the part of a package name before the slash.
+        keys: whose signatures count for this publisher.
+    """
+
+    name: str
+    keys: tuple[PublicKey, ...]
+
+    def to_document(self) -> dict[str, object]:
+        """What everybody may see. The fingerprints are for people; programs compute them."""
+        return {
+            "schema": "skep.publisher/v1",
+            "name": self.name,
+            "keys": [
+                {"fingerprint": key.fingerprint, "pem": key.pem.decode("ascii")}
+                for key in self.keys
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True)

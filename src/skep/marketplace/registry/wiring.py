@@ -24,7 +24,7 @@ from skep.marketplace.registry.errors import DirectoryInUse
 from skep.marketplace.registry.http.application import application
 from skep.marketplace.registry.http.context import UseCases
 from skep.marketplace.registry.manifests import Manifests
-from skep.marketplace.registry.names import check_repository
+from skep.marketplace.registry.names import check_publisher_name
 from skep.marketplace.registry.publishing import Publishing
 from skep.marketplace.registry.reading import Reading
 from skep.marketplace.registry.searching import Searching
@@ -53,7 +53,7 @@ def build_application(settings: ServeSettings, clock: Clock) -> Starlette:
     """
     publishers = {}
     for publisher, keys in settings.publishers.items():
-        check_repository(f"{publisher}/any")
+        check_publisher_name(publisher)
         publishers[publisher] = tuple(PublicKey.from_pem(pem) for pem in keys)
     make_directory(settings.directory)
     lock = _lock(settings.directory)
@@ -76,7 +76,7 @@ def build_application(settings: ServeSettings, clock: Clock) -> Starlette:
     cases = UseCases(
         uploads=uploads,
         manifests=Manifests(catalogue, publishers.keys(), settings.limits, clock),
-        reading=Reading(catalogue, blobs),
+        reading=Reading(catalogue, blobs, MappingProxyType(publishers)),
         publishing=Publishing(
             catalogue, blobs, MappingProxyType(publishers), STANDARD_RULES, clock
         ),

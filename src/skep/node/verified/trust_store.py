@@ -3,16 +3,24 @@
 ``<root>/trust/<publisher>/<64 hexadecimal digits>.pem``. The node trusts nobody until its owner
 has put a key there, and a key speaks only for the publisher it was put under: a signature by
 another publisher's key is one by a stranger.
+
+The key decides, not the marketplace: a key that is trusted for the publisher ``skep`` *is* ``skep``
+here, wherever a package was pulled from. Two marketplaces may have different publishers of one
+name; a package of the other one is signed by another key, and so refused (dependency confusion:
+somebody else's marketplace with a publisher ``skep`` of its own). Where a key came from is kept in
+its file, as a line before the PEM, for people; nothing is decided by it.
 """
 
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from skep.errors import NotFound, NotPermitted, SkepError, UsageError
 from skep.file_modes import PUBLIC_FILE, make_directory, replace_file
+from skep.packages.names import one_line
 from skep.trust.errors import MalformedKey
 from skep.trust.keys import PublicKey
 from skep.trust.policies import RequireKey
@@ -21,6 +29,7 @@ from skep.trust.policies import RequireKey
 _PUBLISHER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
 _KEY_LIMIT = 16 * 1024  # bytes of a file; a public key has 178
 _WRITABLE_BY_OTHERS = 0o022
+_ORIGIN = "Trusted-From: "
 
 
 class BadPublisherName(UsageError):
@@ -35,6 +44,23 @@ class NoSuchKey(NotFound):
     """The publisher has no such key here."""
 
 
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A key that counts.
+
+    Attributes:
+        publisher: it speaks for.
+        key: the key.
+        since: when it was put here.
+        origin: where it came from, as it was noted; empty if it was not.
+    """
+
+    publisher: str
+    key: PublicKey
+    since: datetime
+    origin: str
+
+
 class TrustStore:
     """Trusted public keys by publisher.
 
@@ -45,8 +71,13 @@ class TrustStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def add(self, publisher: str, key: PublicKey) -> Path:
-        """Trust ``key`` for ``publisher``; nothing if it is so already.
+    def add(self, publisher: str, key: PublicKey, origin: str = "") -> bool:
+        """Trust ``key`` for ``publisher``; ``False`` if it was so already, and nothing changes.
+
+        Args:
+            publisher: it speaks for.
+            key: the key.
+            origin: where it came from, for people; one line.
 
         Raises:
             BadPublisherName: the text cannot name a publisher.
@@ -56,9 +87,12 @@ class TrustStore:
         make_directory(directory)
         self._check(directory)
         path = directory / _file_name(key)
-        if not path.exists():
-            replace_file(path, key.pem, PUBLIC_FILE)
-        return path
+        if path.exists():
+            return False
+        # Nothing in the note may look like the beginning of a PEM.
+        note = f"{_ORIGIN}{one_line(re.sub('-{5,}', '-', origin))}\n" if origin else ""
+        replace_file(path, note.encode() + key.pem, PUBLIC_FILE)
+        return True
 
     def remove(self, publisher: str, fingerprint: str) -> None:
         """Trust a key no longer; what runs by its signature runs on until it is loaded again.
@@ -85,7 +119,24 @@ class TrustStore:
         if not directory.is_dir():
             return ()
         self._check(directory)
-        return tuple(_read(path) for path in sorted(directory.glob("[!.]*.pem")))
+        return tuple(_read(path)[0] for path in sorted(directory.glob("[!.]*.pem")))
+
+    def trusted(self, publisher: str) -> tuple[TrustedKey, ...]:
+        """Keys of one publisher with what is known about them, the oldest first.
+
+        Raises:
+            BadPublisherName, MalformedKey, TrustStoreUnsafe: as :meth:`keys_of`.
+        """
+        directory = self._of(publisher)
+        if not directory.is_dir():
+            return ()
+        self._check(directory)
+        found = []
+        for path in directory.glob("[!.]*.pem"):
+            key, origin = _read(path)
+            since = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            found.append(TrustedKey(publisher, key, since, origin))
+        return tuple(sorted(found, key=lambda one: (one.since, one.key.fingerprint)))
 
     def policy_for(self, publisher: str) -> RequireKey:
         """The default policy: a signature by one of the publisher's keys, or nothing runs.
@@ -138,10 +189,14 @@ def _file_name(key: PublicKey) -> str:
     return f"{key.fingerprint.removeprefix('SHA256:')}.pem"
 
 
-def _read(path: Path) -> PublicKey:
+def _read(path: Path) -> tuple[PublicKey, str]:
+    """The key in a file, and where it came from."""
     try:
         with path.open("rb") as file:
-            return PublicKey.from_pem(file.read(_KEY_LIMIT + 1))
+            data = file.read(_KEY_LIMIT + 1)
+        first = data.partition(b"\n")[0].decode("utf-8", "replace")
+        origin = one_line(first.removeprefix(_ORIGIN)) if first.startswith(_ORIGIN) else ""
+        return PublicKey.from_pem(data), origin  # RFC 7468 allows text before the PEM
     except SkepError as error:
         raise MalformedKey(
             f"{path} is no public key of a publisher: {error.message}",

@@ -11,12 +11,15 @@ from skep.packages.client.answers import expect, raise_problems, table
 from skep.packages.client.errors import MalformedAnswer
 from skep.packages.client.registry import Registry
 from skep.packages.fields import Fields
-from skep.packages.names import is_package_name, one_line
+from skep.packages.names import is_package_name, is_publisher_name, one_line
 from skep.packages.oci.documents import LARGEST_DOCUMENT, canonical_json
-from skep.versions import MalformedVersion, Version
+from skep.versions import MalformedVersion, Version, newness
 
 _MOST_HITS = 100
 _MOST_VERSIONS = 10_000
+_LARGEST_PUBLISHER = 256 * 1024  # bytes of an answer
+_MOST_KEYS = 64
+_LONGEST_PEM = 4096  # characters; a public key has 178
 _LONGEST_WORDS = 2000  # characters of one text
 
 
@@ -62,6 +65,44 @@ class PackageListing:
 
     package: str
     versions: tuple[VersionListing, ...]
+
+    def meant(self, version: Version | None, digest: Digest | None) -> VersionListing | None:
+        """The version a reference means, the newest if it states none; ``None`` if it is not here.
+
+        Decided here, whatever the order of the answer.
+        """
+        fitting = [
+            one
+            for one in self.versions
+            if version in (None, one.version) and digest in (None, one.digest)
+        ]
+        return max(fitting, key=lambda one: newness(one.version), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedKey:
+    """A key as a marketplace gives it.
+
+    Attributes:
+        fingerprint: as the marketplace says.
+        pem: text.
+    """
+
+    fingerprint: str
+    pem: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublisherListing:
+    """A publisher as a marketplace presents it: claims.
+
+    Attributes:
+        name: the part of a package name before the slash.
+        keys: at least one.
+    """
+
+    name: str
+    keys: tuple[OfferedKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +228,43 @@ class MarketplaceClient(Registry):
             fields.problem("package", f"expected {package} with at least one version")
         raise_problems(fields, answer)
         return PackageListing(package, versions)
+
+    def publisher(self, name: str) -> PublisherListing:
+        """A publisher's keys, as this marketplace says; nothing here is trusted for it.
+
+        1. The answer has at most 256 KiB.
+        2. It is about this publisher.
+        3. It has at least one key and at most 64, each a bounded text.
+
+        What the keys are worth is for the caller to find out: see
+        :func:`skep.node.verified.key_offers.read_offer`.
+
+        Raises:
+            MarketplaceNotFound: it has no such publisher.
+            MalformedAnswer: 1 to 3.
+        """
+        if not is_publisher_name(name):
+            raise UsageError(f"expected the name of a publisher, got {one_line(name)!r}")
+        # (1)
+        answer = self.transport.request(
+            "GET", f"/api/v1/publishers/{name}", largest=_LARGEST_PUBLISHER
+        )
+        fields = table(expect(answer, {200}))
+        # (2)
+        if fields.text("name", "the publisher's name", is_publisher_name) != name:
+            fields.problem("name", f"expected {name}")
+        # (3)
+        keys = tuple(
+            OfferedKey(
+                key.text("fingerprint", "a fingerprint", lambda text: len(text) <= 100),
+                key.text("pem", "a PEM", lambda text: len(text) <= _LONGEST_PEM),
+            )
+            for key in fields.tables("keys", _MOST_KEYS)
+        )
+        if not keys:
+            fields.problem("keys", "expected at least one")
+        raise_problems(fields, answer)
+        return PublisherListing(name, keys)
 
     def publish(self, publisher: str, name: str, digest: Digest) -> Receipt:
         """Make a pushed package visible.

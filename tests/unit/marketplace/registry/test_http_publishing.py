@@ -173,7 +173,7 @@ def test_versions_are_listed_newest_first_and_search_offers_the_newest_release(
     for version in ("1.9.0", "1.10.0", "2.0.0-rc.1", "1.2.0"):
         assert client.push_all(make_package(toml(version=version))).status == 201
     shown = client("GET", f"/api/v1/packages/{NAME}").json()["versions"]
-    assert [one["version"] for one in shown] == ["2.0.0-rc.1", "1.10.0", "1.9.0", "1.2.0"]
+    assert [one["version"] for one in shown] == ["1.10.0", "1.9.0", "1.2.0", "2.0.0-rc.1"]
     (hit,) = client("GET", "/api/v1/search?q=counting").json()["packages"]
     assert hit["version"] == "1.10.0"
 

@@ -36,6 +36,24 @@ def test_a_publisher_can_have_several_keys_and_lose_one(store: TrustStore) -> No
     assert store.keys_of("skep") == (OTHER,)
 
 
+def test_adding_a_key_again_changes_nothing(store: TrustStore) -> None:
+    assert store.add("skep", KEY, "public (https://market.example)")
+    assert not store.add("skep", KEY, "evil (https://evil.example)")
+    (trusted,) = store.trusted("skep")
+    assert trusted.origin == "public (https://market.example)"
+
+
+def test_where_a_key_came_from_is_kept_and_decides_nothing(store: TrustStore) -> None:
+    store.add("skep", KEY)
+    store.add("skep", OTHER, "public\n-----BEGIN PUBLIC KEY-----")
+    assert {one.key: one.origin for one in store.trusted("skep")} == {
+        KEY: "",
+        OTHER: "public?-BEGIN PUBLIC KEY-",
+    }
+    assert set(store.policy_for("skep").keys) == {KEY, OTHER}
+    assert store.trusted("acme") == ()
+
+
 def test_a_key_that_is_not_there_cannot_be_removed(store: TrustStore) -> None:
     store.add("skep", KEY)
     with pytest.raises(NoSuchKey):
@@ -61,8 +79,11 @@ def test_publishers_that_would_lead_elsewhere_are_refused(
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"x" * 100_000, b"\xff\xfe"])
-def test_a_file_that_is_no_key_is_told_with_its_path(store: TrustStore, content: bytes) -> None:
-    path = store.add("skep", KEY)
+def test_a_file_that_is_no_key_is_told_with_its_path(
+    store: TrustStore, tmp_path: Path, content: bytes
+) -> None:
+    store.add("skep", KEY)
+    (path,) = (tmp_path / "trust" / "skep").iterdir()
     path.write_bytes(content)
     with pytest.raises(MalformedKey, match=path.name[:10]):
         store.keys_of("skep")

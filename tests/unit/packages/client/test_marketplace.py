@@ -15,7 +15,7 @@ from skep.packages.client.errors import (
     MarketplaceNotFound,
     MarketplaceUnavailable,
 )
-from skep.packages.client.marketplace import MarketplaceClient
+from skep.packages.client.marketplace import MarketplaceClient, OfferedKey
 from skep.packages.client.pushing import push
 from skep.packages.client.transport import Answer
 from skep.versions import Version
@@ -61,6 +61,84 @@ def test_a_published_package_is_found_and_shown(
         Version(1, 2, 0),
         subject.digest,
     )
+
+
+PUBLISHER: dict[str, Any] = {
+    "schema": "skep.publisher/v1",
+    "name": "skep",
+    "keys": [{"fingerprint": "SHA256:00", "pem": "-----BEGIN"}],
+}
+
+
+def test_a_publishers_keys_come_as_they_are(
+    client: MarketplaceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(client, monkeypatch, PUBLISHER | {"of a later version": True})
+    assert client.publisher("skep").keys == (OfferedKey("SHA256:00", "-----BEGIN"),)
+
+
+def test_1_an_answer_about_a_publisher_is_bounded(
+    registry: FakeRegistry, client: MarketplaceClient
+) -> None:
+    registry.faults["/publishers/"] = Fault.HUGE
+    with pytest.raises(MalformedAnswer, match="262144"):
+        client.publisher("skep")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(PUBLISHER | {"name": "acme"}, id="2-another-publisher"),
+        pytest.param(PUBLISHER | {"name": None}, id="2-no-name"),
+        pytest.param(PUBLISHER | {"keys": []}, id="3-no-keys"),
+        pytest.param(PUBLISHER | {"keys": PUBLISHER["keys"] * 65}, id="3-many-keys"),
+        pytest.param(PUBLISHER | {"keys": {"a": 1}}, id="3-no-list"),
+        pytest.param(PUBLISHER | {"keys": ["x"]}, id="3-no-table"),
+        pytest.param(PUBLISHER | {"keys": [{"fingerprint": "x"}]}, id="3-no-pem"),
+        pytest.param(
+            PUBLISHER | {"keys": [{"fingerprint": "x", "pem": "x" * 5000}]}, id="3-large-pem"
+        ),
+        pytest.param(b"<html>", id="no-json"),
+    ],
+)
+def test_an_answer_that_is_no_publisher_is_malformed(
+    client: MarketplaceClient, monkeypatch: pytest.MonkeyPatch, body: object
+) -> None:
+    answering(client, monkeypatch, body)
+    with pytest.raises(MalformedAnswer):
+        client.publisher("skep")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "A", "a?b"])
+def test_odd_publishers_are_not_asked_for(
+    registry: FakeRegistry, client: MarketplaceClient, name: str
+) -> None:
+    with pytest.raises(UsageError):
+        client.publisher(name)
+    assert registry.requests == []
+
+
+def test_the_newest_version_is_decided_here(
+    client: MarketplaceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = [
+        LISTING | {"version": text, "digest": str(Digest.of(text.encode()))}
+        for text in ("2.0.0-rc.1", "1.9.0", "1.10.0")
+    ]
+    answering(client, monkeypatch, {"package": "skep/limiter", "versions": versions})
+    listing = client.show("skep", "limiter")
+    newest = listing.meant(None, None)
+    assert newest is not None
+    assert newest.version == Version(1, 10, 0)
+    digest = Digest.of(b"1.9.0")
+    assert [
+        str(one.version) if one else None
+        for one in (
+            listing.meant(Version(2, 0, 0, "rc.1"), None),
+            listing.meant(None, digest),
+            listing.meant(Version(1, 10, 0), digest),
+        )
+    ] == ["2.0.0-rc.1", "1.9.0", None]
 
 
 def test_words_to_search_for_are_quoted(registry: FakeRegistry, client: MarketplaceClient) -> None:

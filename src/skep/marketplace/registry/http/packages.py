@@ -1,4 +1,4 @@
-"""Packages: what Skep's own client asks, beside the OCI specification."""
+"""Packages and publishers: what Skep's own client asks, beside the OCI specification."""
 
 from collections.abc import Mapping
 
@@ -38,6 +38,12 @@ async def show(request: Request) -> Response:
     )
 
 
+async def publisher(request: Request) -> Response:
+    """GET: a publisher with the keys whose signatures this marketplace accepts for it."""
+    record = use_cases(request).reading.publisher(str(request.path_params["publisher"]))
+    return JSONResponse(record.to_document())
+
+
 async def publish(request: Request) -> Response:
     """POST ``{"digest": "sha256:…"}``: publish what was pushed."""
     cases = use_cases(request)
@@ -58,6 +64,7 @@ def _wanted_digest(document: Mapping[str, object]) -> Digest:
 
 ROUTES = [
     Route("/api/v1/search", search, methods=["GET"]),
+    Route("/api/v1/publishers/{publisher}", publisher, methods=["GET"]),
     Route("/api/v1/packages/{publisher}/{name}", show, methods=["GET"]),
     Route("/api/v1/packages/{publisher}/{name}/versions", publish, methods=["POST"]),
 ]
