@@ -41,7 +41,12 @@ class Skep:
     @property
     def variables(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("SKEP_")}
-        return kept | {"SKEP_ROOT": str(self.root), "SKEP_MARKETPLACE": self.url, "COLUMNS": "80"}
+        return kept | {
+            "SKEP_ROOT": str(self.root),
+            "SKEP_MARKETPLACE": self.url,
+            "XDG_CONFIG_HOME": str(self.root / "configuration"),
+            "COLUMNS": "80",
+        }
 
     def __call__(self, *arguments: object, cwd: Path | None = None) -> Ran:
         """Run a command to its end."""

@@ -20,6 +20,7 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     from skep.cli.listings import condition_text, shown_target
     from skep.cli.nodes import this_node
     from skep.hooks.table import parse_hook_target
+    from skep.packages.references import parse_reference
 
     run = invocation(json=json, quiet=quiet)
     target = parse_hook_target(hook) if hook else None
@@ -40,7 +41,7 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                 members.append(
                     {
                         "name": deployment.name,
-                        "package": deployment.reference,
+                        "package": str(parse_reference(deployment.reference).local),
                         "order": deployment.order,
                         "run_on": [*deployment.run_on],
                         "metrics": counters,

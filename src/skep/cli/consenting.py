@@ -5,7 +5,6 @@ standard error. Where nobody can answer, a change that needs consent fails, unle
 given. No answer, end of input and Ctrl-C mean no.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
@@ -15,6 +14,7 @@ from skep.cli.context import Invocation
 from skep.cli.interrupts import deferred_interrupts
 from skep.cli.label import cost_line, field_lines, licence_lines, may_lines
 from skep.cli.person import person
+from skep.cli.questions import ask, is_terminal
 from skep.errors import NeedsConsent
 from skep.node.converging.consenting import NOT_ASKED, Answer, ConsentNeeded, Need, YesTo, YesToAll
 from skep.node.deploying.previewing import Preview
@@ -41,9 +41,9 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
         since = (
             f" (trusted since {preview.trusted_since:%Y-%m-%d})" if preview.trusted_since else ""
         )
-        key = preview.package.evidence.fingerprint[:23]
+        key = preview.package.evidence.fingerprint
         signed = style("signed ✓", "green")
-        yield from rows("publisher", [f"{metadata.publisher}, key {key}…{since}  {signed}"])
+        yield from rows("publisher", [f"{metadata.publisher}{since}  {signed}", key])
     if not preview.report_matches:
         yield from rows(
             "attention", [style("the package's own report differs from what is shown", "red")]
@@ -98,7 +98,7 @@ def install_with_consent(
         ConsentNeeded: nobody can be asked, and nobody said yes.
         ConsentRefused: somebody said no.
     """
-    is_asking = not yes and _is_terminal()
+    is_asking = not yes and is_terminal()
     if is_asking or not (run.output.json or run.output.quiet):
         _show(preview_lines(preview, run), run)
     if yes:
@@ -125,7 +125,7 @@ def change_with_consent(
         with deferred_interrupts():
             return attempt(YesToAll(_person(run)) if yes else NOT_ASKED)
     except ConsentNeeded as error:
-        if not _is_terminal():
+        if not is_terminal():
             message = f"{error.message}; cannot ask: this is not a terminal"
             raise ConsentNeeded(error.needs, message, hint=run.repeated("--yes")) from error
         needs = error.needs
@@ -133,11 +133,6 @@ def change_with_consent(
     answer = _ask("Continue?", needs, node, run)
     with deferred_interrupts():
         return attempt(answer)
-
-
-def _is_terminal() -> bool:
-    """Somebody sees the question and can answer it."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _person(run: Invocation) -> str:
@@ -152,15 +147,12 @@ def _show(lines: Iterator[str], run: Invocation) -> None:
 def _ask(question: str, needs: Sequence[Need], node: Node, run: Invocation) -> YesTo:
     """Ask; what is not yes is no."""
     try:
-        print(f"{question} [y/N] ", end="", file=run.output.err, flush=True)
-        answer = sys.stdin.readline()
-        if not answer.endswith("\n"):
-            print(file=run.output.err)
+        is_agreed = ask(question, run.output)
     except KeyboardInterrupt:
         print("\nnothing was changed", file=run.output.err, flush=True)
         node.note_refusal(needs, _person(run))
         raise
-    if answer.strip().lower() in {"y", "yes"}:
+    if is_agreed:
         return YesTo(_person(run), tuple(needs))
     node.note_refusal(needs, _person(run))
     raise ConsentRefused("consent was refused; nothing was changed")

@@ -2,14 +2,15 @@
 
 Everything Skep keeps is under one root directory: ``/var/lib/skep`` for root, otherwise
 ``$XDG_DATA_HOME/skep``; ``SKEP_ROOT`` says otherwise. Pinned objects live in a BPF file system of
-our own, ``/run/skep/bpf`` for the default root and ``<root>/bpf`` for any other.
+our own, ``/run/skep/bpf`` for the default root and ``<root>/bpf`` for any other. What a user
+prefers is in ``$XDG_CONFIG_HOME/skep``, else ``~/.config/skep``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-DEFAULT_MARKETPLACE = "http://127.0.0.1:8750"
+_MARKETPLACES = "marketplaces.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +20,15 @@ class Environment:
     Attributes:
         root: everything on disk that is Skep's.
         bpffs: where pinned objects are.
-        marketplace: URL used when a command is not told one.
+        configuration: the user's files that say what they prefer.
+        marketplace: ``SKEP_MARKETPLACE``: URL, name or host; empty if it is not set.
         user: effective user id.
         variables: the environment, for child processes.
     """
 
     root: Path
     bpffs: Path
+    configuration: Path
     marketplace: str
     user: int
     variables: Mapping[str, str]
@@ -51,6 +54,16 @@ class Environment:
         return self.root / "trust"
 
     @property
+    def user_marketplaces(self) -> Path:
+        """Marketplaces of this user."""
+        return self.configuration / _MARKETPLACES
+
+    @property
+    def node_marketplaces(self) -> Path:
+        """Marketplaces of everybody on this node."""
+        return self.root / _MARKETPLACES
+
+    @property
     def marketplace_data(self) -> Path:
         """Data of a marketplace served from here."""
         return self.root / "marketplace"
@@ -66,7 +79,7 @@ def read_environment(variables: Mapping[str, str], effective_user: int) -> Envir
 
     Args:
         variables: ``os.environ`` or a stand-in; ``SKEP_ROOT``, ``SKEP_MARKETPLACE``,
-            ``XDG_DATA_HOME`` and ``HOME`` are looked at.
+            ``XDG_DATA_HOME``, ``XDG_CONFIG_HOME`` and ``HOME`` are looked at.
         effective_user: user id; 0 is root.
     """
     system_root = Path("/var/lib/skep")
@@ -77,10 +90,12 @@ def read_environment(variables: Mapping[str, str], effective_user: int) -> Envir
     else:
         data_home = variables.get("XDG_DATA_HOME") or f"{variables.get('HOME', '/')}/.local/share"
         root = Path(data_home) / "skep"
+    config_home = variables.get("XDG_CONFIG_HOME") or f"{variables.get('HOME', '/')}/.config"
     return Environment(
         root=root,
         bpffs=Path("/run/skep/bpf") if root == system_root else root / "bpf",
-        marketplace=variables.get("SKEP_MARKETPLACE") or DEFAULT_MARKETPLACE,
+        configuration=Path(config_home) / "skep",
+        marketplace=variables.get("SKEP_MARKETPLACE", ""),
         user=effective_user,
         variables=variables,
     )

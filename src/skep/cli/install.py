@@ -17,7 +17,7 @@ from skep.cli.options import (
 
 
 @click.command("install", cls=Command)
-@argument("reference", metavar="REF", help="publisher/name[:version].")
+@argument("reference", metavar="REF", help="[MARKETPLACE/]publisher/name[:version].")
 @click.option("--on", required=True, metavar="HOOK:TARGET", help="For example xdp:eth0.")
 @click.option("--name", help="Name of the deployment.")
 @click.option("--program", help="If there are several.")
@@ -58,9 +58,8 @@ def command(
     from skep.cli.assignments import parse_assignments
     from skep.cli.consent_documents import consent_document
     from skep.cli.consenting import install_with_consent
-    from skep.cli.locating import find_stored
     from skep.cli.nodes import require_root, this_node
-    from skep.cli.pull import pull_package
+    from skep.cli.obtaining import obtain_package
     from skep.hooks.table import parse_hook_target
     from skep.node.deploying.installing import InstallRequest
     from skep.packages.references import parse_reference
@@ -71,18 +70,10 @@ def command(
     chosen = parse_assignments(settings)
     placement = parse_placement(before=before, after=after, order=order)
     require_root(run.environment)
-    found = find_stored(wanted, run.environment)
-    if found is None:
-        full, digest = pull_package(
-            reference, marketplace or run.environment.marketplace, run.environment
-        )
-        run.output.note(f"pulled {full}  {digest}")
-        found = find_stored(parse_reference(full), run.environment)
-    if found is None:  # pulled, and removed by somebody else since
-        raise click.Abort
+    found = obtain_package(wanted, marketplace, run)
     with this_node(run.environment) as node:
         request = InstallRequest(
-            reference=parse_reference(found.reference),
+            reference=found.qualified,
             on=target,
             name=name,
             program=program,
@@ -102,7 +93,8 @@ def command(
     run.output.emit(
         {
             "deployment": deployment.name,
-            "package": deployment.reference,
+            "package": found.reference,
+            "origin": found.origin,
             "digest": deployment.digest,
             "on": str(deployment.on),
             "chain": [*report.chain],

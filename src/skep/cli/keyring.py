@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from skep.errors import Conflict, NotFound, UsageError
+from skep.errors import Conflict, NotFound, SkepError, UsageError
 from skep.file_modes import (
     PRIVATE_FILE,
     PUBLIC_FILE,
@@ -77,6 +77,27 @@ class KeyRing:
                 f"others may read {path} (mode {mode & 0o777:o})", hint=f"chmod 600 {path}"
             )
         return load_private_key(pem)
+
+    def remove(self, name: str) -> str:
+        """Delete a key pair for good; gives its fingerprint, empty if the public half is damaged.
+
+        Raises:
+            NotFound: there is none.
+        """
+        private, public = self._path(name, ".key"), self._path(name, ".pub")
+        if not private.exists() and not public.exists():
+            raise NotFound(
+                f"there is no key {name!r} in {self.directory}",
+                hint=f"keys here: {', '.join(self.names()) or 'none'}",
+            )
+        try:
+            fingerprint = self.public(name).fingerprint
+        except SkepError:
+            fingerprint = ""
+        # The private half first: a crash in between leaves nothing to sign with.
+        private.unlink(missing_ok=True)
+        public.unlink(missing_ok=True)
+        return fingerprint
 
     def public(self, name: str) -> PublicKey:
         """The public key called ``name``.

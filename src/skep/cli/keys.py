@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from skep.cli.context import invocation
-from skep.cli.options import PATH, Group, argument, json_option, quiet_option
-from skep.cli.output import table
+from skep.cli.options import PATH, Group, argument, json_option, quiet_option, yes_option
 
 
 @click.group("keys", cls=Group)
@@ -39,43 +38,108 @@ def create(*, name: str, json: bool, quiet: bool) -> None:
 @json_option
 @quiet_option
 def list_keys(*, json: bool, quiet: bool) -> None:
-    """List own keys and trusted keys."""
+    """List own keys, and trusted ones with since when and where from."""
+    from skep.cli.key_lists import key_document, key_lines
     from skep.cli.keyring import KeyRing
     from skep.node.verified.trust_store import TrustStore
 
     run = invocation(json=json, quiet=quiet)
-    ring = KeyRing(run.environment.keys)
-    own = [(name, ring.public(name).fingerprint) for name in ring.names()]
-    trusted = [
-        (publisher, key.fingerprint)
-        for publisher, keys in TrustStore(run.environment.trust).publishers().items()
-        for key in keys
-    ]
-    rows = [["own", *row] for row in own] + [["trusted", *row] for row in trusted]
-    run.output.emit(
-        {
-            "own": [{"name": name, "fingerprint": text} for name, text in own],
-            "trusted": [{"publisher": name, "fingerprint": text} for name, text in trusted],
-        },
-        lambda: table(rows, ["", "name", "fingerprint"]) if rows else ["no keys yet"],
-    )
+    ring, store = KeyRing(run.environment.keys), TrustStore(run.environment.trust)
+    own = {name: ring.public(name).fingerprint for name in ring.names()}
+    trusted = [key for publisher in store.publishers() for key in store.trusted(publisher)]
+    run.output.emit(key_document(own, trusted), lambda: key_lines(own, trusted))
 
 
 @command.command("trust")
 @argument("publisher", help="Publisher: the part before the slash.")
-@argument("public_key", type=PATH, help="File with the public key (PEM).")
+@argument("file", type=PATH, required=False, help="File with the public key (PEM).")
+@click.option("--from", "place", metavar="MARKETPLACE", help="Ask a marketplace for its keys.")
+@click.option("--fingerprint", metavar="SHA256:…", help="The key that is meant, in full.")
+@yes_option
 @json_option
 @quiet_option
-def trust(*, publisher: str, public_key: Path, json: bool, quiet: bool) -> None:
+def trust(
+    *,
+    publisher: str,
+    file: Path | None,
+    place: str | None,
+    fingerprint: str | None,
+    yes: bool,
+    json: bool,
+    quiet: bool,
+) -> None:
     """Trust a publisher's key on this node: packages signed with it may run."""
-    from skep.cli.files import read_file
-    from skep.node.verified.trust_store import TrustStore
-    from skep.trust.keys import PublicKey
+    from skep.cli.trusting import trust_file, trust_from
+    from skep.errors import UsageError
 
     run = invocation(json=json, quiet=quiet)
-    key = PublicKey.from_pem(read_file(public_key, "a public key"))
-    TrustStore(run.environment.trust).add(publisher, key)
+    if (file is None) == (place is None):
+        raise UsageError(
+            "expected a FILE with the key or --from MARKETPLACE, got "
+            + ("both" if file is not None else "neither"),
+            hint=f"skep keys trust {publisher} --from MARKETPLACE",
+        )
+    if place is not None:
+        trust_from(publisher, place, fingerprint, run, yes=yes)
+    elif file is not None:
+        trust_file(publisher, file, fingerprint, run)
+
+
+@command.command("untrust")
+@argument("publisher", help="Publisher: the part before the slash.")
+@argument("fingerprint", required=False, metavar="[SHA256:…]", help="One key; all if left out.")
+@json_option
+@quiet_option
+def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool) -> None:
+    """Trust a publisher's keys no longer: nothing new signed with them runs."""
+    from skep.node.verified.trust_store import NoSuchKey, TrustStore
+
+    run = invocation(json=json, quiet=quiet)
+    store = TrustStore(run.environment.trust)
+    gone = (fingerprint,) if fingerprint is not None else store.fingerprints(publisher)
+    if not gone:
+        raise NoSuchKey(
+            f"no key of {publisher} is trusted here", hint="skep keys list shows the trusted keys"
+        )
+    for one in gone:
+        store.remove(publisher, one)
     run.output.emit(
-        {"publisher": publisher, "fingerprint": key.fingerprint},
-        lambda: [f"trusted for {publisher}/…: {key.fingerprint}"],
+        {"schema": "skep.untrusted/v1", "publisher": publisher, "fingerprints": [*gone]},
+        lambda: [
+            *(f"no longer trusted for {publisher}: {one}" for one in gone),
+            "what runs already runs on; it is refused when it is next loaded",
+        ],
+    )
+
+
+@command.command("remove")
+@argument("name", help="Name of a key of yours.")
+@yes_option
+@json_option
+@quiet_option
+def remove(*, name: str, yes: bool, json: bool, quiet: bool) -> None:
+    """Delete a signing key of yours, for good."""
+    from skep.cli.keyring import KeyRing
+    from skep.cli.questions import ask, is_terminal
+    from skep.errors import NeedsConsent, NotFound
+
+    run = invocation(json=json, quiet=quiet)
+    ring = KeyRing(run.environment.keys)
+    if name not in ring.names():
+        raise NotFound(
+            f"there is no key {name!r} in {ring.directory}",
+            hint=f"keys here: {', '.join(ring.names()) or 'none'}",
+        )
+    if not yes:
+        if not is_terminal():
+            raise NeedsConsent(
+                "a deleted key cannot be made again, and this is not a terminal",
+                hint=run.repeated("--yes"),
+            )
+        if not ask(f"Delete the key {name}? It cannot be made again.", run.output):
+            raise NeedsConsent("consent was refused; nothing was changed")
+    fingerprint = ring.remove(name)
+    run.output.emit(
+        {"schema": "skep.key-removed/v1", "name": name, "fingerprint": fingerprint},
+        lambda: [f"deleted key {name}  {fingerprint}".rstrip()],
     )

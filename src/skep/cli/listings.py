@@ -5,6 +5,7 @@ from skep.hooks.identity import Binding, identity_fields
 from skep.hooks.target import HOST, HookTarget
 from skep.node.looking.listing import Condition, Listed
 from skep.node.records import DamagedRow
+from skep.packages.references import parse_reference
 
 
 def shown_target(on: HookTarget, here: str) -> str:
@@ -44,15 +45,18 @@ def listed_row(one: Listed, here: str) -> list[str]:
         )
     state += " unsigned" if deployment.accepts_unsigned else ""
     state += "".join(f" missing map {pin}" for pin in one.maps_missing)
-    return [on, str(deployment.order), deployment.name, deployment.reference, state]
+    package = str(parse_reference(deployment.reference).local)
+    return [on, str(deployment.order), deployment.name, package, state]
 
 
 def listed_document(one: Listed) -> dict[str, object]:
     """A deployment as ``--json`` prints it."""
     deployment = one.deployment
+    reference = parse_reference(deployment.reference)
     return {
         "name": deployment.name,
-        "package": deployment.reference,
+        "package": str(reference.local),
+        "origin": reference.host or "",
         "digest": deployment.digest,
         "program": deployment.program,
         "on": str(deployment.on),

@@ -1,21 +1,24 @@
 """What a person typed, found: an object file, a package folder, or a package by reference."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.objectfile.reading import read_object
+from skep.cli.asking import known_marketplaces
 from skep.cli.environment import Environment
 from skep.errors import NotFound, UsageError
 from skep.packages.client.content_store import ContentStore
 from skep.packages.content import PackageContent
+from skep.packages.identity import check_identity
 from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.media_types import METADATA
 from skep.packages.opening import open_package
 from skep.packages.references import Reference, parse_reference
+from skep.packages.tags import Stored, find_tag, parse_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +30,19 @@ class Found:
         descriptor: of its manifest.
         name: ``publisher/name``.
         reference: ``publisher/name:version``.
+        origin: host of the marketplace it came from; empty if it is not known.
     """
 
     store: ContentStore
     descriptor: Descriptor
     name: str
     reference: str
+    origin: str = ""
+
+    @property
+    def qualified(self) -> Reference:
+        """The reference with the place it came from."""
+        return replace(parse_reference(self.reference), host=self.origin or None)
 
     def open(self) -> PackageContent:
         """Open the package, every byte hashed."""
@@ -72,33 +82,38 @@ def open_layout(path: Path) -> Found:
     return Found(store, descriptor, metadata.name, f"{metadata.name}:{metadata.version}")
 
 
+def found_at(store: ContentStore, stored: Stored, reference: Reference) -> Found:
+    """A package that a reference means, once it is known to be what the reference names.
+
+    Raises:
+        WrongContent: it is another one; a digest, or a tag that was changed, leads to it.
+    """
+    metadata = _metadata(store, stored.descriptor)
+    check_identity(metadata, reference)
+    return Found(
+        store,
+        stored.descriptor,
+        metadata.name,
+        f"{metadata.name}:{metadata.version}",
+        stored.tag.origin if stored.tag.package == metadata.name else "",
+    )
+
+
 def find_stored(reference: Reference, environment: Environment) -> Found | None:
-    """Find a package among those pulled to this machine; the newest if no version is given."""
+    """Find what a reference means among the packages on this machine; nobody is asked.
+
+    Raises:
+        AmbiguousReference: it could mean several; see :mod:`skep.packages.tags`.
+        WrongContent: the digest is of another package than the name.
+        UnknownMarketplace: it names a marketplace that is not configured.
+    """
     if not (environment.content / "oci-layout").exists():
         return None
     store = ContentStore(environment.content)
-    if reference.digest is not None:
-        if not store.has_blob(reference.digest):
-            return None
-        for descriptor in store.tags().values():
-            if descriptor.digest == reference.digest:
-                metadata = _metadata(store, descriptor)
-                return Found(
-                    store, descriptor, metadata.name, f"{metadata.name}:{metadata.version}"
-                )
-        return None
-    best: Found | None = None
-    newest = None
-    for tag, descriptor in store.tags().items():
-        name, _, _ = tag.rpartition(":")
-        if name != reference.package:
-            continue
-        version = parse_reference(tag).version
-        if reference.version is not None and version != reference.version:
-            continue
-        if version is not None and (newest is None or version > newest):
-            newest, best = version, Found(store, descriptor, name, tag)
-    return best
+    known = known_marketplaces(environment)
+    located = known.located(reference)
+    stored = find_tag(store.tags(), located, known.default_origin)
+    return None if stored is None else found_at(store, stored, located)
 
 
 def locate(text: str, environment: Environment) -> Found | Path:
@@ -117,10 +132,17 @@ def locate(text: str, environment: Environment) -> Found | Path:
     reference = parse_reference(text)
     found = find_stored(reference, environment)
     if found is None:
-        raise NotFound(
-            f"{text} is not on this machine", hint=f"skep pull {text} fetches it from a marketplace"
-        )
+        raise NotFound(f"{text} is not on this machine", hint=_elsewhere(reference, environment))
     return found
+
+
+def _elsewhere(reference: Reference, environment: Environment) -> str:
+    """What to do: name the place of content that came from another one, or pull."""
+    tags = map(parse_tag, ContentStore(environment.content).tags())
+    others = [str(tag) for tag in tags if tag is not None and tag.package == reference.package]
+    if reference.digest is None and others:
+        return f"from another place there is {', '.join(others)}; skep pull {reference} fetches it"
+    return f"skep pull {reference} fetches it from a marketplace"
 
 
 def derive_reports(

@@ -20,6 +20,7 @@ from skep.cli import (
     install,
     keys,
     list,
+    marketplace,
     move,
     publish,
     pull,
@@ -46,8 +47,9 @@ SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     (
         "operator",
         (
-            search.command, show.command, pull.command, verify.command, install.command,
-            list.command, chain.command, set.command, move.command, remove.command, doctor.command,
+            marketplace.command, search.command, show.command, pull.command, verify.command,
+            install.command, list.command, chain.command, set.command, move.command,
+            remove.command, doctor.command,
         ),
     ),
     ("owner", (serve.command,)),

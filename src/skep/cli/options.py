@@ -94,5 +94,5 @@ quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors on
 verbose_option = click.option("--verbose", is_flag=True, help="Print details, whole logs too.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Agree, without being asked.")
 marketplace_option = click.option(
-    "--marketplace", metavar="URL", help="Marketplace; default $SKEP_MARKETPLACE."
+    "--marketplace", metavar="NAME|URL", help="Another marketplace than the default one."
 )

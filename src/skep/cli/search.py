@@ -1,7 +1,5 @@
 """``skep search``: find packages in a marketplace."""
 
-from contextlib import closing
-
 import click
 
 from skep.cli.context import invocation
@@ -18,17 +16,17 @@ def command(
     *, words: tuple[str, ...], marketplace: str | None, limit: int, json: bool, quiet: bool
 ) -> None:
     """Find packages by words of their names, summaries, hooks and permissions."""
+    from skep.cli.asking import connected, meant_marketplace
     from skep.cli.output import table
-    from skep.packages.client.marketplace import MarketplaceClient
 
     run = invocation(json=json, quiet=quiet)
-    url = marketplace or run.environment.marketplace
-    with closing(MarketplaceClient(url)) as client:
+    place = meant_marketplace(run.environment, marketplace)
+    with connected(place) as client:
         hits = client.search(" ".join(words), limit)
     rows = [[hit.package, str(hit.version), hit.summary] for hit in hits]
     run.output.emit(
         {
-            "marketplace": url,
+            "marketplace": place.url,
             "packages": [
                 {"package": hit.package, "version": str(hit.version), "summary": hit.summary}
                 for hit in hits

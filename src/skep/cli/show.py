@@ -1,7 +1,6 @@
 """``skep show``: what a marketplace says about a package."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 
 import click
 
@@ -50,44 +49,36 @@ def _lines(
 
 
 @click.command("show", cls=Command)
-@argument("reference", metavar="REF", help="publisher/name[:version].")
+@argument("reference", metavar="REF", help="[MARKETPLACE/]publisher/name[:version].")
 @marketplace_option
 @json_option
 @quiet_option
 def command(*, reference: str, marketplace: str | None, json: bool, quiet: bool) -> None:
     """Show what a package in a marketplace may do, needs, costs, and who signed it."""
+    from skep.cli.asking import connected, known_marketplaces
     from skep.errors import NotFound
-    from skep.packages.client.marketplace import MarketplaceClient
     from skep.packages.references import parse_reference
 
     run = invocation(json=json, quiet=quiet)
     wanted = parse_reference(reference)
-    url = marketplace or run.environment.marketplace
-    with closing(MarketplaceClient(url)) as client:
+    place = known_marketplaces(run.environment).of(wanted, marketplace)
+    with connected(place) as client:
         listed = client.show(wanted.publisher, wanted.name)
-    versions: list[Mapping[str, object]] = [
-        {
-            "version": str(version.version),
-            "digest": str(version.digest),
-            "published_at": version.published_at,
-            "summary": version.summary,
-            "licence": version.licence,
-            "signed_by": version.signed_by,
-            "label": dict(version.label),
-            "verdict": dict(version.verdict),
-        }
-        for version in listed.versions
-    ]
-    chosen = [
-        version
-        for version in versions
-        if (wanted.version is None or version["version"] == str(wanted.version))
-        and (wanted.digest is None or version["digest"] == str(wanted.digest))
-    ]
-    known = [str(version["version"]) for version in versions]
-    if not chosen:
-        raise NotFound(f"{url} has no {reference}", hint=f"versions there: {', '.join(known)}")
+    version = listed.meant(wanted.version, wanted.digest)
+    known = [str(one.version) for one in listed.versions]
+    if version is None:
+        raise NotFound(f"{place} has no {reference}", hint=f"versions there: {', '.join(known)}")
+    document: Mapping[str, object] = {
+        "version": str(version.version),
+        "digest": str(version.digest),
+        "published_at": version.published_at,
+        "summary": version.summary,
+        "licence": version.licence,
+        "signed_by": version.signed_by,
+        "label": dict(version.label),
+        "verdict": dict(version.verdict),
+    }
     run.output.emit(
-        {"marketplace": url, "package": wanted.package, **chosen[0], "versions": known},
-        lambda: _lines(wanted.package, chosen[0], known if len(known) > 1 else [], run.output),
+        {"marketplace": place.url, "package": wanted.package, **document, "versions": known},
+        lambda: _lines(wanted.package, document, known if len(known) > 1 else [], run.output),
     )

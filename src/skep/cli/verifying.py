@@ -17,7 +17,9 @@ def verify_found(found: Found, environment: Environment) -> Mapping[str, object]
     policy = TrustStore(environment.trust).policy_for(content.metadata.publisher)
     digest = found.descriptor.digest
     bundles = stored_bundles(found.store, digest)
-    evidence = verify(Subject(content.metadata.name, digest), bundles, policy, system_clock())
+    evidence = verify(
+        Subject(content.metadata.name, digest, found.origin), bundles, policy, system_clock()
+    )
     return {
         "package": found.reference,
         "digest": str(digest),

@@ -65,6 +65,11 @@ class Reference:
         """``publisher/name``, which is also the OCI name."""
         return f"{self.publisher}/{self.name}"
 
+    @property
+    def local(self) -> "Reference":
+        """The same without the place: what people call the package."""
+        return replace(self, host=None, marketplace=None)
+
     def pinned(self, digest: Digest) -> "Reference":
         """The same reference, with the digest it was found to have."""
         return replace(self, digest=digest)

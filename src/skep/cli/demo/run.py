@@ -18,10 +18,11 @@ from skep.cli.environment import Environment, read_environment
 from skep.cli.interrupts import deferred_interrupts, ignore_interrupts, restored_handlers
 from skep.cli.keyring import KeyRing
 from skep.cli.label import short_permissions
-from skep.cli.locating import Found, derive_reports, locate
+from skep.cli.locating import derive_reports, find_stored
 from skep.cli.nodes import node_settings
-from skep.cli.publish import publish_layout
-from skep.cli.pull import pull_package
+from skep.cli.obtaining import pull_package
+from skep.cli.output import Output
+from skep.cli.publishing import publish_layout
 from skep.cli.sign import sign_layout
 from skep.cli.verifying import verify_found
 from skep.errors import NotFound, SkepError
@@ -30,6 +31,8 @@ from skep.node.playground import Playground
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring.playgrounds import open_playground
 from skep.packages.client.marketplace import MarketplaceClient
+from skep.packages.client.marketplaces import Marketplace
+from skep.packages.references import parse_reference
 
 PROGRAMS = ("port-filter", "ratelimiting")
 _KEY = "demo"
@@ -107,8 +110,16 @@ def _place(outer: Environment, opened: ExitStack, steps: Steps) -> Playground | 
 
 
 def _inner_environment(outer: Environment, directory: Path) -> Environment:
-    """Everything of the demo below its own directory; only the compiler's cache is kept."""
-    variables = {**outer.variables, "SKEP_ROOT": str(directory / "root")}
+    """Everything of the demo below its own directory; only the compiler's cache is kept.
+
+    Which marketplaces the person or the node knows must not matter.
+    """
+    variables = {
+        **outer.variables,
+        "SKEP_ROOT": str(directory / "root"),
+        "SKEP_MARKETPLACE": "",
+        "XDG_CONFIG_HOME": str(directory / "configuration"),
+    }
     inner = read_environment(variables, 0 if outer.is_root else 1)
     make_directory(inner.root, exist_ok=False)
     return inner
@@ -131,7 +142,8 @@ def _publish(inner: Environment, place: Playground | Path, opened: ExitStack, st
         key = ring.create(_KEY)
         for layout in layouts:
             sign_layout(layout, _KEY, inner)
-        step.result = f"with a new key {key.fingerprint[:23]}…"
+        step.result = "with a new key"
+        step.lines = [key.fingerprint]
         step.facts = {"fingerprint": key.fingerprint}
     with steps.step("start a marketplace") as step:
         note = place.note_process if isinstance(place, Playground) else lambda _: None
@@ -144,7 +156,7 @@ def _publish(inner: Environment, place: Playground | Path, opened: ExitStack, st
     with steps.step("publish both over HTTP") as step:
         verdicts = []
         for layout in layouts:
-            verdict = publish_layout(layout, url)["verdict"]
+            verdict = publish_layout(layout, Marketplace(url))["verdict"]
             verdicts.append(verdict.get("outcome") if isinstance(verdict, dict) else verdict)
         step.result = f"reviewed automatically: {', '.join(map(str, verdicts))}"
     return url
@@ -159,13 +171,18 @@ def _find_and_pull(inner: Environment, url: str, steps: Steps) -> None:
     TrustStore(inner.trust).add(_PUBLISHER, KeyRing(inner.keys).public(_KEY))
     for name in PROGRAMS:
         with steps.step(f"pull and verify {name}") as step:
-            full, digest = pull_package(f"{_PUBLISHER}/{name}", url, inner)
-            found = locate(full, inner)
-            if not isinstance(found, Found):  # a reference always names a package
-                raise NotFound(f"{full} was not pulled")
+            reference = parse_reference(f"{_PUBLISHER}/{name}")
+            pulled = pull_package(reference, url, inner, Output(quiet=True))
+            found = find_stored(reference, inner)
+            if found is None:  # removed since
+                raise NotFound(f"{pulled.package} was not pulled")
             evidence = verify_found(found, inner)
-            step.result = f"every byte hashed, signed by {str(evidence['signed_by'])[:23]}…"
-            step.facts = {"package": full, "digest": digest}
+            step.result = "every byte hashed, signed with that key"
+            step.facts = {
+                "package": pulled.package,
+                "digest": pulled.digest,
+                "signed_by": evidence["signed_by"],
+            }
             content = found.open()
             reports = derive_reports(content.objects, content.metadata.program_types)
             step.lines = [f"may: {short_permissions(reports.values())}"]

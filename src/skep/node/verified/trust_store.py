@@ -22,6 +22,7 @@ from skep.errors import NotFound, NotPermitted, SkepError, UsageError
 from skep.file_modes import PUBLIC_FILE, make_directory, replace_file
 from skep.packages.names import one_line
 from skep.trust.errors import MalformedKey
+from skep.trust.fingerprints import MalformedFingerprint, parse_fingerprint
 from skep.trust.keys import PublicKey
 from skep.trust.policies import RequireKey
 
@@ -29,6 +30,7 @@ from skep.trust.policies import RequireKey
 _PUBLISHER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
 _KEY_LIMIT = 16 * 1024  # bytes of a file; a public key has 178
 _WRITABLE_BY_OTHERS = 0o022
+_DIGITS = re.compile(r"[0-9a-f]{64}")
 _ORIGIN = "Trusted-From: "
 
 
@@ -86,7 +88,7 @@ class TrustStore:
         directory = self._of(publisher)
         make_directory(directory)
         self._check(directory)
-        path = directory / _file_name(key)
+        path = self._path(publisher, key.fingerprint)
         if path.exists():
             return False
         # Nothing in the note may look like the beginning of a PEM.
@@ -97,15 +99,34 @@ class TrustStore:
     def remove(self, publisher: str, fingerprint: str) -> None:
         """Trust a key no longer; what runs by its signature runs on until it is loaded again.
 
+        No file is read for it: taking away works, whatever others hold.
+
         Raises:
             BadPublisherName: the text cannot name a publisher.
+            MalformedFingerprint: the text is no whole fingerprint.
             NoSuchKey: it was not trusted.
         """
-        for key in self.keys_of(publisher):
-            if key.fingerprint == fingerprint:
-                (self._of(publisher) / _file_name(key)).unlink()
-                return
-        raise NoSuchKey(f"expected a trusted key of {publisher}, got {fingerprint[:80]!r}")
+        path = self._path(publisher, parse_fingerprint(fingerprint))
+        try:
+            path.unlink()
+        except FileNotFoundError as error:
+            raise NoSuchKey(
+                f"{fingerprint} is no trusted key of {publisher}",
+                hint="skep keys list shows the trusted keys",
+            ) from error
+        except PermissionError as error:
+            raise TrustStoreUnsafe(
+                f"{path} may not be removed by this user", hint="run the command with sudo"
+            ) from error
+
+    def fingerprints(self, publisher: str) -> tuple[str, ...]:
+        """Fingerprints that keys of a publisher are filed under, in order; no file is read.
+
+        Raises:
+            BadPublisherName: the text cannot name a publisher.
+        """
+        names = [path.stem for path in self._of(publisher).glob("[!.]*.pem")]
+        return tuple(sorted(f"SHA256:{name}" for name in names if _DIGITS.fullmatch(name)))
 
     def keys_of(self, publisher: str) -> tuple[PublicKey, ...]:
         """Keys trusted for one publisher; none if it is unknown.
@@ -160,9 +181,11 @@ class TrustStore:
 
     def trusted_since(self, publisher: str, fingerprint: str) -> datetime | None:
         """When the key was put here; ``None`` if it is not trusted."""
-        digits = fingerprint.removeprefix("SHA256:")
-        path = self._of(publisher) / f"{digits}.pem"
-        if not re.fullmatch(r"[0-9a-f]{64}", digits) or not path.is_file():
+        try:
+            path = self._path(publisher, parse_fingerprint(fingerprint))
+        except MalformedFingerprint:
+            return None
+        if not path.is_file():
             return None
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
@@ -174,6 +197,9 @@ class TrustStore:
             )
         return self._directory / publisher
 
+    def _path(self, publisher: str, fingerprint: str) -> Path:
+        return self._of(publisher) / f"{fingerprint.removeprefix('SHA256:')}.pem"
+
     def _check(self, directory: Path) -> None:
         # Whoever can add a key decides what runs as root.
         for path in (self._directory, directory):
@@ -183,10 +209,6 @@ class TrustStore:
                     f"expected {path} to be writable by its owner alone",
                     hint=f"look at the keys in it, then chmod 700 {path}",
                 )
-
-
-def _file_name(key: PublicKey) -> str:
-    return f"{key.fingerprint.removeprefix('SHA256:')}.pem"
 
 
 def _read(path: Path) -> tuple[PublicKey, str]:

@@ -11,7 +11,7 @@ Nothing is asked that need not be asked:
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from skep.packages.client.content_store import ContentStore
@@ -24,8 +24,11 @@ from skep.packages.references import Reference
 from skep.packages.tags import Stored, find_tag
 from skep.versions import Version
 
-Connect = Callable[[str], AbstractContextManager[Registry]]
-"""Opens a registry by its URL."""
+Connect = Callable[[Marketplace], AbstractContextManager[Registry]]
+"""Opens a connection to a marketplace."""
+
+Fetching = Callable[[Version | None], AbstractContextManager[Progress | None]]
+"""Around the fetching of a version, if it is known already; gives who is told of progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,7 @@ def obtain(
     store: ContentStore,
     connect: Connect,
     *,
-    started: Callable[[Version | None], None] = lambda _: None,
-    progress: Progress | None = None,
+    fetching: Fetching = lambda _: nullcontext(),
     may_ask: bool = True,
 ) -> Obtained:
     """Find or fetch what a reference means.
@@ -62,9 +64,8 @@ def obtain(
         reference: any name of a marketplace in it became a host before.
         marketplace: whom to ask.
         store: of this machine.
-        connect: opens a registry.
-        started: told before something is fetched, with its version if it is known.
-        progress: told about bytes of blobs.
+        connect: opens a connection.
+        fetching: entered before something is fetched, left afterwards.
         may_ask: ``False`` uses this machine alone.
 
     Raises:
@@ -82,10 +83,11 @@ def obtain(
         raise MarketplaceNotFound(
             f"{reference} is not on this machine", hint=f"skep pull {reference} fetches it"
         )
-    with connect(marketplace.url) as client:
+    with connect(marketplace) as client:
         if here is None:
-            started(reference.version)
-            return Obtained(_pull(reference, client, store, default, progress), is_new=True)
+            with fetching(reference.version) as progress:
+                fetched = _pull(reference, client, store, default, progress)
+            return Obtained(fetched, is_new=True)
         # (2)
         try:
             newest = newest_version(client, reference.package)
@@ -102,9 +104,9 @@ def obtain(
         known = find_tag(store.tags(), wanted, default)
         if known is not None:
             return Obtained(known, newer=newer)
-        started(newest)
         try:
-            fetched = _pull(wanted, client, store, default, progress)
+            with fetching(newest) as progress:
+                fetched = _pull(wanted, client, store, default, progress)
         except MarketplaceUnavailable as error:
             return Obtained(here, unreachable=error)
         return Obtained(fetched, is_new=True, newer=newer)

@@ -19,8 +19,9 @@ NAME = "skep/limiter"
 
 
 @contextmanager
-def connect(url: str) -> Iterator[MarketplaceClient]:
-    client = MarketplaceClient(url, Transport(url, Timeouts(connect=1, read=0.3, total=0.6)))
+def connect(marketplace: Marketplace) -> Iterator[MarketplaceClient]:
+    timeouts = Timeouts(connect=1, read=0.3, total=0.6)
+    client = MarketplaceClient(marketplace.url, Transport(marketplace.url, timeouts))
     yield client
     client.close()
 
@@ -40,6 +41,11 @@ class Operator:
         self.marketplace = Marketplace(registry.url, "public")
         self.started: list[Version | None] = []
 
+    @contextmanager
+    def fetching(self, version: Version | None) -> Iterator[None]:
+        self.started.append(version)
+        yield
+
     def get(self, text: str = NAME, marketplace: Marketplace | None = None) -> Obtained:
         self.registry.requests.clear()
         return obtain(
@@ -47,7 +53,7 @@ class Operator:
             marketplace or self.marketplace,
             self.store,
             connect,
-            started=self.started.append,
+            fetching=self.fetching,
         )
 
 

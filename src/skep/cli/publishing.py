@@ -1,0 +1,24 @@
+"""Pushing a package with its signatures to a marketplace, and having it published."""
+
+from pathlib import Path
+
+from skep.cli.asking import connected
+from skep.cli.locating import open_layout
+from skep.packages.client.marketplaces import Marketplace
+from skep.packages.client.pushing import push
+
+
+def publish_layout(layout: Path, marketplace: Marketplace) -> dict[str, object]:
+    """Push the package in ``layout`` with its signatures and publish it; gives the receipt."""
+    found = open_layout(layout)
+    with connected(marketplace) as client:
+        push(found.store, found.descriptor.digest, client)
+        publisher, _, name = found.name.partition("/")
+        receipt = client.publish(publisher, name, found.descriptor.digest)
+    return {
+        "package": receipt.package,
+        "version": str(receipt.version),
+        "digest": str(receipt.digest),
+        "published_at": receipt.published_at,
+        "verdict": dict(receipt.verdict),
+    }
