@@ -382,6 +382,7 @@ def test_install_asks_for_the_newest_and_does_without_when_nobody_answers(
         assert "pull" not in operator(*install).err
     offline = operator(*install)
     refused(offline, 4, "could not reach public (", "using skep/port-filter 1.1.0 that is on this")
+    assert "could not reach" not in operator(*install, "--offline").err
     exact = operator("install", "skep/port-filter:1.0.0", *install[2:])
     refused(exact, 4, "nosuch0")
     assert "could not reach" not in exact.err

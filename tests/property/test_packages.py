@@ -14,6 +14,7 @@ from skep.digests import Digest
 from skep.errors import SkepError
 from skep.packages.errors import MalformedMetadata, MalformedReference, WrongSetting
 from skep.packages.metadata import parse_metadata
+from skep.packages.names import is_marketplace_name
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.documents import MalformedDocument, canonical_json, parse_json
 from skep.packages.oci.manifests import ImageManifest, parse_index, parse_manifest
@@ -22,6 +23,7 @@ from skep.packages.references import Reference, parse_reference
 from skep.packages.setting_types import SCALAR_TYPES
 from skep.packages.settings import SettingSpec, map_entries, parse_setting
 from skep.packages.source_archive import read_archive, write_archive
+from skep.packages.tags import Tag, parse_tag
 from skep.versions import Version
 
 LAW = settings(deadline=None, max_examples=60)
@@ -33,14 +35,25 @@ digests = st.binary(max_size=4).map(Digest.of)
 versions = st.builds(
     Version, *[st.integers(0, 999)] * 3, st.sampled_from(["", "rc.1", "alpha", "0.x-y"])
 )
+hosts = st.sampled_from(
+    ["localhost", "m.example:8080", "[::1]:80", "[2001:db8::7]", "m.example/ebpf/x", "m:1"]
+)
+places = (
+    st.just((None, None))
+    | hosts.map(lambda host: (host, None))
+    | parts.filter(is_marketplace_name).map(lambda name: (None, name))
+)
 references = st.builds(
-    Reference,
+    lambda publisher, name, version, digest, place: Reference(
+        publisher, name, version, digest, *place
+    ),
     parts,
     parts,
     st.none() | versions,
     st.none() | digests,
-    st.none() | st.sampled_from(["localhost", "m.example:8080", "[::1]:80"]),
+    places,
 )
+tags = st.builds(Tag, st.builds("{}/{}".format, parts, parts), versions, st.just("") | hosts)
 paths = st.lists(parts, min_size=1, max_size=3).map("/".join)
 documents = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**18), 10**18) | st.text(max_size=8),
@@ -61,6 +74,20 @@ descriptors = st.builds(
 @given(references)
 def test_a_reference_is_read_as_it_is_written(reference: Reference) -> None:
     assert parse_reference(str(reference)) == reference
+
+
+@LAW
+@given(tags)
+def test_a_tag_is_read_as_it_is_written(tag: Tag) -> None:
+    assert parse_tag(str(tag)) == tag
+    assert parse_reference(str(tag.reference)) == tag.reference
+
+
+@LAW
+@given(st.text(max_size=40) | st.from_regex(r"[a-z0-9.:/-]{0,30}/[a-z0-9-]/[a-z]:1\.0\.[0-9]"))
+def test_any_text_is_a_tag_of_ours_or_left_alone(text: str) -> None:
+    tag = parse_tag(text)
+    assert tag is None or parse_tag(str(tag)) == tag
 
 
 @LAW

@@ -32,6 +32,7 @@ from skep.cli.options import (
     is_flag=True,
     help="Skip signature verification.",
 )
+@click.option("--offline", is_flag=True, help="Use what is on this node, ask nobody.")
 @marketplace_option
 @json_option
 @quiet_option
@@ -48,6 +49,7 @@ def command(
     order: int | None,
     yes: bool,
     insecure: bool,
+    offline: bool,
     marketplace: str | None,
     json: bool,
     quiet: bool,
@@ -70,7 +72,7 @@ def command(
     chosen = parse_assignments(settings)
     placement = parse_placement(before=before, after=after, order=order)
     require_root(run.environment)
-    found = obtain_package(wanted, marketplace, run)
+    found = obtain_package(wanted, marketplace, run, offline=offline)
     with this_node(run.environment) as node:
         request = InstallRequest(
             reference=found.qualified,

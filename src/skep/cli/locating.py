@@ -7,7 +7,6 @@ from pathlib import Path
 from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.objectfile.reading import read_object
-from skep.cli.asking import known_marketplaces
 from skep.cli.environment import Environment
 from skep.errors import NotFound, UsageError
 from skep.packages.client.content_store import ContentStore
@@ -109,6 +108,8 @@ def find_stored(reference: Reference, environment: Environment) -> Found | None:
     """
     if not (environment.content / "oci-layout").exists():
         return None
+    from skep.cli.asking import known_marketplaces  # loads HTTP, which a file needs not
+
     store = ContentStore(environment.content)
     known = known_marketplaces(environment)
     located = known.located(reference)
@@ -138,8 +139,8 @@ def locate(text: str, environment: Environment) -> Found | Path:
 
 def _elsewhere(reference: Reference, environment: Environment) -> str:
     """What to do: name the place of content that came from another one, or pull."""
-    tags = map(parse_tag, ContentStore(environment.content).tags())
-    others = [str(tag) for tag in tags if tag is not None and tag.package == reference.package]
+    tags = filter(None, map(parse_tag, ContentStore(environment.content).tags()))
+    others = [str(tag.reference) for tag in tags if tag.package == reference.package]
     if reference.digest is None and others:
         return f"from another place there is {', '.join(others)}; skep pull {reference} fetches it"
     return f"skep pull {reference} fetches it from a marketplace"

@@ -60,12 +60,15 @@ def pull_package(
     return PulledPackage(f"{metadata.name}:{metadata.version}", str(pulled.digest), marketplace)
 
 
-def obtain_package(reference: Reference, option: str | None, run: Invocation) -> Found:
+def obtain_package(
+    reference: Reference, option: str | None, run: Invocation, *, offline: bool
+) -> Found:
     """Find or fetch what a reference means, and tell on standard error what was done instead.
 
     Args:
         reference: as it was typed.
         option: of ``--marketplace``.
+        offline: use what is on this machine, ask nobody.
 
     Raises:
         WrongContent: the digest is of another package than the name.
@@ -80,7 +83,9 @@ def obtain_package(reference: Reference, option: str | None, run: Invocation) ->
         what = f"{reference.package} {version}" if version else reference.package
         return transfer(f"pulling {what} from {marketplace.short}", run.output)
 
-    obtained = obtain(located, marketplace, store, connected, fetching=fetching)
+    obtained = obtain(
+        located, marketplace, store, connected, fetching=fetching, may_ask=not offline
+    )
     found = found_at(store, obtained.stored, located)
     _tell(obtained, found, marketplace.short, run)
     return found
@@ -95,8 +100,8 @@ def _tell(obtained: Obtained, found: Found, marketplace: str, run: Invocation) -
         )
     elif obtained.newer is not None:
         run.output.note(
-            f"{marketplace} offers {version}, though {obtained.newer} is on this node:"
-            f" {found.name}:{obtained.newer} would name it"
+            f"the newest version at {marketplace} is {version}; to use {obtained.newer}, which is"
+            f" on this node, name it: {found.name}:{obtained.newer}"
         )
     if obtained.is_new:
         run.output.note(f"pulled {found.reference}  {found.descriptor.digest}")

@@ -53,6 +53,12 @@ class Tag:
     version: Version
     origin: str = ""
 
+    @property
+    def reference(self) -> Reference:
+        """How a person names what the tag names."""
+        publisher, _, name = self.package.partition("/")
+        return Reference(publisher, name, self.version, host=self.origin or None)
+
     def __str__(self) -> str:
         match = _V6_HOST.fullmatch(self.origin)
         origin = self.origin
@@ -138,8 +144,7 @@ def find_tag(
         raise AmbiguousReference(
             f"{reference.package} {version} is here with different content from "
             + " and ".join(origins),
-            hint=f"name one: {next(one.tag.origin for one in found if one.tag.origin)}/"
-            f"{reference.package}:{version}",
+            hint=f"name one: {next(one.tag.reference for one in found if one.tag.origin)}",
         )
     return found[0] if found else None
 

@@ -9,6 +9,7 @@ A name only chooses where to ask. Whom to believe is decided by keys, and a key 
 publisher, not for a marketplace: see :mod:`skep.trust`.
 """
 
+import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -255,10 +256,14 @@ def change_configuration(
 def _locked(path: Path) -> Iterator[None]:
     with writing(path.parent):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (path.parent / f".{path.name}.lock").open("ab")
-    with lock:
+        # Closed to others, who could hold a lock they can open for ever.
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        lock = os.open(path.parent / f".{path.name}.lock", flags, 0o600)
+    try:
         flock(lock, LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 @dataclass(frozen=True, slots=True)

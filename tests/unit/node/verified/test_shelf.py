@@ -8,6 +8,7 @@ from tests.builders.deployments import deployment
 from tests.builders.objects import fixture, fixture_bytes
 from tests.builders.packages import put_package
 from tests.builders.published import make_package, object_bytes, toml
+from tests.builders.trust import signer
 
 from skep.chains.deployment import Deployment
 from skep.digests import Digest
@@ -16,16 +17,22 @@ from skep.node.labels import label_of, package_labels
 from skep.node.packages import NoSuchVersion
 from skep.node.verified.shelf import Shelf, link_deployment
 from skep.node.verified.trust_store import TrustStore
+from skep.packages.client.bundles import store_bundle
 from skep.packages.client.content_store import ContentStore
 from skep.packages.content import PackageContent
 from skep.packages.errors import (
     UnknownProgram,
     UnknownSetting,
     UnusableSetting,
+    WrongContent,
     WrongSetting,
 )
 from skep.packages.opening import open_package
 from skep.packages.references import parse_reference
+from skep.packages.tags import AmbiguousReference
+from skep.trust.bundles import sign
+from skep.trust.errors import UnknownKey
+from skep.trust.statements import Subject
 
 PROGRAM = fixture("maps").programs[0].name
 HASHES = [m.name for m in fixture("maps").maps if m.map_type == 1]
@@ -144,6 +151,42 @@ def test_a_reference_without_version_is_the_latest_release(shelf: Shelf) -> None
 def test_a_package_that_was_not_pulled_is_not_found(shelf: Shelf) -> None:
     with pytest.raises(NoSuchVersion, match="acme/counting"):
         shelf.resolve(parse_reference("acme/counting"))
+
+
+def test_content_of_two_places_is_not_chosen_between(shelf: Shelf) -> None:
+    one, other = make_package(), make_package(readme=b"# Another one\n")
+    put_package(shelf.content, one, "a.example/acme/counting:1.0.0")
+    assert shelf.resolve(parse_reference("acme/counting")) == one.manifest.digest
+    put_package(shelf.content, other, "b.example/acme/counting:1.0.0")
+    with pytest.raises(AmbiguousReference):
+        shelf.resolve(parse_reference("acme/counting"))
+    assert shelf.resolve(parse_reference("b.example/acme/counting")) == other.manifest.digest
+
+
+def test_a_publisher_is_its_key_whatever_the_marketplace(shelf: Shelf) -> None:
+    """Dependency confusion: another marketplace's ``acme`` is a stranger here."""
+    shelf.trust.add("acme", signer().public_key)
+    good, evil = make_package(), make_package(readme=b"# Another one\n")
+    for host, package, by in (("good", good, "publisher"), ("evil", evil, "stranger")):
+        descriptor = put_package(shelf.content, package, f"{host}.example/acme/counting:1.0.0")
+        bundle = sign(Subject("acme/counting", descriptor.digest), signer(by))
+        store_bundle(shelf.content, descriptor, bundle)
+    opened = shelf.open(parse_reference("good.example/acme/counting"), None, "require-key")
+    assert opened.evidence.fingerprint == signer().public_key.fingerprint
+    with pytest.raises(UnknownKey, match="not trusted here for acme") as caught:
+        shelf.open(parse_reference("evil.example/acme/counting"), None, "require-key")
+    assert "skep keys trust acme --from evil.example" in caught.value.hint
+
+
+def test_the_digest_of_another_package_is_refused_whoever_signed_it(shelf: Shelf) -> None:
+    shelf.trust.add("acme", signer().public_key)
+    descriptor = put_package(shelf.content, make_package(toml("acme/other")))
+    store_bundle(
+        shelf.content, descriptor, sign(Subject("acme/other", descriptor.digest), signer())
+    )
+    reference = parse_reference(f"acme/counting@{descriptor.digest}")
+    with pytest.raises(WrongContent, match=r"acme/counting.*acme/other"):
+        shelf.open(reference, None, "require-key")
 
 
 def test_hook_targets_keep_their_program_type() -> None:
