@@ -57,9 +57,8 @@ def trust_from(
         # (1)
         reason = "--yes does not say which key" if yes else "this is not a terminal"
         raise NeedsConsent(
-            f"trusting a key needs somebody who compared its fingerprint, and {reason}",
-            hint=f"skep keys trust {publisher} --from {place} --fingerprint SHA256:…"
-            f" with the fingerprint you have from {publisher}",
+            f"trusting a key needs a fingerprint that you have from {publisher}; {reason}",
+            hint=f"skep keys trust {publisher} --from {place} --fingerprint SHA256:…",
         )
     marketplace = known_marketplaces(run.environment).find(place)
     with connected(marketplace) as client:

@@ -181,7 +181,7 @@ def _unknown(subject: Subject, fingerprint: str, keys: tuple[PublicKey, ...]) ->
     command = f"skep keys trust {publisher} --from {subject.origin or 'MARKETPLACE'}"
     if not keys:
         message = f"{subject.name} is signed by {key}; no key of {publisher} is trusted here"
-        hint = f"if you know {publisher}: {command}"
+        hint = command
     else:
         # Dependency confusion: a marketplace of somebody else's has a publisher of that name.
         known = ", ".join(each.fingerprint for each in keys)

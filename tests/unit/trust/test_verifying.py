@@ -89,7 +89,7 @@ def test_the_refusal_of_a_key_names_publisher_fingerprint_and_command() -> None:
     error, fingerprint = caught.value, signer("stranger").public_key.fingerprint
     assert (error.publisher, error.fingerprint) == ("skep", fingerprint)
     assert f"signed by {fingerprint}; no key of skep is trusted here" in error.message
-    assert error.hint == "if you know skep: skep keys trust skep --from market.example"
+    assert error.hint == "skep keys trust skep --from market.example"
 
 
 def test_another_key_of_a_publisher_that_is_known_is_not_just_unknown() -> None:
