@@ -18,6 +18,7 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 from skep.errors import Conflict, Malformed, NotFound, Unsupported, UsageError
+from skep.file_modes import make_directory, open_file
 from skep.packages.client.errors import NoSuchContent
 from skep.packages.client.files import read_regular, write_atomically, writing
 from skep.packages.client.transport import is_loopback, marketplace_url, origin_of, url_of_host
@@ -255,10 +256,9 @@ def change_configuration(
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with writing(path.parent):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(path.parent)
         # Closed to others, who could hold a lock they can open for ever.
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        lock = os.open(path.parent / f".{path.name}.lock", flags, 0o600)
+        lock = open_file(path.parent / f".{path.name}.lock", os.O_RDWR)
     try:
         flock(lock, LOCK_EX)
         yield
