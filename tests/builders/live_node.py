@@ -26,6 +26,7 @@ from skep.node.playground import Playground
 from skep.node.settings import NodeSettings
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring import dismount, open_node
+from skep.node.wiring.host import HostAdapter
 from skep.node.wiring.playgrounds import open_local_socket, open_peer_socket, open_playground
 from skep.packages.client.bundles import store_bundle
 from skep.packages.client.content_store import ContentStore
@@ -76,7 +77,7 @@ class LiveNode:
 
     @contextmanager
     def opened(self) -> Iterator[Node]:
-        with open_node(self.settings, lambda: NOW) as node:
+        with open_node(self.settings, lambda: NOW, HostAdapter) as node:
             yield node
 
     def request(

@@ -18,6 +18,7 @@ from skep.kernel.pins import is_bpffs
 from skep.node.node import Node
 from skep.node.store.state import SqliteState
 from skep.node.wiring import open_node
+from skep.node.wiring.host import HostAdapter
 from skep.node.wiring.kernel_adapter import KernelAdapter
 
 pytestmark = pytest.mark.kernel
@@ -209,7 +210,7 @@ def test_a_killed_demonstration_is_found_and_cleared_by_the_doctor(node: LiveNod
             assert opened.examine() == ()  # it is alive
         process.kill()
     assert not nothing_left(node, name, child)
-    with open_node(node.settings, lambda: NOW) as opened:
+    with open_node(node.settings, lambda: NOW, HostAdapter) as opened:
         (finding,) = opened.repair()
         assert (finding.kind, finding.subject) == ("playground left behind", name)
         assert "ended process" in finding.repaired

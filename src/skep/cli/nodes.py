@@ -6,6 +6,7 @@ from skep.cli.environment import Environment
 from skep.clock import system_clock
 from skep.errors import NotPermitted
 from skep.node.node import Node
+from skep.node.playground import Host
 from skep.node.settings import NodeSettings
 from skep.node.wiring import open_node
 
@@ -26,10 +27,17 @@ def require_root(environment: Environment) -> None:
 
 
 def this_node(environment: Environment) -> AbstractContextManager[Node]:
-    """Open the node; whatever a crash left is repaired first.
+    """Open the node; nothing is made or changed before the first change.
 
     Raises:
         NotPermitted: the user is not root.
     """
     require_root(environment)
-    return open_node(node_settings(environment), system_clock)
+    return open_node(node_settings(environment), system_clock, host)
+
+
+def host() -> Host:
+    """What clears up after killed demonstrations; imports the netlink library."""
+    from skep.node.wiring.host import HostAdapter
+
+    return HostAdapter()

@@ -12,7 +12,13 @@ from pathlib import Path
 from skep.chains.ordering import parse_placement
 from skep.hooks.table import HookTarget
 from skep.node.converging.consenting import NOT_ASKED, Answer, Need, YesTo, record
-from skep.node.converging.doctoring import Finding, Playgrounds, examine, repair
+from skep.node.converging.doctoring import (
+    Finding,
+    Playgrounds,
+    clear_playgrounds,
+    examine,
+    repair,
+)
 from skep.node.converging.kept_programs import restore_records
 from skep.node.converging.reconciling import Reconciled
 from skep.node.converging.recovering import recover
@@ -165,9 +171,17 @@ class Node:
             record(writer, needs, "refused", YesTo(person, ()))
 
     def repair(self) -> tuple[Finding, ...]:
-        """Examine, and mend what can be mended; see :mod:`skep.node.converging.doctoring`."""
+        """Examine, and mend what can be mended; see :mod:`skep.node.converging.doctoring`.
+
+        The node is opened to be changed, which mounts its file system, only if it needs mending.
+        """
+        with locked(self._lock(), self._lock_seconds):
+            cleared = clear_playgrounds(self._playgrounds)
+        found = self.examine()
+        if not any(one.remedy is not None and one.remedy.is_repair for one in found):
+            return (*cleared, *found)
         with self._writing() as writer:
-            return repair(writer, self._playgrounds)
+            return (*cleared, *repair(writer, self._playgrounds))
 
     @contextmanager
     def _change(self) -> Iterator[Writer]:

@@ -9,7 +9,7 @@ from skep.cli.demo.steps import Steps
 from skep.cli.demo.traffic import Send, SteadyTraffic, path_into, send_paced
 from skep.cli.environment import Environment
 from skep.cli.interrupts import deferred_interrupts
-from skep.cli.nodes import node_settings
+from skep.cli.nodes import host, node_settings
 from skep.clock import system_clock
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
@@ -46,7 +46,7 @@ def operate(
     settings = replace(node_settings(environment), is_temporary=True)
     with deferred_interrupts():
         playground.note_mount(settings.bpffs)
-        node = opened.enter_context(open_node(settings, system_clock))
+        node = opened.enter_context(open_node(settings, system_clock, host))
         send = opened.enter_context(open_peer_socket(playground)).send
     path = path_into(playground)
 

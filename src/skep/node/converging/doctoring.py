@@ -125,7 +125,7 @@ def examine(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]
     installed = services.state.installed()
     deployments = [one.deployment for one in installed]
     return (
-        *(_playground(name) for name in playgrounds.left_behind()),
+        *_playgrounds(playgrounds),
         *_damaged(services),
         *_interrupted(services),
         *_chains(services, survey(services.kernel, installed)),
@@ -136,14 +136,16 @@ def examine(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]
 
 
 def repair(writer: Writer, playgrounds: Playgrounds) -> tuple[Finding, ...]:
-    """Examine, do what is to be done, and examine again.
+    """Examine, do what is to be done on the node, and examine again.
+
+    What demonstrations left is another matter: :func:`clear_playgrounds`.
 
     Returns:
         Every finding there was, with what was done about it if that helped, and the findings that
         came up meanwhile.
     """
     found = examine(writer.services, playgrounds)
-    tried = [_repair(writer, playgrounds, finding) for finding in found]
+    tried = [_repair(writer, finding) for finding in found]
     left = {(each.kind, each.subject): each for each in examine(writer.services, playgrounds)}
     outcome = []
     for finding in tried:
@@ -156,13 +158,29 @@ def repair(writer: Writer, playgrounds: Playgrounds) -> tuple[Finding, ...]:
     return (*outcome, *left.values())
 
 
-def _playground(name: str) -> Finding:
-    return Finding(
-        "playground left behind",
-        name,
-        f"the demonstration {name} was killed and left things behind",
-        Remedy("end its processes, unmount and remove what it made"),
-    )
+def clear_playgrounds(playgrounds: Playgrounds) -> tuple[Finding, ...]:
+    """Clear away what killed demonstrations left; needs nothing of the node itself."""
+    outcome = []
+    for finding in _playgrounds(playgrounds):
+        try:
+            done = playgrounds.clear(finding.subject)
+        except (SkepError, OSError) as error:
+            outcome.append(replace(finding, problem=str(error)))
+        else:
+            outcome.append(replace(finding, repaired="; ".join(done) or "nothing was left"))
+    return tuple(outcome)
+
+
+def _playgrounds(playgrounds: Playgrounds) -> list[Finding]:
+    return [
+        Finding(
+            "playground left behind",
+            name,
+            f"the demonstration {name} was killed and left things behind",
+            Remedy("end its processes, unmount and remove what it made"),
+        )
+        for name in playgrounds.left_behind()
+    ]
 
 
 def _damaged(services: Services) -> list[Finding]:
@@ -337,20 +355,18 @@ def _changed(name: str, grown: Sequence[Growth]) -> list[Finding]:
     return [Finding("label changed", name, f"{text}; its package showed that")]
 
 
-def _repair(writer: Writer, playgrounds: Playgrounds, finding: Finding) -> Finding:
+def _repair(writer: Writer, finding: Finding) -> Finding:
     if finding.remedy is None or not finding.remedy.is_repair:
         return finding
     try:
-        done = _remedy(writer, playgrounds, finding)
+        done = _remedy(writer, finding)
     except (SkepError, OSError) as error:
         return replace(finding, problem=str(error))
     return replace(finding, repaired="; ".join(done) or "it went with another repair")
 
 
-def _remedy(writer: Writer, playgrounds: Playgrounds, finding: Finding) -> Sequence[str]:
+def _remedy(writer: Writer, finding: Finding) -> Sequence[str]:
     match finding.kind:
-        case "playground left behind":
-            return playgrounds.clear(finding.subject)
         case "record damaged":
             return [f"restored {name}" for name in restore_records(writer)]
         case "change interrupted":

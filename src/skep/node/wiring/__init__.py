@@ -4,7 +4,7 @@ To read only, :mod:`skep.node.observing.wiring` opens faster. Playgrounds are op
 :mod:`skep.node.wiring.playgrounds`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from skep.clock import Clock
@@ -36,13 +36,20 @@ class NodeNotWritable(NotPermitted):
 
 
 @contextmanager
-def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
+def open_node(settings: NodeSettings, clock: Clock, host: Callable[[], Host]) -> Iterator[Node]:
     """Open a node. What an interrupted change left is repaired by the first change made with it.
 
     Nothing is made or mounted before the first change. A change makes the root directory, the
     database and the BPF file system where they are missing; the latter stays mounted, because it
     is what keeps programs and maps alive: in the mount namespace of process 1 if this command's
     own ends with it.
+
+    Args:
+        settings: where it keeps its things.
+        clock: now.
+        host: gives what clears up after a killed demonstration
+            (:class:`skep.node.wiring.host.HostAdapter`). It is asked for when it is needed,
+            because the netlink library takes longer to import than a change may take.
 
     Raises:
         LacksPrivilege, NodeNotWritable: not root.
@@ -79,18 +86,10 @@ def open_node(settings: NodeSettings, clock: Clock) -> Iterator[Node]:
         looking,
         changing,
         trust=trust,
-        playgrounds=PlaygroundKeeper(settings.demo, _host),
+        playgrounds=PlaygroundKeeper(settings.demo, host),
         lock=lambda: _make_root(settings).lock,
         lock_seconds=settings.lock_seconds,
     )
-
-
-def _host() -> Host:
-    # The netlink library takes longer to import than a change may take, and only clearing what a
-    # killed demonstration left needs it.
-    from skep.node.wiring.host import HostAdapter
-
-    return HostAdapter()
 
 
 def _make_root(settings: NodeSettings) -> NodeSettings:

@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 from tests.builders.nodes import FakeNode
 
-from skep.node.converging.doctoring import Finding, examine, repair
+from skep.node.converging.doctoring import Finding, clear_playgrounds, examine, repair
 from skep.node.records import Scope
 
 
@@ -217,8 +217,8 @@ def test_what_cannot_be_repaired_says_why_and_stops_nothing(node: FakeNode) -> N
     assert second.repaired
 
 
-def test_playgrounds_of_killed_demonstrations_are_cleared(node: FakeNode) -> None:
+def test_playgrounds_of_killed_demonstrations_are_cleared() -> None:
     playgrounds = FakePlaygrounds("skep-demo-1")
-    (finding,) = repair(node.writer(), playgrounds)
+    (finding,) = clear_playgrounds(playgrounds)
     assert finding.repaired == "removed interface skep-demo-1"
     assert playgrounds.names == []
