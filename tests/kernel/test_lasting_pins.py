@@ -19,6 +19,7 @@ pytestmark = pytest.mark.kernel
 
 # pin DIRECTORY: pins a map "kept" in DIRECTORY/node/bpf; look: says what is pinned there.
 PROGRAM = """
+import subprocess
 import sys
 from pathlib import Path
 
@@ -39,6 +40,12 @@ try:
                 pins.pin(made, "maps", "kept")
             lasts = is_lasting(pins, node, "maps", "kept")
         print("pinned, lasting" if lasts else "pinned, not lasting")
+    elif sys.argv[2].startswith("open"):
+        with open_lasting_pins(path, node) as pins, create_map(array("counts")) as made:
+            if sys.argv[2] == "open-first":
+                pins.pin(made, "maps", "kept")
+            subprocess.run(["umount", "-l", "/proc", "/proc"], check=True)
+            pins.open_map("maps", "kept") if pins.names("maps") else pins.pin(made, "kept")
     elif sys.argv[2] == "look":
         pins = find_lasting_pins(path, node)
         print("none" if pins is None else ",".join(pins.names("maps")))
@@ -148,16 +155,22 @@ def test_a_symbolic_link_on_the_way_is_resolved_where_it_lasts(machine: Machine)
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"), [("pin", "ProcMissing"), ("look", "none"), ("unmount", "not mounted")]
+    ("argument", "said"),
+    [("pin", "KernelFilesMissing"), ("look", "none"), ("unmount", "not mounted")],
 )
 def test_without_proc_only_looking_works(machine: Machine, argument: str, said: str) -> None:
     script = f"{PRIVATELY} sh -c 'umount -l /proc; umount -l /proc; $python {argument}'"
     assert _run(machine, script) == [said]
 
 
+@pytest.mark.parametrize("argument", ["open", "open-first"])
+def test_pins_that_need_proc_say_so(machine: Machine, argument: str) -> None:
+    assert _run(machine, f"$python {argument}") == ["KernelFilesMissing"]
+
+
 def test_first_commands_at_the_same_time_mount_one_file_system(machine: Machine) -> None:
-    pins = " & ".join(["$python pin"] * 4)
-    script = f"{pins} & wait; grep -c /node/bpf /proc/self/mountinfo"
+    pins = " & ".join(f"$python pin > $directory/said-{number}" for number in range(4))
+    script = f"{pins} & wait; cat $directory/said-*; grep -c /node/bpf /proc/self/mountinfo"
     *said, mounts = _run(machine, script)
     assert mounts == "1"
     assert sorted(said) == ["PinExists"] * 3 + ["pinned, lasting"]

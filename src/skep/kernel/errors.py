@@ -20,6 +20,21 @@ class NotInThisKernel(Unsupported):
     """This kernel does not know the command, the field or the type."""
 
 
+class KernelFilesMissing(Unsupported):
+    """The kernel tells it in ``/proc`` or ``/sys``, and that is not mounted here."""
+
+
+def proc_missing(cannot: str) -> KernelFilesMissing:
+    """The error for what cannot be done without ``/proc``.
+
+    Args:
+        cannot: the first part of the message.
+    """
+    return KernelFilesMissing(
+        f"{cannot}: /proc is not mounted here", hint="mount -t proc proc /proc"
+    )
+
+
 class KernelRefused(Refused):
     """The kernel understood and said no: a wrong size, a frozen map, a full table."""
 

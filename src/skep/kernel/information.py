@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 
 from skep.kernel.attributes import Command, GetId, InfoByDescriptor
 from skep.kernel.descriptors import Descriptor
+from skep.kernel.errors import proc_missing
 from skep.kernel.syscall import BpfError, bpf, failure
 
 _Info = TypeVar("_Info", bound=ctypes.Structure)
@@ -36,8 +37,15 @@ def read_info(descriptor: Descriptor, info: _Info, what: str) -> _Info:
 
 
 def kind_of(descriptor: Descriptor) -> Kind | None:
-    """Whether a descriptor is a map, a program or a link; ``None`` if none of them."""
-    target = str(Path(f"/proc/self/fd/{descriptor.number}").readlink())
+    """Whether a descriptor is a map, a program or a link; ``None`` if none of them.
+
+    Raises:
+        KernelFilesMissing: there is no ``/proc``.
+    """
+    try:
+        target = str(Path(f"/proc/self/fd/{descriptor.number}").readlink())
+    except FileNotFoundError as error:
+        raise proc_missing("could not tell what was opened") from error
     return next((kind for mark, kind in _KINDS.items() if mark in target), None)
 
 

@@ -79,7 +79,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise NotInThisKernel(
             f"could not read the types of this kernel from {path}: {error.strerror}",
-            hint="it must be built with CONFIG_DEBUG_INFO_BTF=y",
+            hint="it must be built with CONFIG_DEBUG_INFO_BTF=y, and /sys be mounted",
         ) from error
     if len(raw) > _MOST_BTF_BYTES:
         raise MalformedBtf(f"expected types of at most {_MOST_BTF_BYTES} bytes")

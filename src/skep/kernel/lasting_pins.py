@@ -22,9 +22,9 @@ from typing import TypeVar
 
 from skep.errors import Unsupported
 from skep.kernel.bpffs import is_bpffs, mount_bpffs, unmount
+from skep.kernel.errors import KernelFilesMissing
 from skep.kernel.mount_namespaces import (
     CannotEnter,
-    ProcMissing,
     as_process_1,
     is_process_1,
     others_share_our_mounts,
@@ -50,7 +50,7 @@ def open_lasting_pins(path: Path, node: Path, *, must_last: bool = True) -> PinR
 
     Raises:
         PinsWouldEnd: the mount would end with this command; nothing was made.
-        ProcMissing: that cannot be known.
+        KernelFilesMissing: that cannot be known.
         LacksPrivilege, NotBpffs, UnsafePinRoot, UsageError: as of :func:`mount_bpffs` and
             :class:`PinRoot`.
     """
@@ -110,7 +110,7 @@ def _is_elsewhere(node: Path) -> bool:
     try:
         if shares_mounts_with_process_1():
             return False  # (1)
-    except ProcMissing:
+    except KernelFilesMissing:
         return False
     here = _identity(node)
     try:

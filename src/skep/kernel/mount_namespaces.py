@@ -19,16 +19,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from skep.errors import Unsupported
+from skep.kernel.errors import proc_missing
 from skep.kernel.syscall import BpfError, enter_mount_namespace
 
 _Answer = TypeVar("_Answer")
 _PROC = Path("/proc")
 # proc(5): id, parent, major:minor, root, mount point, options, optional fields, "-", type
 _MOUNT = re.compile(r"^(\d+) \d+ (\d+):(\d+) \S+ \S+ \S+ (?:\S+ )*?- (\S+) ", re.MULTILINE)
-
-
-class ProcMissing(Unsupported):
-    """``/proc`` is not mounted, so processes and their namespaces cannot be seen."""
 
 
 class CannotEnter(Unsupported):
@@ -41,14 +38,11 @@ def shares_mounts_with_process_1() -> bool:
     Process 1 is the one of the ``/proc`` that is mounted here: of the container in a container.
 
     Raises:
-        ProcMissing: there is no ``/proc`` of this process.
+        KernelFilesMissing: there is no ``/proc`` of this process.
     """
     ours = _identity("self")
     if ours is None:
-        raise ProcMissing(
-            "could not tell which mount namespace this is: /proc is not mounted",
-            hint="mount -t proc proc /proc",
-        )
+        raise proc_missing("could not tell which mount namespace this is")
     if (theirs := _identity("1")) is not None:
         return ours == theirs
     # Without the right to look at its namespace: every mount belongs to one namespace, and its

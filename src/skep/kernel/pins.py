@@ -15,7 +15,7 @@ outside. The checks, in the order they are made:
 6. removal works on names in an open directory, so what a symbolic link points to is never touched.
 
 ``bpf(2)`` takes paths; ``/proc/self/fd/N`` makes one out of an open file on every kernel
-(``path_fd`` would need Linux 6.5).
+(``path_fd`` would need Linux 6.5, and cannot say "this very file").
 """
 
 import ctypes
@@ -39,6 +39,7 @@ from skep.kernel.errors import (
     PinExists,
     PinMissing,
     UnsafePinRoot,
+    proc_missing,
 )
 from skep.kernel.information import Kind, kind_of
 from skep.kernel.links import Link
@@ -56,6 +57,7 @@ _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READABLE_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITABLE_BY_OTHERS = 0o022
+_DESCRIPTORS = Path("/proc/self/fd")
 
 
 def pin_name(text: str) -> str:
@@ -145,10 +147,9 @@ class PinRoot:
         """
         *_, name = _checked(parts)
         with self._directory(parts[:-1], make=True) as directory:
-            path = _path(directory, name)
-            attribute = ObjectPin(pathname=address(path), bpf_fd=owner.descriptor.number)
+            path = f"/proc/self/fd/{directory}/{name}"
             try:
-                bpf(Command.OBJ_PIN, attribute)
+                _by_path(Command.OBJ_PIN, path, owner.descriptor.number)
             except BpfError as error:
                 if error.number == errno.EEXIST:
                     raise PinExists(
@@ -333,9 +334,9 @@ class PinRoot:
             self._directory(parts[:-1], make=False) as directory,
             self._pin_file(directory, name, parts) as number,
         ):
-            path = ctypes.create_string_buffer(f"/proc/self/fd/{number}".encode())
+            path = f"/proc/self/fd/{number}"
             try:
-                descriptor = Descriptor(bpf(Command.OBJ_GET, ObjectPin(pathname=address(path))))
+                descriptor = Descriptor(_by_path(Command.OBJ_GET, path))
             except BpfError as error:
                 raise failure(error, f"open pin {'/'.join(parts)}") from error
         found = kind_of(descriptor)
@@ -362,8 +363,20 @@ def _checked(parts: Sequence[str]) -> Sequence[str]:
     return parts
 
 
-def _path(directory: int, name: str) -> "ctypes.Array[ctypes.c_char]":
-    return ctypes.create_string_buffer(f"/proc/self/fd/{directory}/{name}".encode())
+def _by_path(command: Command, path: str, owner: int = 0) -> int:
+    """Pin or open by a path through ``/proc``.
+
+    Raises:
+        BpfError: with the error number.
+        KernelFilesMissing: there is no ``/proc``.
+    """
+    pathname = ctypes.create_string_buffer(path.encode())
+    try:
+        return bpf(command, ObjectPin(pathname=address(pathname), bpf_fd=owner))
+    except BpfError as error:
+        if error.number != errno.ENOENT or _DESCRIPTORS.exists():
+            raise
+        raise proc_missing("pins cannot be reached") from error
 
 
 @contextmanager

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from skep.errors import Malformed
 from skep.kernel.attributes import Command, LinkCreate
-from skep.kernel.errors import LacksPrivilege
-from skep.kernel.syscall import BpfError, bpf
+from skep.kernel.errors import KernelFilesMissing, LacksPrivilege
+from skep.kernel.syscall import BpfError, bpf, effective_capabilities
 from skep.versions import KernelVersion
 
 _POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
+_SOFT_INTERRUPTS = Path("/proc/softirqs")
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
-_STATUS = Path("/proc/self/status")
 # Numbers of linux/capability.h.
 _CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 _MOST_CPUS = 1 << 16
@@ -65,8 +65,7 @@ def missing_capabilities() -> tuple[str, ...]:
 
     CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as in the kernel (``bpf_capable``).
     """
-    match = re.search(r"^CapEff:\s*([0-9a-f]+)$", _STATUS.read_text(), re.MULTILINE)
-    effective = int(match[1], 16) if match else 0
+    effective = effective_capabilities()
     held = {name for name, bit in _CAPABILITIES.items() if effective >> bit & 1}
     wanted = {"CAP_BPF", "CAP_NET_ADMIN"}
     if "CAP_SYS_ADMIN" in held:
@@ -118,8 +117,27 @@ def has_links() -> bool:
 
 @cache
 def possible_cpus() -> int:
-    """How many values a per-CPU map has for one key; fixed at boot."""
-    return parse_cpu_list(_POSSIBLE_CPUS.read_text())
+    """How many values a per-CPU map has for one key; fixed at boot.
+
+    Raises:
+        KernelFilesMissing: neither ``/sys`` nor ``/proc`` tells.
+    """
+    try:
+        return parse_cpu_list(_POSSIBLE_CPUS.read_text())
+    except OSError as error:
+        # sysconf(3) knows those of the present only. /proc/softirqs has a column for each possible
+        # one (show_softirqs in fs/proc/softirqs.c).
+        try:
+            with _SOFT_INTERRUPTS.open() as lines:
+                count = len(lines.readline().split())
+        except OSError:
+            count = 0
+        if not count:
+            raise KernelFilesMissing(
+                f"could not read the number of CPUs from {_POSSIBLE_CPUS}: {error.strerror}",
+                hint="mount -t sysfs sysfs /sys, or mount -t proc proc /proc",
+            ) from error
+        return count
 
 
 def parse_cpu_list(text: str) -> int:

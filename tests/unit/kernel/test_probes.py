@@ -1,12 +1,14 @@
 """What the machine says about itself."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from skep.errors import Malformed
 from skep.kernel import probes
-from skep.kernel.errors import LacksPrivilege
+from skep.kernel.errors import KernelFilesMissing, LacksPrivilege
+from skep.kernel.syscall import effective_capabilities
 from skep.versions import KernelVersion
 
 
@@ -47,11 +49,9 @@ def test_the_lockdown_mode_is_the_one_in_brackets(text: str, mode: str | None) -
     ],
 )
 def test_missing_capabilities_are_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, effective: str, missing: tuple[str, ...]
+    monkeypatch: pytest.MonkeyPatch, effective: str, missing: tuple[str, ...]
 ) -> None:
-    status = tmp_path / "status"
-    status.write_text(f"Name:\tx\nCapEff:\t{effective}\nCapBnd:\t000001ffffffffff\n")
-    monkeypatch.setattr(probes, "_STATUS", status)
+    monkeypatch.setattr(probes, "effective_capabilities", lambda: int(effective, 16))
     assert probes.missing_capabilities() == missing
     if missing:
         with pytest.raises(LacksPrivilege, match=missing[0]):
@@ -62,3 +62,54 @@ def test_missing_capabilities_are_named(
 
 def test_this_kernel_has_a_version() -> None:
     assert probes.kernel_version() >= KernelVersion(4, 0)
+
+
+def test_capabilities_are_those_the_kernel_tells_elsewhere_too() -> None:
+    status = Path("/proc/self/status").read_text()
+    wanted = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    assert effective_capabilities() == int(wanted.split()[1], 16)
+
+
+@pytest.fixture
+def uncounted() -> Iterator[None]:
+    """Nothing remembered of the number of CPUs, before and after."""
+    probes.possible_cpus.cache_clear()
+    yield
+    probes.possible_cpus.cache_clear()
+
+
+def _without_sys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, interrupts: str | None) -> None:
+    monkeypatch.setattr(probes, "_POSSIBLE_CPUS", tmp_path / "possible")
+    monkeypatch.setattr(probes, "_SOFT_INTERRUPTS", tmp_path / "softirqs")
+    if interrupts is not None:
+        (tmp_path / "softirqs").write_text(interrupts)
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_without_sys_proc_tells_the_number_of_cpus(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    columns = "                    CPU0       CPU1       CPU2\n          HI:     1 2 3\n"
+    _without_sys(monkeypatch, tmp_path, columns)
+    assert probes.possible_cpus() == 3
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_both_tell_the_same_number_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = probes.possible_cpus()
+    probes.possible_cpus.cache_clear()
+    monkeypatch.setattr(probes, "_POSSIBLE_CPUS", tmp_path / "possible")
+    assert probes.possible_cpus() == expected
+
+
+@pytest.mark.usefixtures("uncounted")
+@pytest.mark.parametrize("interrupts", [None, ""], ids=["missing", "empty"])
+def test_without_either_what_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, interrupts: str | None
+) -> None:
+    _without_sys(monkeypatch, tmp_path, interrupts)
+    with pytest.raises(KernelFilesMissing, match="possible") as raised:
+        probes.possible_cpus()
+    assert "/sys" in raised.value.hint
