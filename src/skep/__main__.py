@@ -7,7 +7,11 @@ import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from skep.cli.main import run  # noqa: E402 - the handler above must stand before what takes time
+from skep.cli.streams import prepare_streams  # noqa: E402 - the handler above stands first
+
+prepare_streams()
+
+from skep.cli.main import run  # noqa: E402 - what takes time, and keeps the streams it finds
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -76,9 +76,11 @@ def create_file(path: Path, data: bytes, mode: int = PRIVATE_FILE) -> None:
             file.write(data)
             file.flush()
             os.fsync(number)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             path.unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # write(2) knows no name
         raise
 
 
@@ -94,7 +96,11 @@ def replace_file(
         OSError: as of open(2), write(2) and rename(2); nothing has changed.
     """
     temporary = path.parent / f"{prefix}{os.urandom(8).hex()}"
-    create_file(temporary, data, mode)
+    try:
+        create_file(temporary, data, mode)
+    except OSError as error:
+        error.filename = str(path)  # the name people know
+        raise
     try:
         temporary.replace(path)
     except BaseException:

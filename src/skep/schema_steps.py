@@ -76,20 +76,26 @@ def translating_errors(path: Path, doing: str = "") -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _translated(error, path, doing and f"{doing}: ") from error
+        raise translated(error, f"the database {path}", doing and f"{doing}: ") from error
 
 
-def _translated(error: sqlite3.Error, path: Path, doing: str) -> SkepError:
+def translated(error: sqlite3.Error, name: str = "a database", doing: str = "") -> SkepError:
+    """The error to raise for one of SQLite.
+
+    Args:
+        name: of the database, for messages.
+        doing: what was being done, to begin the message with.
+    """
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
-        return NotPermitted(f"{doing}cannot write {path}: {error}", hint="run it as root")
+        return NotPermitted(f"{doing}cannot write {name}: {error}", hint="run it as root")
     if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
         return DatabaseUnavailable(
-            f"{doing}the database {path} did not answer: {error}",
+            f"{doing}{name} did not answer: {error}",
             hint="look for another process that holds it, and for a full disk",
         )
     return DatabaseDamaged(
-        f"{doing}the database {path} is damaged or not a database of Skep: {error}",
+        f"{doing}{name} is damaged or not a database of Skep: {error}",
         hint="restore it from a backup, or move it away and start again",
     )
 

@@ -6,6 +6,7 @@ our own, ``/run/skep/bpf`` for the default root and ``<root>/bpf`` for any other
 prefers is in ``$XDG_CONFIG_HOME/skep``, else ``~/.config/skep``.
 """
 
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,23 +80,32 @@ def read_environment(variables: Mapping[str, str], effective_user: int) -> Envir
 
     Args:
         variables: ``os.environ`` or a stand-in; ``SKEP_ROOT``, ``SKEP_MARKETPLACE``,
-            ``XDG_DATA_HOME``, ``XDG_CONFIG_HOME`` and ``HOME`` are looked at.
+            ``XDG_DATA_HOME``, ``XDG_CONFIG_HOME`` and ``HOME`` are looked at; without the last, the
+            list of users.
         effective_user: user id; 0 is root.
     """
     system_root = Path("/var/lib/skep")
+    home = Path(variables.get("HOME") or _home_of(effective_user))
     if chosen := variables.get("SKEP_ROOT"):
         root = Path(chosen).absolute()
     elif effective_user == 0:
         root = system_root
     else:
-        data_home = variables.get("XDG_DATA_HOME") or f"{variables.get('HOME', '/')}/.local/share"
-        root = Path(data_home) / "skep"
-    config_home = variables.get("XDG_CONFIG_HOME") or f"{variables.get('HOME', '/')}/.config"
+        data_home = Path(variables.get("XDG_DATA_HOME") or home / ".local" / "share")
+        root = data_home.absolute() / "skep"
+    config_home = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
     return Environment(
         root=root,
         bpffs=Path("/run/skep/bpf") if root == system_root else root / "bpf",
-        configuration=Path(config_home) / "skep",
+        configuration=config_home.absolute() / "skep",
         marketplace=variables.get("SKEP_MARKETPLACE", ""),
         user=effective_user,
         variables=variables,
     )
+
+
+def _home_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_dir
+    except KeyError:
+        return "/"

@@ -33,6 +33,7 @@ from skep.cli import (
     verify,
 )
 from skep.cli.context import current_output, note_words
+from skep.cli.foreign_errors import as_skep_error
 from skep.cli.options import Group
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
@@ -122,5 +123,5 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the rim: everything becomes a sentence and a code
         if "--verbose" in words:
             sys.excepthook(type(error), error, error.__traceback__)
-        sys.exit(current_output().fail(error))
+        sys.exit(current_output().fail(as_skep_error(error)))
     sys.exit(0)

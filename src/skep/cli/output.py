@@ -11,9 +11,11 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from skep.cli.streams import is_unicode, unbroken
 from skep.errors import SkepError, codes
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -38,21 +40,21 @@ class Output:
 
     def emit(self, document: Mapping[str, object], render: Callable[[], Iterable[str]]) -> None:
         """Print ``document`` as JSON, or the lines ``render`` gives."""
-        if self.json:
-            print(json.dumps(document, indent=1, ensure_ascii=False), file=self.out)
-        elif not self.quiet:
-            for line in render():
+        lines = [self._written(document)] if self.json else [] if self.quiet else [*render()]
+        with unbroken(self.out):
+            for line in lines:
                 print(line, file=self.out)
-        self.out.flush()
 
     def note(self, text: str) -> None:
         """Say something by the way, on standard error."""
         if not self.quiet:
-            print(text, file=self.err, flush=True)
+            with unbroken(self.err):
+                print(text, file=self.err)
 
     def warn(self, text: str) -> None:
         """Say something that should not be missed, on standard error."""
-        print(self.style("warning: ", "yellow", stream=self.err) + text, file=self.err, flush=True)
+        with unbroken(self.err):
+            print(self.style("warning: ", "yellow", stream=self.err) + text, file=self.err)
 
     def style(self, text: str, *names: str, stream: TextIO | None = None) -> str:
         """Colour ``text`` if ``stream`` (standard output) is a terminal that shows colours."""
@@ -90,14 +92,19 @@ class Output:
                     "detail": detail,
                 }
             }
-            print(json.dumps(document, indent=1, ensure_ascii=False), file=self.out, flush=True)
-        print(self.style("error: ", "red", "bold", stream=self.err) + message, file=self.err)
-        if detail:
-            self._print_detail(detail)
-        if hint:
-            print(self.style("hint: ", "cyan", stream=self.err) + hint, file=self.err)
-        self.err.flush()
+            with suppress(SkepError), unbroken(self.out):  # what failed may be this very output
+                print(self._written(document), file=self.out)
+        with suppress(SkepError), unbroken(self.err):
+            print(self.style("error: ", "red", "bold", stream=self.err) + message, file=self.err)
+            if detail:
+                self._print_detail(detail)
+            if hint:
+                print(self.style("hint: ", "cyan", stream=self.err) + hint, file=self.err)
         return codes(error).exit_code
+
+    def _written(self, document: Mapping[str, object]) -> str:
+        # JSON has escapes of its own, which need no better encoding than ASCII.
+        return json.dumps(document, indent=1, ensure_ascii=not is_unicode(self.out))
 
     def _print_detail(self, detail: str) -> None:
         lines = detail.rstrip().splitlines()

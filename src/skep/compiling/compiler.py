@@ -2,8 +2,8 @@
 
 The object keeps BTF and loses DWARF. Reproducibility rests on five things, each needed:
 
-(1) the compiler and its options are fixed, and only ``PATH`` and the temporary directory of the
-    environment reach it (``CPATH`` or ``SOURCE_DATE_EPOCH`` would change the bytes);
+(1) the compiler and its options are fixed, and only ``PATH`` of the environment reaches it
+    (``CPATH`` or ``SOURCE_DATE_EPOCH`` would change the bytes);
 (2) ``__DATE__``, ``__TIME__`` and ``__TIMESTAMP__`` are errors;
 (3) directory names are replaced: the source's own by ``.``, include directories by
     ``include/<n>``, the UAPI headers by ``uapi/<n>``;
@@ -37,7 +37,7 @@ from skep.file_modes import PRIVATE_DIRECTORY, PUBLIC_DIRECTORY, make_directory
 Undisturbed = Callable[[], AbstractContextManager[None]]
 """Keeps interrupts away from a block, and raises the one that came when the block has ended."""
 
-_ENVIRONMENT = frozenset({"PATH", "TMPDIR"})
+_ENVIRONMENT = frozenset({"PATH"})
 _LARGEST_OBJECT_BYTES = 64 << 20
 _LONGEST_MESSAGES = 64 << 10  # characters of the compiler's messages that are kept
 
@@ -78,7 +78,7 @@ def compile_object(
         include: directories for ``#include <…>``, searched before the UAPI headers.
         compiler: from :func:`skep.compiling.toolchain.find_compiler`.
         cache: a directory the compiler may fill; made if missing, safe to share and to delete.
-        environment: only ``PATH`` and ``TMPDIR`` of it are passed on.
+        environment: only ``PATH`` of it is passed on.
         defines: macros, as ``-D``.
         timeout_seconds: then the compiler is ended.
         undisturbed: entered while the compiler is started, so that there is no moment in which it
@@ -121,6 +121,7 @@ def compile_object(
         variables = {key: value for key, value in environment.items() if key in _ENVIRONMENT}
         variables |= {  # (1)
             "PWD": str(source.parent),
+            "TMPDIR": scratch,
             "LC_ALL": "C",
             "ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"),
             "ZIG_LOCAL_CACHE_DIR": str(cache / "zig"),

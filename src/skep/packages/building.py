@@ -4,6 +4,7 @@ Pure and reproducible: the same input gives the same bytes, hence the same diges
 machine. Nothing that depends on a time, a user or an order of files goes in.
 """
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -65,7 +66,7 @@ def build(
     """Make a package.
 
     Args:
-        metadata_toml: the ``skep.toml``, kept byte for byte.
+        metadata_toml: the ``skep.toml``, kept byte for byte but for a byte order mark.
         object_data: object files by file name; at least one.
         report: the analysis report as JSON; written canonically.
         readme: Markdown in UTF-8; may be empty.
@@ -76,6 +77,7 @@ def build(
         MalformedDocument: the report is not JSON.
         MalformedPackage: names, sizes or numbers of files are out of bounds.
     """
+    metadata_toml = metadata_toml.removeprefix(codecs.BOM_UTF8)  # older readers know none
     metadata = parse_metadata(metadata_toml)
     try:
         check_licence(metadata.licence)

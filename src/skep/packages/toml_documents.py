@@ -6,6 +6,7 @@
 3. Nesting, as the parser is recursive and values we keep may be walked later.
 """
 
+import codecs
 import re
 import tomllib
 
@@ -72,7 +73,8 @@ def parse_toml(data: bytes) -> dict[str, object]:
             f"expected a skep.toml of at most {LARGEST_METADATA} bytes, got {len(data)}"
         )
     try:
-        text = data.decode("utf-8")
+        # Editors of Windows begin a file with a byte order mark; TOML knows none.
+        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
         # (2)
         _check_keys(text)
         document = tomllib.loads(text)

@@ -4,6 +4,7 @@ import pytest
 from tests.builders.packages import OBJECT, metadata_toml, package
 
 from skep.digests import Digest
+from skep.packages.building import build
 from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.errors import MalformedMetadata, MalformedPackage
 from skep.packages.oci.documents import MalformedDocument
@@ -43,6 +44,12 @@ def test_the_order_of_files_and_the_form_of_the_report_do_not_matter() -> None:
 )
 def test_other_input_gives_another_digest(changed: object) -> None:
     assert changed != package()
+
+
+def test_a_byte_order_mark_is_left_out() -> None:
+
+    marked = build(b"\xef\xbb\xbf" + metadata_toml(), {"prog.o": OBJECT}, b"{}", b"", {})
+    assert marked == build(metadata_toml(), {"prog.o": OBJECT}, b"{}", b"", {})
 
 
 def test_the_manifest_is_an_oci_artifact() -> None:

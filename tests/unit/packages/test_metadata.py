@@ -271,3 +271,12 @@ def test_too_many_settings_are_refused() -> None:
     more = "\n".join(f'[settings.s{number}]\ntype="u8"\nmap="m"' for number in range(65))
     (problem,) = problems(metadata_toml(more=more))
     assert problem == "settings: expected at most 64 tables, got 65"
+
+
+def test_a_byte_order_mark_is_read_over() -> None:
+    assert parse_metadata(b"\xef\xbb\xbf" + PRODUCT) == parse_metadata(PRODUCT)
+
+
+def test_only_one_byte_order_mark_is() -> None:
+    with pytest.raises(MalformedMetadata, match="not TOML"):
+        parse_metadata(b"\xef\xbb\xbf" * 2 + PRODUCT)

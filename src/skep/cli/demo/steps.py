@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from skep.cli.output import Output, wrapped
+from skep.cli.streams import unbroken
 
 _LEFT = 12  # columns of the mark and the time
 
@@ -42,7 +43,8 @@ class Steps:
         started = time.perf_counter()
         live = not self.output.json and not self.output.quiet and self.output.out.isatty()
         if live:
-            print(f"… {title}", end="\r", file=self.output.out, flush=True)
+            with unbroken(self.output.out):
+                print(f"… {title}", end="\r", file=self.output.out)
         try:
             yield step
         except BaseException:
@@ -61,10 +63,10 @@ class Steps:
         text = f"{step.title}: {step.result}" if step.result else step.title
         width = self.output.width
         first, *further = wrapped(text, width and max(width - _LEFT, 20))
-        print(f"{chr(27) + '[2K' if clear else ''}{mark} {took}  {first}", file=out)
-        for line in [*further, *step.lines]:
-            print(f"{' ' * _LEFT}{line}", file=out)
-        out.flush()
+        with unbroken(out):
+            print(f"{chr(27) + '[2K' if clear else ''}{mark} {took}  {first}", file=out)
+            for line in [*further, *step.lines]:
+                print(f"{' ' * _LEFT}{line}", file=out)
 
     def document(self) -> list[dict[str, object]]:
         """The steps that ended well."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from skep.errors import Malformed
 from skep.file_modes import PUBLIC_FILE, replace_file
 from skep.packages.client.errors import NoSuchContent, StoreNotAccessible, StoreNotWritable
+from skep.system_errors import explain
 
 INCOMING = ".incoming-"  # prefix of files being written; left over only after a crash
 
@@ -59,7 +60,9 @@ def writing(root: Path) -> Iterator[None]:
             f"{root} may not be written by this user", hint="use another directory, or be root"
         ) from error
     except OSError as error:
-        raise StoreNotWritable(f"{root} cannot be written: {error.strerror or error}") from error
+        raise StoreNotWritable(
+            f"{root} cannot be written: {error.strerror or error}", hint=explain(error).hint
+        ) from error
 
 
 def write_atomically(path: Path, data: bytes) -> None:
