@@ -63,3 +63,12 @@ def test_without_proc_and_sys_commands_work_or_name_it(
     expected = "8" if command == "doctor" and "/proc" in hidden else "0"
     assert said.split()[0] == expected
     assert expected == "0" or "/proc" in said
+
+
+def test_looking_makes_nothing(machine: Machine) -> None:
+    said = _run(
+        machine,
+        "skep list; skep chain; find $directory/root -mindepth 1; "
+        "grep -c $directory/root/bpf /proc/self/mountinfo || :",
+    )
+    assert said == ["0 ", "0 ", "0"]
