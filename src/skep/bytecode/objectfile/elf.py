@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from skep.bytecode.objectfile.errors import MalformedObject
+from skep.bytecode.objectfile.recognising import recognise
 
 MOST_FILE_BYTES = 16 << 20
 MOST_SECTIONS = 0xFF00  # SHN_LORESERVE: more need an extension nobody uses for BPF
@@ -277,6 +278,15 @@ class ElfFile:
         return table.number, strings, symbols
 
 
+def types_missing(elf: ElfFile, what_for: str, offset: int) -> MalformedObject:
+    """The error for an object without types that needs some."""
+    if any(section.kind == SYMBOL_TABLE for section in elf.sections):
+        hint = "compile it with -g, which writes them (gcc: -gbtf)"
+    else:
+        hint = "it was stripped of symbols too: compile it with -g, and strip it with llvm-strip -g"
+    return MalformedObject(f"expected types (.BTF) {what_for}, got none", offset=offset, hint=hint)
+
+
 def _section(number: int, name: str, header: tuple[int, ...]) -> Section:
     _name, kind, flags, _address, offset, size, link, info, _alignment, entry_bytes = header
     return Section(number, name, kind, flags, offset, size, link, info, entry_bytes)
@@ -287,6 +297,8 @@ def _identify(data: bytes) -> Literal["little", "big"]:
     if len(data) > MOST_FILE_BYTES:
         raise MalformedObject(f"expected at most {MOST_FILE_BYTES} bytes, got {len(data)}")
     if data[:4] != b"\x7fELF":
+        if (known := recognise(data)) is not None:
+            raise MalformedObject(f"expected an ELF file, got {known.name}", hint=known.hint)
         raise MalformedObject(
             f"expected an ELF file, got one that begins with {data[:4]!r}", offset=0
         )

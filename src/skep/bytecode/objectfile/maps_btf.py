@@ -16,7 +16,7 @@ from skep.bytecode.btf.errors import MalformedBtf
 from skep.bytecode.btf.layout import resolved, size_of
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import BtfType, Kind, Member
-from skep.bytecode.objectfile.elf import SECTION, ElfFile, Section, Symbol
+from skep.bytecode.objectfile.elf import SECTION, ElfFile, Section, Symbol, types_missing
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.model import MapSpec
 from skep.bytecode.objectfile.relocations import RawRelocation
@@ -55,9 +55,7 @@ def read_btf_maps(
             understood: a member of unknown name changes the meaning of the others.
     """
     if types is None:
-        raise MalformedObject(
-            f"expected types (.BTF) for section {SECTION_NAME}, got none", offset=section.offset
-        )
+        raise types_missing(elf, f"for section {SECTION_NAME}", section.offset)
     variables = _variables(types)
     places = list(relocations)
     claimed = 0

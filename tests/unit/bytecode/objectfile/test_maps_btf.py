@@ -1,5 +1,6 @@
 """Maps described by types."""
 
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from skep.bytecode.btf.types import Kind
 from skep.bytecode.linking.errors import CannotLink
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.objectfile.elf import PROGBITS, SYMBOL_TABLE
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.bytecode.objectfile.reading import read_object
@@ -128,8 +130,23 @@ def test_a_map_that_no_type_describes_is_refused() -> None:
 def test_maps_without_types_at_all_are_refused() -> None:
     builder = minimal()
     builder.section(".maps", bytes(32), flags=ALLOCATED)
-    with pytest.raises(MalformedObject, match="expected types"):
+    with pytest.raises(MalformedObject, match="expected types") as caught:
         read_object(builder.build())
+    assert "compile it with -g" in caught.value.hint
+    assert "stripped" not in caught.value.hint
+
+
+def test_that_an_object_was_stripped_is_said() -> None:
+    builder = minimal()
+    builder.section(".maps", bytes(32), flags=ALLOCATED)
+    data = bytearray(builder.build())
+    start, count = struct.unpack_from("<Q", data, 40)[0], struct.unpack_from("<H", data, 60)[0]
+    for header in range(start, start + 64 * count, 64):
+        if struct.unpack_from("<I", data, header + 4)[0] == SYMBOL_TABLE:
+            struct.pack_into("<I", data, header + 4, PROGBITS)
+    with pytest.raises(MalformedObject, match="expected types") as caught:
+        read_object(bytes(data))
+    assert "llvm-strip -g" in caught.value.hint
 
 
 def _nested(deeper: bool) -> bytes:  # noqa: FBT001 - two shapes of one object
