@@ -88,7 +88,14 @@ def translated(error: sqlite3.Error, name: str = "a database", doing: str = "") 
     """
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
-        return NotPermitted(f"{doing}cannot write {name}: {error}", hint="run it as root")
+        return NotPermitted(
+            f"{doing}cannot write {name}: {error}",
+            hint="run it as root; the file system must not be read-only",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return DatabaseUnavailable(
+            f"{doing}cannot write {name}: {error}", hint="free space there and try again"
+        )
     if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
         return DatabaseUnavailable(
             f"{doing}{name} did not answer: {error}",

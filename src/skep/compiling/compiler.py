@@ -25,6 +25,7 @@ from pathlib import Path
 from skep.compiling.errors import (
     CompileFailed,
     CompilerMissing,
+    CompilerStarved,
     CompilerTimeout,
     CompilerUnsuitable,
     SourceMissing,
@@ -39,6 +40,7 @@ Undisturbed = Callable[[], AbstractContextManager[None]]
 
 _ENVIRONMENT = frozenset({"PATH"})
 _LARGEST_OBJECT_BYTES = 64 << 20
+_NO_SPACE = ("No space left on device", "NoSpaceLeft")  # clang in LC_ALL=C, and zig
 _LONGEST_MESSAGES = 64 << 10  # characters of the compiler's messages that are kept
 
 _OPTIONS = (
@@ -92,6 +94,7 @@ def compile_object(
         CompileFailed: the compiler refused it; ``detail`` has its messages.
         CompilerMissing: it cannot be started.
         CompilerTimeout: it did not finish.
+        CompilerStarved: the disk is full.
         CompilerUnsuitable: what it wrote is no BPF object, or is larger than 64 MiB.
         UsageError: a macro name or a directory cannot be passed on.
     """
@@ -183,6 +186,12 @@ def _run(
             ) from error
     messages = output.decode(errors="replace").strip()[:_LONGEST_MESSAGES]
     if process.returncode != 0:
+        if any(words in messages for words in _NO_SPACE):
+            raise CompilerStarved(
+                f"{name} could not be compiled: no space left for what the compiler writes",
+                hint="free space in the cache of Skep, and try again",
+                detail=messages,
+            )
         first = next((line for line in messages.splitlines() if "error" in line), "")
         raise CompileFailed(
             f"{name} does not compile: {first or f'exit code {process.returncode}'}",

@@ -19,5 +19,9 @@ class CompilerUnsuitable(Unsupported):
     """A compiler is there, but it is too old or gave something that is no BPF object."""
 
 
+class CompilerStarved(Unavailable):
+    """The compiler had no space left for what it writes."""
+
+
 class CompilerTimeout(Unavailable):
     """The compiler did not finish in the time it was given."""

@@ -3,6 +3,8 @@
 import errno
 import os
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -120,3 +122,14 @@ def test_a_real_full_database_is_unavailable() -> None:
 )
 def test_bugs_and_our_own_errors_stay_as_they_are(error: Exception) -> None:
     assert as_skep_error(error) is error
+
+
+@pytest.mark.parametrize("package", ["granian", "starlette"])
+def test_serving_without_the_extra_says_what_installs_it(package: str) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None; from skep.cli.main import run; run()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "serve"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 8
+    assert "needs the registry extra" in done.stderr
+    assert "hint: pip install 'skep[registry]'" in done.stderr

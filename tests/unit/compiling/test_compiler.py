@@ -16,6 +16,7 @@ from skep.compiling.compiler import Undisturbed, compile_object
 from skep.compiling.errors import (
     CompileFailed,
     CompilerMissing,
+    CompilerStarved,
     CompilerTimeout,
     CompilerUnsuitable,
     SourceMissing,
@@ -242,6 +243,28 @@ def test_a_compiler_that_writes_no_object_is_unsuitable(tmp_path: Path) -> None:
 def test_a_compiler_that_fails_silently_shows_its_exit_code(tmp_path: Path) -> None:
     with pytest.raises(CompileFailed, match="exit code 3"):
         build(write(tmp_path), tmp_path / "cache", choice=pretended(tmp_path, "exit 3\n"))
+
+
+@pytest.mark.parametrize("words", ["No space left on device", "unable to write: NoSpaceLeft"])
+def test_a_full_disk_is_not_the_fault_of_the_source(tmp_path: Path, words: str) -> None:
+    choice = pretended(tmp_path, f"echo 'fatal error: {words}'; exit 1\n")
+    with pytest.raises(CompilerStarved) as caught:
+        build(write(tmp_path), tmp_path / "cache", choice=choice)
+    assert words in caught.value.detail
+
+
+def test_a_missing_temporary_directory_and_any_umask_do_not_matter(tmp_path: Path) -> None:
+    expected = build(write(tmp_path), tmp_path / "cache")
+    before = os.umask(0o777)
+    try:
+        found = build(
+            tmp_path / "pass.bpf.c",
+            tmp_path / "another",
+            environment={**os.environ, "TMPDIR": "/nonexistent"},
+        )
+    finally:
+        os.umask(before)
+    assert found == expected
 
 
 def hanging(tmp_path: Path) -> CompilerChoice:

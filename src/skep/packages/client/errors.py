@@ -72,11 +72,11 @@ class NotAContentStore(UsageError):
 
 
 class StoreNotAccessible(NotPermitted):
-    """This user may not read or write the content store."""
+    """This user may not read or write the content store, or the file system is read-only."""
 
 
 class StoreNotWritable(Unavailable):
-    """The content store cannot be written now: disk full, read-only."""
+    """The content store cannot be written now: the disk is full or damaged."""
 
 
 class VersionChanged(Conflict):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from skep.errors import Malformed
+from skep.errors import Malformed, NotPermitted
 from skep.file_modes import PUBLIC_FILE, replace_file
 from skep.packages.client.errors import NoSuchContent, StoreNotAccessible, StoreNotWritable
 from skep.system_errors import explain
@@ -50,8 +50,8 @@ def writing(root: Path) -> Iterator[None]:
     """Around writes below ``root``: what the operating system refuses becomes an error of ours.
 
     Raises:
-        StoreNotAccessible: this user may not write there.
-        StoreNotWritable: a full disk, a read-only file system, …
+        StoreNotAccessible: this user may not write there, or nobody may.
+        StoreNotWritable: a full disk, a damaged one, …
     """
     try:
         yield
@@ -60,8 +60,10 @@ def writing(root: Path) -> Iterator[None]:
             f"{root} may not be written by this user", hint="use another directory, or be root"
         ) from error
     except OSError as error:
-        raise StoreNotWritable(
-            f"{root} cannot be written: {error.strerror or error}", hint=explain(error).hint
+        told = explain(error)
+        kind = StoreNotAccessible if isinstance(told, NotPermitted) else StoreNotWritable
+        raise kind(
+            f"{root} cannot be written: {error.strerror or error}", hint=told.hint
         ) from error
 
 

@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -10,7 +12,7 @@ import pytest
 from tests.builders.packages import BUNDLE_DATA, package, put_package
 
 from skep.digests import Digest, DigestMismatch
-from skep.errors import Malformed, UsageError
+from skep.errors import Malformed, SkepError, UsageError
 from skep.packages.client import content_store
 from skep.packages.client.bundles import store_bundle, stored_bundles
 from skep.packages.client.content_store import ContentStore, NewManifest
@@ -163,6 +165,29 @@ def test_another_directory_is_left_alone(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told() -> None:
     with pytest.raises(StoreNotWritable):
         ContentStore(Path("/proc/none/store")).put_blob(b"x")
+
+
+@pytest.mark.parametrize(
+    ("number", "family"),
+    [(errno.ENOSPC, "unavailable"), (errno.EROFS, "not-permitted"), (errno.EIO, "unavailable")],
+)
+def test_a_disk_that_does_not_take_it_leaves_the_store_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, family: str
+) -> None:
+    store = ContentStore(tmp_path / "store")
+    store.put_blob(b"kept")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(SkepError, match=re.escape(os.strerror(number))) as caught:
+        store.put_blob(b"new")
+    assert caught.value.family == family
+    assert caught.value.hint
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
 
 
 # All or nothing
