@@ -1,9 +1,13 @@
 """Full disks, read-only and missing file systems: named, and nothing is half done."""
 
 import sys
+from pathlib import Path
 
 import pytest
+from tests.builders.live_node import live_node
 from tests.kernel.conftest import Machine
+
+from skep.kernel.interfaces import ifindex, xdp_program_id
 
 pytestmark = pytest.mark.kernel
 
@@ -72,3 +76,49 @@ def test_looking_makes_nothing(machine: Machine) -> None:
         "grep -c $directory/root/bpf /proc/self/mountinfo || :",
     )
     assert said == ["0 ", "0 ", "0"]
+
+
+PRIVATE = {
+    "unshare": "unshare --mount --propagation private",
+    "ip-netns-exec": "ip netns exec $1",
+}
+
+
+@pytest.mark.parametrize("private", PRIVATE.values(), ids=PRIVATE.keys())
+def test_an_installed_program_runs_when_the_command_has_ended(
+    machine: Machine, tmp_path: Path, private: str
+) -> None:
+    with live_node(tmp_path) as node:
+        # Its interface has its end for programs here, and its peer in the namespace.
+        inside = "netns" in private
+        interface = node.playground.peer if inside else node.playground.interface
+        skep = f"{private} $python_itself -m skep"
+        look = "ip netns exec $1 ip link show" if inside else "ip link show"
+        script = rf"""
+            export SKEP_ROOT={node.settings.root} python_itself={sys.executable}
+            {skep} install --yes --quiet skep/port-filter --on xdp:$2 --set ports=9
+            {look} $2 | grep -o "prog/xdp id"
+            $python_itself -m skep list | grep -o "running\|not running\|no interface"
+            {skep} list | grep -o "running\|not running"
+            {skep} chain | grep -o "seen 0"
+            {skep} remove --quiet port-filter
+            {look} $2 | grep -c "prog/xdp id" || :
+        """
+        said = machine.run(script, arguments=(node.playground.namespace, interface))
+    # Outside of the network namespace there is no such interface.
+    outside = "no interface" if inside else "running"
+    assert said == ["prog/xdp id", outside, "running", "seen 0", "0"]
+
+
+def test_a_program_that_would_end_is_refused_before_anything_is_loaded(
+    machine: Machine, tmp_path: Path
+) -> None:
+    with live_node(tmp_path) as node:
+        script = f"""
+            export SKEP_ROOT={node.settings.root}
+            exec {sys.executable} -m skep install --yes skep/port-filter --on xdp:$1 --json
+        """
+        with pytest.raises(AssertionError, match="would end with it"):
+            machine.run(script, arguments=(node.playground.interface,))
+        assert xdp_program_id(ifindex(node.playground.interface)) is None
+        assert not (node.settings.root / "bpf").exists()
