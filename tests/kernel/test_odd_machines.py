@@ -110,6 +110,23 @@ def test_an_installed_program_runs_when_the_command_has_ended(
     assert said == ["prog/xdp id", outside, "running", "seen 0", "0"]
 
 
+@pytest.mark.parametrize("command", ["list", "chain"])
+def test_without_proc_what_runs_is_not_said_to_be_gone(
+    machine: Machine, tmp_path: Path, command: str
+) -> None:
+    with live_node(tmp_path) as node:
+        script = f"""
+            export SKEP_ROOT={node.settings.root}
+            {sys.executable} -m skep install --yes --quiet skep/port-filter --on xdp:$1 \
+                --set ports=9
+            mount -t tmpfs none /proc
+            {sys.executable} -m skep {command} 2>&1 || echo $?
+        """
+        said = machine.run(script, arguments=(node.playground.interface,))
+    assert said[0] == "error: pins cannot be reached: /proc is not mounted here"
+    assert said[-1] == "8"
+
+
 def test_a_program_that_would_end_is_refused_before_anything_is_loaded(
     machine: Machine, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from skep.kernel.attaching.driver import Detached
 from skep.kernel.attaching.table import driver_of
 from skep.kernel.boot import boot_id
 from skep.kernel.errors import (
+    KernelFilesMissing,
     KernelObjectMissing,
     PinExists,
     PinMissing,
@@ -146,6 +147,8 @@ def _found(root: PinRoot, pin: str, name: LinkName) -> PinnedLink | None:
             return _described(pin, name, link)
     except PinMissing:
         return None
+    except KernelFilesMissing:  # which says nothing of the link
+        raise
     except SkepError:  # no link at all, but something is in its place
         return PinnedLink(pin, name.hook, 0, None, is_attached=False, program_name="")
 
