@@ -49,7 +49,7 @@ def test_a_key_is_made_whole_or_not_at_all(
     [pytest.param(FULL, "9", id="full"), pytest.param(READ_ONLY, "10", id="read-only")],
 )
 def test_a_node_that_cannot_be_written_is_named(machine: Machine, state: str, code: str) -> None:
-    said = _run(machine, f"{state} skep doctor; skep list")
+    said = _run(machine, f"{state} skep remove nothing; skep list")
     assert [line.split()[0] for line in said] == [code, "0"]
     assert "bug" not in said[0]
 
@@ -64,7 +64,7 @@ def test_without_proc_and_sys_commands_work_or_name_it(
     script = f"for one in {hidden}; do mount -t tmpfs none $one; done; skep {command}"
     (said,) = _run(machine, script)
     assert "bug" not in said
-    expected = "8" if command == "doctor" and "/proc" in hidden else "0"
+    expected = "8" if command != "keys create one" and "/proc" in hidden else "0"
     assert said.split()[0] == expected
     assert expected == "0" or "/proc" in said
 
@@ -105,9 +105,7 @@ def test_an_installed_program_runs_when_the_command_has_ended(
             {look} $2 | grep -c "prog/xdp id" || :
         """
         said = machine.run(script, arguments=(node.playground.namespace, interface))
-    # Outside of the network namespace there is no such interface.
-    outside = "no interface" if inside else "running"
-    assert said == ["prog/xdp id", outside, "running", "seen 0", "0"]
+    assert said == ["prog/xdp id", "running", "running", "seen 0", "0"]
 
 
 @pytest.mark.parametrize("command", ["list", "chain"])
@@ -123,7 +121,7 @@ def test_without_proc_what_runs_is_not_said_to_be_gone(
             {sys.executable} -m skep {command} 2>&1 || echo $?
         """
         said = machine.run(script, arguments=(node.playground.interface,))
-    assert said[0] == "error: pins cannot be reached: /proc is not mounted here"
+    assert said[0].endswith(": /proc is not mounted here")
     assert said[-1] == "8"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from skep.errors import NotPermitted, SkepError, Unavailable
 from skep.file_modes import open_file
+from skep.system_errors import explain
 
 _PAUSE_SECONDS = 0.02
 
@@ -62,6 +63,7 @@ def locked(path: Path, wait_seconds: float) -> Iterator[Lock]:
     Raises:
         NodeBusy: somebody else still holds it.
         LockUnusable: this user may not lock it, or it is no plain file.
+        SkepError: the disk is full, or there are no more descriptors.
     """
     descriptor = _open(path, os.O_RDWR | os.O_CREAT)
     try:
@@ -112,6 +114,9 @@ def _open(path: Path, flags: int) -> int:
             raise
         raise _unusable(path, "its directory does not exist") from None
     except OSError as error:
+        told = explain(error, f"make the lock file {path}")
+        if flags & os.O_CREAT and isinstance(told, Unavailable):  # a full disk, not a wrong user
+            raise told from error
         raise _unusable(path, error.strerror or str(error)) from error
 
 

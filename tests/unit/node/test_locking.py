@@ -1,3 +1,5 @@
+import errno
+import os
 import subprocess
 import sys
 import time
@@ -5,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from skep.errors import Unavailable
+from skep.node import locking
 from skep.node.locking import LockUnusable, NodeBusy, locked
 
 HOLDER = """
@@ -68,3 +72,14 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(LockUnusable), locked(tmp_path / "lock", 0):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_full_disk_is_not_a_missing_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, flags: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(locking, "open_file", full)
+    with pytest.raises(Unavailable, match="No space left"), locked(tmp_path / "lock", 0.0):
+        pass
