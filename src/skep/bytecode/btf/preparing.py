@@ -9,7 +9,7 @@ Sources: ``btf_datasec_check_meta``, ``btf_var_check_meta``, ``btf_func_check_me
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from skep.bytecode.btf.layout import size_of
@@ -32,11 +32,15 @@ class DataSection:
     offsets: Mapping[str, int]
 
 
-def prepare_btf(types: TypeTable, sections: Mapping[str, DataSection]) -> bytes:
+def prepare_btf(
+    types: TypeTable, sections: Mapping[str, DataSection], hidden: Collection[int] = ()
+) -> bytes:
     """A ``.BTF`` section for ``BPF_BTF_LOAD``, with the ids and strings of ``types``.
 
     Args:
         sections: those that are loaded as maps, by name; others are left out.
+        hidden: types of functions that become static, so that the kernel's verifier follows
+            their callers into them (``bpf_object_fixup_btf`` in tools/lib/bpf/libbpf.c).
 
     Raises:
         MalformedBtf: for types that make no sense.
@@ -58,6 +62,9 @@ def prepare_btf(types: TypeTable, sections: Mapping[str, DataSection]) -> bytes:
                 (name,) = struct.unpack_from(f"{word}I", data)
                 data = struct.pack(f"{word}III", name, Kind.TYPEDEF << 24, 0)
                 replaced.add(type_id)
+            case Kind.FUNC if type_id in hidden:
+                name, _info, prototype = struct.unpack_from(f"{word}III", data)
+                data = struct.pack(f"{word}III", name, Kind.FUNC << 24, prototype)
             case _:
                 pass
         stored.append(data)

@@ -140,7 +140,7 @@ def _licence(object_file: ObjectFile, settings: LinkSettings) -> str:
         if settings.licence is None:
             raise SettingRequired(
                 "the object declares no kernel licence",
-                hint='state one, such as "GPL" or "Dual BSD/GPL", if its author says so',
+                hint='its source can: char LICENSE[] SEC("license") = "GPL"; or "Dual BSD/GPL"',
             )
         return settings.licence
     if settings.licence not in (None, object_file.licence):

@@ -28,7 +28,25 @@ _CGROUP_STORAGE = {MAP_TYPES["CGROUP_STORAGE"], MAP_TYPES["PERCPU_CGROUP_STORAGE
 _NEEDS_TYPES = {
     MAP_TYPES[name] for name in ("SK_STORAGE", "INODE_STORAGE", "TASK_STORAGE", "CGRP_STORAGE")
 }
+_WITHOUT_SIZE = _CGROUP_STORAGE | _NEEDS_TYPES | {MAP_TYPES["STRUCT_OPS"]}
 _PROG_ARRAY = MAP_TYPES["PROG_ARRAY"]
+_INDEXED = {
+    MAP_TYPES[name]
+    for name in (
+        "ARRAY",
+        "PERCPU_ARRAY",
+        "PROG_ARRAY",
+        "PERF_EVENT_ARRAY",
+        "CGROUP_ARRAY",
+        "ARRAY_OF_MAPS",
+        "DEVMAP",
+        "CPUMAP",
+        "XSKMAP",
+        "SOCKMAP",
+        "REUSEPORT_SOCKARRAY",
+        "ARENA",
+    )
+}
 # Their keys or values are numbers of objects to the kernel, which refuses types for them
 # (``bpf_object__create_map``).
 _WITHOUT_TYPES = {
@@ -79,24 +97,57 @@ def plan_maps(
     plans = []
     for spec in object_file.maps:
         if spec.origin == "data":
-            plan = _data_plan(spec, values[spec.name])
-            plans.append(replace(plan, value_type_id=types.section_id(spec.name)))
+            section_id = types.section_id(spec.name)
+            plan = replace(_data_plan(spec, values[spec.name]), value_type_id=section_id)
+            plans.append(replace(plan, needs_types=types.keeps(section_id)))
         else:
             _check_supported(spec, is_complete=is_complete)
             plans.append(_with_entries(_plan(spec, settings, types), spec, indexes))
     return tuple(plans)
 
 
+def sizable_maps(maps: Sequence[MapSpec]) -> dict[str, MapSpec]:
+    """Maps of an object whose number of entries may be chosen, by name."""
+    return {
+        spec.name: spec
+        for spec in maps
+        if spec.origin != "data" and spec.map_type not in _WITHOUT_SIZE
+    }
+
+
+def leaves_size_open(spec: MapSpec) -> bool:
+    """Whether somebody else has to say how many entries a map has."""
+    return not spec.max_entries and spec.map_type not in _WITHOUT_SIZE | {_PERF_EVENT_ARRAY}
+
+
+def check_size(spec: MapSpec, entries: int) -> None:
+    """Check a chosen number of entries.
+
+    What a number counts in a hash, a queue or a ring buffer is room, and there may be more or less
+    of it. In an array, keys are places that code knows: it may grow, but not lose places.
+
+    Raises:
+        UnfitSetting: with what is allowed.
+    """
+    if not 0 < entries <= _MOST_ENTRIES:
+        raise UnfitSetting(f"map {spec.name}: expected 1 to {_MOST_ENTRIES} entries, got {entries}")
+    if spec.map_type in _INDEXED and entries < spec.max_entries:
+        raise UnfitSetting(
+            f"map {spec.name}: expected at least the {spec.max_entries} entries the object states, "
+            f"got {entries}",
+            hint=f"{_NAMES[spec.map_type]} is indexed: the program may use every place of it",
+        )
+
+
 def _check_sizes(maps: Sequence[MapSpec], settings: LinkSettings) -> None:
-    sizable = {spec.name for spec in maps if spec.origin != "data"}
+    sizable = sizable_maps(maps)
     for name, entries in settings.max_entries.items():
         if name not in sizable:
             raise UnknownName(
                 f"expected the name of a map to size, got {name!r}",
                 hint=f"maps of this object: {', '.join(sorted(sizable)) or 'none'}",
             )
-        if not 0 < entries <= _MOST_ENTRIES:
-            raise UnfitSetting(f"map {name}: expected 1 to {_MOST_ENTRIES} entries, got {entries}")
+        check_size(sizable[name], entries)
 
 
 def _check_supported(spec: MapSpec, *, is_complete: bool) -> None:
@@ -137,10 +188,10 @@ def _plan(spec: MapSpec, settings: LinkSettings, types: TypeFacts) -> MapPlan:
             f"map {spec.name}: {_NAMES[spec.map_type]} needs the types of its key and value, "
             "which the object does not have"
         )
-    if not max_entries and spec.map_type not in _CGROUP_STORAGE | _NEEDS_TYPES:
+    if not max_entries and leaves_size_open(spec):
         raise SettingRequired(
             f"map {spec.name}: the object leaves its number of entries open",
-            hint=f"state max_entries for map {spec.name}",
+            hint=f"its package can say: [maps.{spec.name}] max_entries in skep.toml",
         )
     return MapPlan(
         name=spec.name,
@@ -153,7 +204,8 @@ def _plan(spec: MapSpec, settings: LinkSettings, types: TypeFacts) -> MapPlan:
         extra=spec.extra,
         key_type_id=spec.key_type_id if has_types else 0,
         value_type_id=spec.value_type_id if has_types else 0,
-        needs_types=spec.map_type in _NEEDS_TYPES,
+        needs_types=spec.map_type in _NEEDS_TYPES
+        or (has_types and types.keeps(spec.value_type_id)),
         inner=None if spec.inner is None else _plan(spec.inner, settings, types),
     )
 
@@ -171,8 +223,6 @@ def _beyond_plans(spec: MapSpec) -> str:
 def _beyond_maps_alone(spec: MapSpec) -> str:
     if spec.map_type in _MAPS_OF_MAPS:
         return "it holds other maps"
-    if spec.map_type in _NEEDS_TYPES:
-        return f"{_NAMES[spec.map_type]} needs the object's types in the kernel"
     if spec.initial:
         return "it has initial entries that name functions"
     return ""

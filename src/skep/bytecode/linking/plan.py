@@ -44,8 +44,9 @@ class MapPlan:
         extra: ``map_extra``, for example the number of hashes of a bloom filter.
         key_type_id: type of the key in :attr:`LoadPlan.btf`, 0 for none.
         value_type_id: type of the value there, 0 for none.
-        needs_types: the kernel refuses the map without its types (storage of sockets and tasks);
-            other maps are made without them if need be.
+        needs_types: the map is of no use without its types: storage of sockets and tasks, and
+            values in which the kernel keeps something (locks, timers, pointers of its own). Other
+            maps are made without them if need be.
         inner: what the maps in a map of maps look like; made for creation only.
         map_entries: what a map of maps begins with: index and index of the map in the plan.
         program_entries: what a program array begins with: index and name of the program.
@@ -158,8 +159,9 @@ class ProgramPlan:
         poisons: what this kernel lacks of what the program reads, ascending by slot.
         functions: types of all functions in ``instructions``, or none.
         lines: source lines, ascending by slot, or none.
-        needs_types: the program does not do what it was written for without ``functions`` (it has
-            callbacks): the kernel refuses it, or handles what it throws otherwise.
+        needs_types: the program does not do what it was written for without ``functions``: the
+            kernel refuses it (callbacks, tail calls in subprograms, objects of its own types), or
+            handles what it throws otherwise.
         attach_btf_id: type of the hook target in the kernel's own types, 0 for none.
     """
 

@@ -3,7 +3,7 @@
 Two ways: without the kernel's types, what needs them is refused; with them, it is looked up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.bytecode.btf.kernel_types import KernelTypes
@@ -13,8 +13,9 @@ from skep.bytecode.linking.core.applying import CoreApplier
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
 from skep.bytecode.linking.externs import ExternResolver, put_in
 from skep.bytecode.linking.kconfig import MAP_NAME
-from skep.bytecode.linking.layout import lay_out, needed_functions, resolve
+from skep.bytecode.linking.layout import Layout, lay_out, needed_functions, resolve
 from skep.bytecode.linking.plan import (
+    CALL,
     LDDW,
     PSEUDO_FUNCTION,
     KernelName,
@@ -22,6 +23,7 @@ from skep.bytecode.linking.plan import (
     ProgramPlan,
 )
 from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.linking.sharing import MAKES_OBJECTS, Obstacle, obstacle_of
 from skep.bytecode.linking.targets import target_id
 from skep.bytecode.linking.types import TypeFacts
 from skep.bytecode.objectfile.exception_callbacks import throws
@@ -33,6 +35,7 @@ SLEEPABLE = 1 << 4
 HAS_FRAGS = 1 << 5
 """``BPF_F_XDP_HAS_FRAGS``."""
 
+_TAIL_CALL = 12
 _NEEDS_STRUCT = "STRUCT_OPS"
 _NEED_TARGETS = frozenset({"TRACING", "LSM", "EXT"})
 
@@ -103,8 +106,7 @@ class ProgramLinker:
             poisons=tuple(sorted(poisons, key=lambda each: each.slot)),
             functions=self.types.functions(layout),
             lines=self.types.lines(layout, code),
-            needs_types=bool(callback)
-            or any(each.opcode == LDDW and each.src == PSEUDO_FUNCTION for each in code),
+            needs_types=bool(callback) or _needs_types(code, layout, names),
             attach_btf_id=attach_btf_id,
             names=tuple(layout.starts),
             kernel_names=tuple(sorted(names)),
@@ -155,6 +157,32 @@ class _Putting:
         name = self.against.externs.kernel_name(relocation, found)
         if name is not None:
             self.names.append(name)
+
+
+def _needs_types(code: Sequence[Instruction], layout: Layout, names: Sequence[KernelName]) -> bool:
+    """Whether the kernel refuses the program without types of its functions.
+
+    That is so for callbacks, for tail calls and packet loads of subprograms
+    (``check_abnormal_return`` in kernel/bpf/verifier.c of Linux 6.18), and for objects of types
+    of its own.
+    """
+    if any(each.kind == "function" and each.name in MAKES_OBJECTS for each in names):
+        return True
+    entry_slots = len(layout.functions[0].instructions)
+    slot = 0
+    while slot < len(code):
+        each = code[slot]
+        if each.opcode == LDDW:
+            if each.src == PSEUDO_FUNCTION:
+                return True
+            slot += 1
+        elif slot >= entry_slots and (
+            (each.opcode == CALL and not each.src and each.immediate == _TAIL_CALL)
+            or obstacle_of(each) is Obstacle.PACKET_LOAD
+        ):
+            return True
+        slot += 1
+    return False
 
 
 def _types(

@@ -14,6 +14,12 @@ STACK_BYTES = 512
 MOST_MEMBER_STACK_BYTES = STACK_BYTES - 8
 """Stack a member may use: the chain keeps the context in the rest."""
 
+MAKES_OBJECTS = frozenset(
+    {"bpf_obj_new_impl", "bpf_percpu_obj_new_impl", "bpf_obj_new", "bpf_percpu_obj_new"}
+)
+"""Kernel functions that make objects of the program's own types, which a chain of several members,
+each with types of its own, does not have."""
+
 _GOTOX = 0x0D
 _CLASS_LOAD = 0x00
 _PACKET_MODES = {0x20, 0x40}  # legacy packet loads: BPF_ABS, BPF_IND

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from skep.bytecode.btf.errors import MalformedBtf
 from skep.bytecode.btf.preparing import DataSection, prepare_btf
+from skep.bytecode.btf.special_fields import special_fields
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.layout import Layout
@@ -17,6 +18,7 @@ from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.records import SourceLines
 
 _Records = Mapping[str, Sequence[tuple[int, int, int, int]]]
+_EXTERN = 2  # linkage of a function that is declared only
 
 
 @dataclass(slots=True)
@@ -44,8 +46,22 @@ class TypeFacts:
             return 0
         return next(iter(types.find(name, Kind.DATASEC)), 0)
 
+    def keeps(self, value_type_id: int) -> bool:
+        """Whether the kernel keeps something in values of this type, such as a lock."""
+        types = self.object_file.types
+        if self.btf is None or types is None or not value_type_id:
+            return False
+        try:
+            return bool(special_fields(types, value_type_id))
+        except MalformedBtf:
+            return False  # the kernel refuses such types, and the map is made without
+
     def functions(self, layout: Layout) -> tuple[FunctionType, ...]:
-        """Types of all functions of a program; none if one of them has none."""
+        """Types of all functions of a program; none if one of them has none.
+
+        A function of which the object has no more than a declaration has none: prepared for the
+        kernel, that type is something else.
+        """
         types = self.object_file.types
         if self.btf is None or types is None:
             return ()
@@ -53,12 +69,23 @@ class TypeFacts:
             FunctionType(layout.starts[function.name], function.type_id)
             for function in layout.functions
         )
-        if all(each.type_id and types.kind(each.type_id) is Kind.FUNC for each in found):
+        if all(
+            0 < each.type_id < len(types)
+            and types.kind(each.type_id) is Kind.FUNC
+            and types.type(each.type_id).linkage != _EXTERN
+            for each in found
+        ):
             return found
         return ()
 
     def lines(self, layout: Layout, code: Sequence[Instruction]) -> tuple[LinePlace, ...]:
-        """Source lines of a program; none if a function does not begin with one."""
+        """Source lines of a program; none if a function does not begin with one.
+
+        What the kernel would refuse is left out: places that are no instruction, and strings that
+        are not there.
+        """
+        types = self.object_file.types
+        strings = 0 if types is None else len(types.stored_strings)
         found: list[LinePlace] = []
         for function in layout.functions:
             start = layout.starts[function.name]
@@ -67,8 +94,11 @@ class TypeFacts:
                 return ()
             before = -1
             for slot, file, text, position in records:
+                if file >= strings or text >= strings:
+                    return ()
                 # A slot has one line, and the second half of a 64-bit load has none.
-                if slot > before and code[start + slot].opcode:
+                is_inside = before < slot < len(function.instructions)
+                if is_inside and code[start + slot].opcode:
                     found.append(LinePlace(start + slot, file, text, position))
                     before = slot
         return tuple(found)
@@ -86,8 +116,9 @@ def _prepare(object_file: ObjectFile) -> bytes | None:
         for spec in object_file.maps
         if spec.origin == "data"
     }
+    hidden = {each.type_id for each in object_file.functions if each.is_hidden and each.type_id}
     try:
-        return prepare_btf(types, sections)
+        return prepare_btf(types, sections, hidden)
     except MalformedBtf:
         return None  # most programs load without; for others the kernel says what it lacks
 

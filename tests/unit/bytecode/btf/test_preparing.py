@@ -96,3 +96,13 @@ def test_preparing_twice_changes_nothing() -> None:
     sections = {".data": DataSection(4, {"one": 0})}
     once = prepare_btf(read_btf(builder.build(), "little"), sections)
     assert prepare_btf(read_btf(once, "little"), sections) == once
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_hidden_functions_become_static(order: ByteOrder) -> None:
+    builder = BtfBuilder(order)
+    hidden, shown = builder.function("hidden"), builder.function("shown")
+    original = read_btf(builder.build(), order)
+    types = read_btf(prepare_btf(original, {}, {hidden}), order)
+    assert [types.type(each).linkage for each in (hidden, shown)] == [0, 1]
+    assert types.type(hidden).refers_to == original.type(hidden).refers_to

@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
 from tests.builders.btf import BtfBuilder
 from tests.builders.objects import fixture
 
 from skep.bytecode.btf.table import read_btf
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.linking.layout import Layout, lay_out, needed_functions
+from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.linking.types import TypeFacts
 from skep.bytecode.objectfile.model import ObjectFile
+from skep.bytecode.objectfile.records import SourceLines
 
 
 def layout(object_file: ObjectFile, entry: str) -> Layout:
@@ -86,3 +90,51 @@ def test_sections_of_variables_have_their_type() -> None:
             found = prepared.type(facts.section_id(spec.name))
             assert (found.kind, found.size) == (Kind.DATASEC, spec.value_size)
     assert facts.section_id(".never") == 0
+
+
+def test_lines_whose_text_is_not_there_are_kept_from_the_kernel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    object_file = fixture("pass")
+    made = layout(object_file, object_file.programs[0].name)
+    code = list(made.functions[0].instructions)
+    (name,) = made.starts
+    hostile = [(name, 0, 2**31, 1, 1 << 10), (name, 1, 1, 1, 2 << 10)]
+    monkeypatch.setattr(SourceLines, "records", lambda _self: iter(hostile))
+    assert TypeFacts(object_file).lines(made, code) == ()
+    fitting = [(name, 0, 1, 1, 1 << 10), (name, 9_999, 1, 1, 2 << 10), (name, -5, 1, 1, 1)]
+    monkeypatch.setattr(SourceLines, "records", lambda _self: iter(fitting))
+    assert TypeFacts(object_file).lines(made, code) == ()  # the first is before the function
+    monkeypatch.setattr(SourceLines, "records", lambda _self: iter(fitting[:2]))
+    assert [each.slot for each in TypeFacts(object_file).lines(made, code)] == [0]
+
+
+def test_a_function_that_is_declared_only_has_no_type_to_tell() -> None:
+    builder = BtfBuilder()
+    extern, beyond = builder.function("far", linkage=2), 4_000
+    types = read_btf(builder.build(), "little")
+    object_file = fixture("pass")
+    (function,) = object_file.functions
+    for type_id in (extern, beyond):
+        changed = replace(object_file, types=types, functions=(replace(function, type_id=type_id),))
+        assert TypeFacts(changed).functions(layout(changed, function.name)) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "maps", "needs"),
+    [
+        ("value_fields", "counts", {"guards", "timers", "notes"}, False),
+        ("value_fields", "waits", {"guards", "timers", "notes"}, True),
+        ("tail_call_below", "goes", set(), True),
+        ("subprograms", "second", set(), False),
+        ("callback", "walk", set(), True),
+    ],
+)
+def test_types_are_needed_where_the_kernel_insists(
+    name: str, program: str, maps: set[str], *, needs: bool
+) -> None:
+    object_file = fixture(name)
+    settings = LinkSettings(programs=frozenset({program}))
+    plan = link(object_file, None, settings)
+    assert {each.name for each in plan.maps if each.needs_types} == maps
+    assert plan.program(program).needs_types == needs
