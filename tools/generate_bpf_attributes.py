@@ -37,7 +37,7 @@ _UNNAMED = {
     "start_id": "get_id",
     "btf": "btf_load",
 }
-_STRUCTURES = ("bpf_prog_info", "bpf_map_info", "bpf_link_info")
+_STRUCTURES = ("bpf_prog_info", "bpf_map_info", "bpf_link_info", "bpf_btf_info")
 _ENUMERATIONS = {
     "bpf_cmd": "BPF_",
     "bpf_map_type": "BPF_MAP_TYPE_",
@@ -65,6 +65,7 @@ _CLASSES: tuple[tuple[str, str, str, frozenset[str]], ...] = (
     ("ProgramInfo", "bpf_prog_info", "``struct bpf_prog_info``.", frozenset()),
     ("MapInfo", "bpf_map_info", "``struct bpf_map_info``.", frozenset()),
     ("LinkInfo", "bpf_link_info", "``struct bpf_link_info``.", frozenset({"xdp_ifindex"})),
+    ("BtfInfo", "bpf_btf_info", "``struct bpf_btf_info``.", frozenset()),
     (
         "TcxLinkInfo",
         "bpf_link_info",

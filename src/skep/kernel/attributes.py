@@ -570,6 +570,26 @@ class LinkInfo(ctypes.Structure):
     )
 
 
+class BtfInfo(ctypes.Structure):
+    """``struct bpf_btf_info``."""
+
+    btf: int
+    btf_size: int
+    id: int
+    name: int
+    name_len: int
+    kernel_btf: int
+
+    _fields_ = (
+        ("btf", ctypes.c_uint64),
+        ("btf_size", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("name", ctypes.c_uint64),
+        ("name_len", ctypes.c_uint32),
+        ("kernel_btf", ctypes.c_uint32),
+    )
+
+
 class TcxLinkInfo(ctypes.Structure):
     """``struct bpf_link_info`` of a link of type TCX."""
 

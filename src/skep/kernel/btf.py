@@ -6,12 +6,52 @@ Source: ``bpf_btf_load`` in kernel/bpf/syscall.c of Linux 6.18.
 import ctypes
 import errno
 
-from skep.kernel.attributes import BtfLoad, Command
+from skep.kernel.attributes import BtfInfo, BtfLoad, Command
 from skep.kernel.descriptors import Descriptor
-from skep.kernel.errors import KernelRefused
+from skep.kernel.errors import KernelRefused, NotInThisKernel
+from skep.kernel.information import open_by_id, read_info
 from skep.kernel.syscall import BpfError, address, bpf_accounted, failure
 
 _LOG_BYTES = 1 << 16
+
+
+def load_types_for(btf: bytes, *, needed: bool) -> Descriptor | None:
+    """:func:`load_types`, ``None`` if the kernel refuses them and nothing needs them.
+
+    Raises:
+        LacksPrivilege: not root.
+        KernelRefused, NotInThisKernel: they are needed.
+    """
+    try:
+        return load_types(btf)
+    except (KernelRefused, NotInThisKernel):
+        if needed:
+            raise
+        return None
+
+
+def open_types(identity: int, btf: bytes) -> Descriptor | None:
+    """The types with this number in the kernel; ``None`` if their content is not ``btf``.
+
+    The kernel compares types by where they are kept: values of a type of the object fit into a map
+    only if both were made with the same descriptor's types.
+
+    Raises:
+        KernelObjectMissing: there are none of that number (any more).
+        SkepError: of the family of the error number.
+    """
+    found = open_by_id(Command.BTF_GET_FD_BY_ID, identity, "types")
+    try:
+        content = ctypes.create_string_buffer(len(btf))
+        info = BtfInfo(btf=address(content), btf_size=len(btf))
+        read_info(found, info, "types")
+        if int(info.btf_size) == len(btf) and content.raw == btf:
+            return found
+    except BaseException:
+        found.close()
+        raise
+    found.close()
+    return None
 
 
 def load_types(btf: bytes) -> Descriptor:

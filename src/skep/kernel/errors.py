@@ -60,7 +60,25 @@ class BadPacket(UsageError):
 
 
 class VerifierRefused(Refused):
-    """The kernel's verifier said no; ``detail`` is its whole log."""
+    """The kernel's verifier said no; ``detail`` is its whole log.
+
+    Attributes:
+        reason: why, in words for people; the verifier's own if we have no better ones.
+        slot: of the instruction it stopped at; ``None`` if the log does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        slot: int | None = None,
+        hint: str = "",
+        detail: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, detail=detail)
+        self.reason = reason or message
+        self.slot = slot
 
 
 class MalformedPlan(Malformed):

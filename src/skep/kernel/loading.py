@@ -29,14 +29,21 @@ from skep.bytecode.linking.plan import (
     ProgramPlan,
 )
 from skep.kernel.attributes import Command, ProgramInfo, ProgramLoad
-from skep.kernel.btf import load_types
+from skep.kernel.btf import load_types_for
 from skep.kernel.descriptors import Descriptor, Owner
 from skep.kernel.errors import KernelRefused, LacksPrivilege, MalformedPlan, VerifierRefused
 from skep.kernel.information import read_info
 from skep.kernel.maps import LoadedMap, create_map
 from skep.kernel.names import shortened
 from skep.kernel.syscall import BpfError, address, bpf_accounted, error_name, failure
-from skep.kernel.verifier_log import first_line, reached_poison, stack_depth
+from skep.kernel.verifier_log import (
+    explained,
+    first_line,
+    last_slot,
+    printable,
+    reached_poison,
+    stack_depth,
+)
 
 _LEVEL_STATISTICS = 4
 _LEVEL_TRACE = 1
@@ -172,14 +179,9 @@ def _types(plan: LoadPlan) -> Descriptor | None:
     """The object's types in the kernel; ``None`` if it refuses them and nothing needs them."""
     if plan.btf is None:
         return None
-    try:
-        return load_types(plan.btf)
-    except KernelRefused:
-        if any(each.needs_types for each in plan.maps) or any(
-            each.needs_types for each in plan.programs
-        ):
-            raise
-        return None
+    needed = any(each.needs_types for each in plan.maps)
+    needed = needed or any(each.needs_types for each in plan.programs)
+    return load_types_for(plan.btf, needed=needed)
 
 
 def _fill_program_arrays(
@@ -334,7 +336,7 @@ def _records(
 
 
 def _text(log: "ctypes.Array[ctypes.c_char]") -> str:
-    return log.value.decode("utf-8", "replace")
+    return printable(log.value.decode("utf-8", "replace"))
 
 
 def _refuse(program: ProgramPlan, reason: _Attempt, trace: str) -> NoReturn:
@@ -364,16 +366,21 @@ def _refuse(program: ProgramPlan, reason: _Attempt, trace: str) -> NoReturn:
             ) from error
         raise failure(error, what) from error
     line = first_line(reason.log) or f"no reason given ({name})"
+    slot = last_slot(trace)
     missing = reached_poison(program.poisons, line, trace)
     if missing:
+        lacking = f"this kernel has no {missing}, which the program uses without asking first"
         raise VerifierRefused(
-            f"the kernel's verifier refused program {program.name!r}: this kernel has no "
-            f"{missing}, which the program uses without asking first",
+            f"the kernel's verifier refused program {program.name!r}: {lacking}",
+            reason=lacking,
+            slot=slot,
             hint="use a kernel that has it; the whole verifier log is in the details",
             detail=trace or reason.log,
         ) from error
     raise VerifierRefused(
         f"the kernel's verifier refused program {program.name!r}: {line}",
+        reason=explained(line),
+        slot=slot,
         hint="the whole verifier log is in the details",
         detail=trace or reason.log,
     ) from error

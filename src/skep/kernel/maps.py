@@ -12,7 +12,13 @@ from skep.bytecode.linking.plan import MapPlan
 from skep.errors import SkepError
 from skep.kernel.attributes import MAP_TYPES, Command, MapCreate, MapElement, MapInfo
 from skep.kernel.descriptors import Descriptor, Owner
-from skep.kernel.errors import BadMapAccess, KernelRefused, MalformedPlan, NotInThisKernel
+from skep.kernel.errors import (
+    BadMapAccess,
+    KernelBusy,
+    KernelRefused,
+    MalformedPlan,
+    NotInThisKernel,
+)
 from skep.kernel.information import read_info
 from skep.kernel.names import shortened
 from skep.kernel.probes import possible_cpus
@@ -25,6 +31,7 @@ _PER_CPU = frozenset(
 _ARRAYS = frozenset({MAP_TYPES["ARRAY"], MAP_TYPES["PERCPU_ARRAY"]})
 _PERF_EVENT_ARRAY = MAP_TYPES["PERF_EVENT_ARRAY"]
 _NO_PREALLOC = 1  # BPF_F_NO_PREALLOC
+_HUGE = 1 << 27  # entries
 _NEED_BTF = frozenset(
     MAP_TYPES[name] for name in ("SK_STORAGE", "INODE_STORAGE", "TASK_STORAGE", "CGRP_STORAGE")
 )
@@ -53,9 +60,19 @@ class LoadedMap(Owner):
         max_entries: entries, or bytes for ring buffers.
         flags: ``BPF_F_*`` of creation.
         id: the kernel's number for it.
+        types_id: the kernel's number for the types it was made with; 0 if it has none.
     """
 
-    __slots__ = ("flags", "id", "key_size", "map_type", "max_entries", "name", "value_size")
+    __slots__ = (
+        "flags",
+        "id",
+        "key_size",
+        "map_type",
+        "max_entries",
+        "name",
+        "types_id",
+        "value_size",
+    )
 
     def __init__(self, descriptor: Descriptor, name: str | None = None) -> None:
         super().__init__(descriptor)
@@ -67,6 +84,7 @@ class LoadedMap(Owner):
         self.max_entries = int(info.max_entries)
         self.flags = int(info.map_flags)
         self.id = int(info.id)
+        self.types_id = int(info.btf_id) if info.btf_value_type_id else 0
 
     @property
     def is_per_cpu(self) -> bool:
@@ -256,7 +274,7 @@ def create_map(
         LacksPrivilege: not root.
         NotInThisKernel: the kernel does not know the type or a flag.
         KernelRefused: with the rule of that map type as far as known.
-        KernelBusy: not enough memory.
+        KernelBusy: not enough memory; says how much it takes.
     """
     if (plan.map_entries or plan.program_entries) and not entries_follow:
         raise MalformedPlan(
@@ -323,6 +341,14 @@ def _creation_failure(error: BpfError, plan: MapPlan) -> SkepError:
             "are too large",
             hint="a value of a per-CPU array may have 32,768 bytes",
         )
+    # E2BIG is also what an unknown field gets; hashes of 2^31 buckets are refused with it.
+    is_huge = error.number == errno.E2BIG and plan.max_entries >= _HUGE
+    if error.number == errno.ENOMEM or is_huge:
+        return KernelBusy(
+            f"map {plan.name!r} needs {_size(plan)}; the kernel says {error_name(error.number)}",
+            hint="fewer entries need less: "
+            f"[maps.{plan.name}] max_entries in the package, or its setting",
+        )
     if error.number != errno.EINVAL:
         return failure(error, what)
     if plan.map_type not in _TYPE_NAMES:
@@ -330,6 +356,28 @@ def _creation_failure(error: BpfError, plan: MapPlan) -> SkepError:
             f"could not {what}: this kernel does not know that type", hint="use a newer kernel"
         )
     return KernelRefused(f"could not {what}: the kernel says EINVAL", hint=_rule(plan))
+
+
+def _size(plan: MapPlan) -> str:
+    """What a map takes at least: its keys and values, without what the kernel adds."""
+    entries, value = plan.max_entries, -(-plan.value_size // 8) * 8
+    if plan.map_type in _RINGS:
+        return _human(entries)
+    copies = possible_cpus() if plan.map_type in _PER_CPU else 1
+    key = 0 if plan.map_type in _ARRAYS else plan.key_size
+    return (
+        f"{_human(entries * (key + value * copies))} ({entries:,} entries of "
+        f"{plan.key_size + plan.value_size} bytes{f' for {copies} CPUs' if copies > 1 else ''})"
+    )
+
+
+def _human(count: int) -> str:
+    size = float(count)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TB"
 
 
 def _rule(plan: MapPlan) -> str:

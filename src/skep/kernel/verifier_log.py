@@ -22,6 +22,45 @@ _STATISTICS = re.compile(
 )
 _STACK = re.compile(r"^stack depth (?:max )?([0-9]+)(?:\+[0-9]+)*\b", re.MULTILINE)
 _MOST_STACK = 512  # MAX_BPF_STACK
+_INSTRUCTION = re.compile(r"^([0-9]{1,7}): \([0-9a-f]{2}\) ", re.MULTILINE)
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# Wordings of 5.10 to 7.3; what is not here is shown as the verifier says it.
+_MEANINGS = tuple(
+    (re.compile(pattern), meaning)
+    for pattern, meaning in (
+        (r"^(R[0-9]+) invalid mem access '[a-z_]*_or_null'", "{0} may be NULL here: test it first"),
+        (
+            r"^(R[0-9]+) invalid mem access '(?:inv|scalar)'",
+            "{0} is a number here, and no pointer: memory cannot be reached through it",
+        ),
+        (r"^(R[0-9]+) !read_ok", "{0} is read here, and nothing was written to it before"),
+        (
+            r"^invalid access to packet, off=-?[0-9]+ size=[0-9]+, (R[0-9]+)",
+            "{0} may lie beyond the end of the packet here: compare it with data_end first",
+        ),
+        (
+            r"^invalid access to map value, value_size=([0-9]+) off=(-?[0-9]+) size=([0-9]+)",
+            "this reaches {2} bytes at {1} of a map's value, which has {0}",
+        ),
+        (
+            r"^(R[0-9]+) unbounded memory access",
+            "{0} has no upper bound here: compare it with one first",
+        ),
+        (r"^(?:infinite loop detected|back-edge from insn)", "this loop may never end"),
+        (
+            r"^BPF program is too large\. Processed ([0-9]+) insn",
+            "the verifier gave up after {0} instructions: bound the loops, or make it simpler",
+        ),
+        (
+            r"^cannot call GPL-restricted function from non-GPL compatible program",
+            "this function is for programs with a GPL-compatible kernel licence only",
+        ),
+        (
+            r"^map '([^']*)' has to have BTF in order to use (bpf_[a-z_]+)",
+            "map {0} has no types, so its {1} cannot be used: compile the program with -g",
+        ),
+    )
+)
 
 
 def first_line(log: str) -> str:
@@ -57,6 +96,40 @@ def reached_poison(poisons: Sequence[Poison], line: str, trace: str) -> str:
     slot = int(calls[-1]) if calls else -1
     named = [each.path for each in poisons if each.slot in (slot, slot - 1)]
     return (named or [", ".join(dict.fromkeys(each.path for each in poisons))])[-1]
+
+
+def last_slot(trace: str) -> int | None:
+    r"""Slot of the instruction a log at level 1 ends at; ``None`` if it shows none.
+
+    Lines of the source begin with ``;``, so nothing that an object says is taken for a slot.
+
+    >>> last_slot("0: (b7) r0 = 0\n; 7: (95) exit\n1: (79) r1 = *(u64 *)(r0 +0)\nR0 invalid")
+    1
+    """
+    slots = _INSTRUCTION.findall(trace)
+    return int(slots[-1]) if slots else None
+
+
+def explained(line: str) -> str:
+    """What a line of the verifier means for whoever wrote the program; the line if we cannot say.
+
+    >>> explained("R0 invalid mem access 'map_value_or_null'")
+    'R0 may be NULL here: test it first'
+    """
+    for pattern, meaning in _MEANINGS:
+        match = pattern.search(line)
+        if match:
+            return meaning.format(*match.groups())
+    return line
+
+
+def printable(log: str) -> str:
+    r"""A log without anything that a terminal obeys: source lines in it are the object's.
+
+    >>> printable("; a\x1b[2Jb\n")
+    '; a\ufffd[2Jb\n'
+    """
+    return _UNPRINTABLE.sub("\ufffd", log)
 
 
 def stack_depth(log: str) -> int | None:
