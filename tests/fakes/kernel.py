@@ -262,7 +262,11 @@ class FakeKernel:
 
     # Maps ------------------------------------------------------------------------------------
 
-    def create_map(self, deployment: str, pin: str, plan: MapPlan) -> None:
+    def create_map(
+        self, deployment: str, pin: str, plan: MapPlan, types: bytes | None = None
+    ) -> None:
+        if plan.needs_types and types is None:
+            raise FakeVerifierRefused(f"map {pin} needs types")
         if (deployment, pin) in self.maps:
             raise PinInTheWay(f"there is a map {deployment}/{pin} already")
         size = _rounded(plan.value_size) * CPUS if plan.map_type in PER_CPU else plan.value_size

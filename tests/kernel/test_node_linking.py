@@ -52,6 +52,29 @@ char licence[] SEC("license") = "GPL";
 """
 
 
+# Needs the kernel's types, and a map of maps to be filled.
+JUMPS = """
+typedef unsigned int u32;
+#define SEC(name) __attribute__((section(name), used))
+#define NUMBER(name, value) int (*name)[value]
+struct xdp_md { u32 data; };
+extern void bpf_rcu_read_lock(void) __attribute__((section(".ksyms")));
+extern void bpf_rcu_read_unlock(void) __attribute__((section(".ksyms")));
+struct inner { NUMBER(type, 2); NUMBER(max_entries, 1); u32 *key; u32 *value; } first SEC(".maps");
+struct { NUMBER(type, 12); NUMBER(max_entries, 1); u32 *key; struct inner *values[]; } outer
+	SEC(".maps") = { .values = { &first } };
+
+SEC("xdp") int jumps(struct xdp_md *context)
+{
+	bpf_rcu_read_lock();
+	bpf_rcu_read_unlock();
+	return 2;
+}
+
+char licence[] SEC("license") = "GPL";
+"""
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[LiveNode]:
     with live_node(tmp_path) as made:
@@ -124,17 +147,22 @@ def test_a_program_with_callbacks_runs_alone_and_in_no_chain(node: LiveNode) -> 
     assert node.chain() == ["port-filter"]
 
 
+def test_storage_of_sockets_is_made_with_its_types(node: LiveNode) -> None:
+    stock(node, "storage", "version", fixture_bytes("storage"))
+    assert install(node, "storage").chain == ("storage",)
+
+
 @pytest.mark.parametrize(
-    ("fixture", "program", "reason"),
+    ("data", "program", "reason"),
     [
-        pytest.param("storage", "version", UnsupportedMap, id="map-that-needs-types"),
-        pytest.param("maps_of_maps", "jump", CannotLink, id="map-of-maps"),
+        pytest.param(fixture_bytes("maps_of_maps"), "jump", CannotLink, id="map-of-maps"),
+        pytest.param(compiled_object(JUMPS), "jumps", UnsupportedMap, id="linked-for-the-kernel"),
     ],
 )
 def test_maps_that_a_node_cannot_make_are_refused_before_anything_is_made(
-    node: LiveNode, fixture: str, program: str, reason: type[Unsupported]
+    node: LiveNode, data: bytes, program: str, reason: type[Unsupported]
 ) -> None:
-    stock(node, "nested", program, fixture_bytes(fixture))
+    stock(node, "nested", program, data)
     with pytest.raises(reason):
         install(node, "nested")
     with node.opened() as opened:

@@ -62,8 +62,18 @@ class SplicedChain:
 
         ``None`` for the few slots between the members, which are the splicer's own.
         """
-        for ranges in (self.ranges, self.subprogram_ranges):
-            for name, slots in zip(self.names, ranges, strict=False):
-                if slot in slots:
-                    return name
+        found = self.place_of(slot)
+        return None if found is None else found[0]
+
+    def place_of(self, slot: int) -> tuple[str, int] | None:
+        """Whose instruction it is, and its slot in that member's own program.
+
+        ``None`` for the splicer's own.
+        """
+        everything = zip(self.names, self.ranges, self.subprogram_ranges, strict=True)
+        for name, entry, behind in everything:
+            if slot in entry:
+                return name, slot - entry.start
+            if slot in behind:
+                return name, slot - behind.start + len(entry)
         return None

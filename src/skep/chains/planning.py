@@ -61,7 +61,7 @@ class LinkedDeployment:
         program: its program, relocated; its map indexes count in ``maps``.
         maps: plans of its maps, in the order of its load plan.
         settings: what its settings write into writable maps, at most one for each map.
-        types: types of its object, if the kernel refuses the program without them (callbacks).
+        types: of its object, for its maps and its program; ``None`` if the object has none.
         label: what its linked instructions may do: the node label; ``None`` if nobody asked.
     """
 
@@ -121,10 +121,15 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class MapCreation:
-    """A map to create and pin: its plan with the settings among its contents."""
+    """A map to create and pin: its plan with the settings among its contents.
+
+    Attributes:
+        types: of its object, which its plan refers to; ``None`` if there are none.
+    """
 
     pin: str
     plan: MapPlan
+    types: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +290,8 @@ def plan(desired: Sequence[LinkedDeployment], observed: Observed) -> Plan:
         if new:
             made_anew.add(name)
             creations = (
-                MapCreation(pin, _with_setting(wanted[pin], settings.get(pin))) for pin in new
+                MapCreation(pin, _with_setting(wanted[pin], settings.get(pin)), linked.types)
+                for pin in new
             )
             create.append(CreateMaps(name, tuple(creations)))
         for pin in sorted(settings.keys() - set(new)):

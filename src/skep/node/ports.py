@@ -12,7 +12,7 @@ from typing import Protocol
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest
-from skep.errors import Conflict, NotFound, Unavailable, Untrusted
+from skep.errors import Conflict, NotFound, Refused, Unavailable, Untrusted
 from skep.hooks.identity import Identity, Place
 from skep.hooks.target import HookTarget
 from skep.node.records import ConsentRecord, DamagedRow, Installed, JournalEntry, Scope
@@ -33,6 +33,28 @@ class NoSuchPin(NotFound):
 
 class PinInTheWay(Conflict):
     """Something is pinned under this name already, or it is not what its name says."""
+
+
+class ProgramRefused(Refused):
+    """The kernel's verifier refuses a program; ``detail`` is its whole log.
+
+    Attributes:
+        reason: why, in words for people.
+        slot: of the instruction it stopped at; ``None`` if it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str = "",
+        slot: int | None = None,
+        hint: str = "",
+        detail: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint, detail=detail)
+        self.reason = reason or message
+        self.slot = slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +220,17 @@ class Kernel(KernelReader, Protocol):
     Whoever has one holds the node's lock; see :mod:`skep.node.locking`.
     """
 
-    def create_map(self, deployment: str, pin: str, plan: MapPlan) -> None:
+    def create_map(
+        self, deployment: str, pin: str, plan: MapPlan, types: bytes | None = None
+    ) -> None:
         """Create a map with its contents and pin it.
+
+        Args:
+            types: of its object. All maps and programs of a deployment share them in the kernel.
 
         Raises:
             PinInTheWay: the name is taken.
+            Refused: the kernel refuses the map, or the types of one that needs them.
         """
         ...
 
@@ -256,12 +284,14 @@ class Kernel(KernelReader, Protocol):
         """Load a program with pinned maps, in the order of its map indexes.
 
         Args:
-            types: of its object, for a program that the kernel refuses without them.
+            types: of its object. A program that does not need them is loaded without if the
+                kernel refuses it only because of them.
 
         Raises:
             NoSuchPin: a map is not there.
             PinInTheWay: a map has another shape than its plan.
-            Refused: the kernel's verifier says no; its log is the detail.
+            ProgramRefused: the kernel's verifier says no; its log is the detail.
+            Refused: the kernel says no for another reason.
         """
         ...
 

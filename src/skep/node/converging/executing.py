@@ -241,7 +241,7 @@ class _Undoable:
         match action:
             case CreateMaps(_, maps):
                 for creation in maps:
-                    self._kernel.create_map(name, creation.pin, creation.plan)
+                    self._kernel.create_map(name, creation.pin, creation.plan, creation.types)
                     self._record(CreateMaps(name, (creation,)), record=record)
             case DeleteMaps(_, maps):
                 for creation in reversed(maps):

@@ -170,7 +170,7 @@ def link_deployment(
             package has not.
         UnusableSetting, MalformedObject, CannotLink: the package is wrong, or needs what is not
             there.
-        UnsupportedMap: a map begins with other maps or programs, or needs types to be made.
+        UnsupportedMap: a map begins with other maps or programs.
         OutsideLabel: linked, the program may do more than its package's label shows.
     """
     metadata = content.metadata
@@ -202,7 +202,7 @@ def link_deployment(
         program=linked_program,
         maps=plan.maps,
         settings=_map_settings(content, plan, values),
-        types=plan.btf if linked_program.needs_types else None,
+        types=plan.btf,
         label=label,
     )
 
@@ -224,14 +224,14 @@ def _asking(
 
 
 def _check_maps(content: PackageContent, maps: Iterable[MapPlan]) -> None:
-    # The node makes and pins maps one by one: one that begins with others, or that the kernel
-    # refuses without the object's types, would need all of them at once.
+    # The node makes and pins maps one by one: one that begins with others would need all of them
+    # at once.
     for each in maps:
-        if each.inner is not None or each.map_entries or each.program_entries or each.needs_types:
+        if each.inner is not None or each.map_entries or each.program_entries:
             raise UnsupportedMap(
-                f"{content.metadata.name}: map {each.name} holds other maps or programs, or needs "
-                "types to be made, which a node cannot do yet",
-                hint="wait for a version that supports it",
+                f"{content.metadata.name}: map {each.name} begins with other maps or programs, "
+                "which a node cannot make yet",
+                hint="wait for a version of Skep that can",
             )
 
 

@@ -1,6 +1,6 @@
 """The node's ``Kernel`` port over ``skep.kernel``."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
@@ -8,8 +8,9 @@ from skep.hooks.identity import Identity
 from skep.hooks.table import find_hook
 from skep.kernel.attaching.table import driver_of
 from skep.kernel.attributes import Command
-from skep.kernel.btf import load_types
-from skep.kernel.errors import KernelObjectMissing, KernelRefused
+from skep.kernel.btf import load_types_for, open_types
+from skep.kernel.descriptors import Descriptor
+from skep.kernel.errors import KernelObjectMissing, KernelRefused, VerifierRefused
 from skep.kernel.information import open_by_id
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap, create_map
@@ -18,7 +19,15 @@ from skep.kernel.probes import kernel_facts
 from skep.kernel.programs import describe_program
 from skep.node.observing.link_pins import LINKS, link_name
 from skep.node.observing.pins import MAPS, RETIRED, PinReader, translating
-from skep.node.ports import KernelFacts, MapPin, NoSuchPin, PinInTheWay, PinnedLink, Program
+from skep.node.ports import (
+    KernelFacts,
+    MapPin,
+    NoSuchPin,
+    PinInTheWay,
+    PinnedLink,
+    Program,
+    ProgramRefused,
+)
 
 
 class KernelWatcher(PinReader):
@@ -60,9 +69,14 @@ class KernelAdapter(KernelWatcher):
         super().__init__(pins)
         self._pins = pins
 
-    def create_map(self, deployment: str, pin: str, plan: MapPlan) -> None:
+    def create_map(
+        self, deployment: str, pin: str, plan: MapPlan, types: bytes | None = None
+    ) -> None:
         """Create a map with its contents and pin it."""
-        with translating(), create_map(plan) as loaded:
+        with translating(), ExitStack() as opened:
+            there = (self._pinned(deployment, name) for name in self._names(MAPS, deployment))
+            given = self._types(types, there, opened, needed=plan.needs_types)
+            loaded = opened.enter_context(create_map(plan, types=given))
             self._pins.pin(loaded, MAPS, deployment, pin)
 
     def delete_map(self, deployment: str, pin: str) -> None:
@@ -104,8 +118,17 @@ class KernelAdapter(KernelWatcher):
         """Load a program with pinned maps, in the order of its map indexes."""
         with ExitStack() as opened:
             loaded = [opened.enter_context(self._open(pin)) for pin in maps]
-            given = None if types is None else opened.enter_context(load_types(types))
-            return load_program(program, loaded, kernel_name=name, types=given)
+            given = self._types(types, loaded, opened, needed=program.needs_types)
+            try:
+                return load_program(program, loaded, kernel_name=name, types=given)
+            except VerifierRefused as error:
+                raise ProgramRefused(
+                    error.message,
+                    reason=error.reason,
+                    slot=error.slot,
+                    hint=error.hint,
+                    detail=error.detail,
+                ) from error
 
     def running(self, link: PinnedLink) -> LoadedProgram:
         """The program our link runs."""
@@ -145,15 +168,39 @@ class KernelAdapter(KernelWatcher):
             self._pins.remove(LINKS, link.pin)
             driver_of(find_hook(link.hook)).detach(opened)
 
+    @staticmethod
+    def _types(
+        types: bytes | None, maps: Iterable[LoadedMap], opened: ExitStack, *, needed: bool
+    ) -> Descriptor | None:
+        """An object's types: those that a map of its deployment was made with, or given anew."""
+        if types is None:
+            return None
+        for each in maps:
+            if each.types_id:
+                found = open_types(each.types_id, types)
+                if found is not None:
+                    return opened.enter_context(found)
+        made = load_types_for(types, needed=needed)
+        return None if made is None else opened.enter_context(made)
+
+    def _pinned(self, deployment: str, pin: str) -> LoadedMap:
+        # The descriptor is not needed for long: the types outlive it with the pin.
+        with self._pins.open_map(MAPS, deployment, pin) as loaded:
+            return loaded
+
     def _open(self, pin: MapPin) -> LoadedMap:
         with translating():
             loaded = self._pins.open_map(MAPS, pin.deployment, pin.pin)
         # (1) A name is not the thing: whoever could pin here could have pinned another map.
+        problem = ""
         if _shape(loaded) != _shape(pin.plan):
+            problem = f"to be {_shape(pin.plan)} (type, key, value, entries), got {_shape(loaded)}"
+        elif pin.plan.needs_types and not loaded.types_id:
+            problem = "to have the types of its object, it has none"
+        if problem:
             loaded.close()
             raise PinInTheWay(
-                f"expected the map {pin.pin} of {pin.deployment} to be {_shape(pin.plan)} "
-                f"(type, key, value, entries), got {_shape(loaded)}",
+                f"expected the map {pin.pin} of {pin.deployment} {problem}",
                 hint="remove the deployment and install it again; its maps start empty",
             )
         return loaded

@@ -13,7 +13,7 @@ from skep.bytecode.linking.errors import CannotLink
 from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
 from skep.kernel.errors import NotInThisKernel
-from skep.node.verified.shelf import UnsupportedMap, link_deployment
+from skep.node.verified.shelf import link_deployment
 from skep.packages.opening import open_package
 
 
@@ -82,9 +82,15 @@ def test_a_deployment_is_the_same_on_the_next_kernel() -> None:
     assert one.deployment == two.deployment
 
 
-def test_types_go_along_only_where_the_kernel_insists() -> None:
-    assert linked("callback", "walk", FakeTarget()).types is not None
-    assert linked("kfunc", "calls", FakeTarget()).types is None
+def test_the_types_of_the_object_go_along() -> None:
+    found = linked("callback", "walk", FakeTarget())
+    assert found.types is not None
+    assert found.program.needs_types
+    found = linked("kfunc", "calls", FakeTarget())
+    assert found.types is not None
+    assert not found.program.needs_types
+    assert found.program.functions
+    assert found.program.lines
 
 
 def test_without_a_kernel_what_needs_one_is_refused() -> None:
@@ -92,14 +98,20 @@ def test_without_a_kernel_what_needs_one_is_refused() -> None:
         linked("kfunc", "calls", None)
 
 
-def test_maps_that_cannot_be_made_one_by_one_are_refused() -> None:
+def test_maps_that_need_types_get_them() -> None:
     target = FakeTarget()
-    with pytest.raises(UnsupportedMap, match="which a node cannot do yet"):
-        linked("storage", "missing", target)
+    found = linked("storage", "missing", target)
     assert target.asked == [
         "types",
         "symbols never_there_address never_there_variable",
     ]
+    assert [each.name for each in found.maps if each.needs_types] == ["sockets"]
+    assert found.types is not None
+
+
+def test_maps_that_begin_with_others_are_refused() -> None:
+    with pytest.raises(CannotLink, match="it holds other maps"):
+        linked("maps_of_maps", "jump", FakeTarget())
 
 
 def test_a_kernel_without_types_says_so() -> None:

@@ -1,0 +1,160 @@
+"""Types and source lines on a node: what is kept in map values, and what errors say."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.builders.compiled import compiled_object
+from tests.builders.live_node import YES, LiveNode, live_node
+from tests.builders.objects import fixture_bytes
+from tests.builders.packages import put_package
+from tests.builders.packets import udp_frame
+from tests.builders.published import make_package, toml
+from tests.builders.trust import signer
+
+from skep.chains.member import CannotSplice
+from skep.kernel.kernel_types import VMLINUX
+from skep.kernel.pins import PinRoot
+from skep.node.converging.composing import MemberRefused
+from skep.node.deploying.installing import InstallReport, InstallRequest
+from skep.packages.client.bundles import store_bundle
+from skep.packages.client.content_store import ContentStore
+from skep.packages.references import parse_reference
+from skep.trust.bundles import Subject, sign
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.skipif(not VMLINUX.exists(), reason="needs the types of the running kernel"),
+]
+
+FRAMES = [udp_frame(8081), udp_frame(8080)]
+CHAIN = 'chain = { run_on = ["pass"] }'
+
+READS_TOO_EARLY = """
+typedef unsigned int u32;
+#define SEC(name) __attribute__((section(name), used))
+#define NUMBER(name, value) int (*name)[value]
+struct xdp_md { u32 data, data_end; };
+static void *(*lookup)(void *map, const void *key) = (void *)1;
+struct { NUMBER(type, 1); NUMBER(max_entries, 1); u32 *key; u32 *value; } config SEC(".maps");
+
+SEC("xdp") int early(struct xdp_md *context)
+{
+	u32 first = 0;
+	u32 *rate = lookup(&config, &first);
+
+	return *rate ? 1 : 2;
+}
+
+char licence[] SEC("license") = "GPL";
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[LiveNode]:
+    with live_node(tmp_path) as made:
+        yield made
+
+
+def stock(node: LiveNode, name: str, program: str, data: bytes, more: str = CHAIN) -> None:
+    made = make_package(toml(f"skep/{name}", program=program, more=more), objects={"x.o": data})
+    store = ContentStore(node.settings.content)
+    put_package(store, made)
+    bundle = sign(Subject(made.metadata.name, made.manifest.digest), signer())
+    store_bundle(store, made.manifest, bundle)
+
+
+def install(node: LiveNode, name: str, **settings: str) -> InstallReport:
+    request = InstallRequest(
+        parse_reference(f"skep/{name}:1.0.0"), node.on, settings=settings, answer=YES
+    )
+    with node.opened() as opened:
+        return opened.install(request)
+
+
+def value(node: LiveNode, deployment: str, pin: str, start: int, size: int) -> int:
+    with (
+        PinRoot(node.settings.bpffs) as pins,
+        pins.open_map("maps", deployment, pin) as loaded,
+    ):
+        found = loaded.lookup(bytes(4)) or b""
+        return int.from_bytes(found[start : start + size], "little")
+
+
+def entries(node: LiveNode, deployment: str, pin: str) -> int:
+    with (
+        PinRoot(node.settings.bpffs) as pins,
+        pins.open_map("maps", deployment, pin) as loaded,
+    ):
+        return loaded.max_entries
+
+
+def test_a_spin_lock_in_a_value_is_held_alone_and_in_a_chain(node: LiveNode) -> None:
+    stock(node, "guarded", "counts", fixture_bytes("value_fields"))
+    assert install(node, "guarded").chain == ("guarded",)
+    assert node.deliver(FRAMES) == FRAMES
+    assert value(node, "guarded", "guards", 4, 4) >= len(FRAMES)
+    node.install("port-filter", ports="8081")
+    assert node.chain() == ["guarded", "port-filter"]
+    assert node.deliver(FRAMES) == FRAMES[1:]
+    assert value(node, "guarded", "guards", 4, 4) >= 2 * len(FRAMES)
+
+
+def test_two_members_with_types_of_their_own_share_a_chain(node: LiveNode) -> None:
+    stock(node, "one", "counts", fixture_bytes("value_fields"))
+    stock(node, "two", "counts", fixture_bytes("value_fields"))
+    install(node, "one")
+    assert install(node, "two").chain == ("one", "two")
+    assert node.deliver(FRAMES) == FRAMES
+    assert all(value(node, name, "guards", 4, 4) >= len(FRAMES) for name in ("one", "two"))
+
+
+def test_a_timer_in_a_value_expires(node: LiveNode) -> None:
+    stock(node, "timed", "waits", fixture_bytes("value_fields"))
+    install(node, "timed")
+    assert node.deliver(FRAMES[:1]) == FRAMES[:1]
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and not value(node, "timed", "timers", 16, 8):
+        time.sleep(0.001)
+    assert value(node, "timed", "timers", 16, 8)
+
+
+def test_an_object_of_the_programs_own_type_is_kept_in_a_map(node: LiveNode) -> None:
+    # The program is loaded with the very types its maps were made with.
+    stock(node, "keeping", "keeps", fixture_bytes("value_fields"))
+    install(node, "keeping")
+    assert node.deliver(FRAMES) == FRAMES
+    assert value(node, "keeping", "notes", 8, 8) >= len(FRAMES)
+
+
+def test_a_tail_call_in_a_subprogram_runs_alone_and_in_a_chain(node: LiveNode) -> None:
+    stock(node, "leaving", "goes", fixture_bytes("tail_call_below"))
+    assert install(node, "leaving").chain == ("leaving",)
+    assert node.deliver(FRAMES) == FRAMES
+    node.install("port-filter", ports="8081")
+    assert node.chain() == ["leaving", "port-filter"]
+    assert node.deliver(FRAMES) == FRAMES[1:]
+
+
+def test_objects_of_its_own_types_keep_a_program_out_of_chains(node: LiveNode) -> None:
+    stock(node, "keeping", "keeps", fixture_bytes("value_fields"))
+    install(node, "keeping")
+    with pytest.raises(CannotSplice, match="'keeping' makes objects of its own types"):
+        node.install("port-filter", ports="8081")
+    assert node.chain() == ["keeping"]
+    assert node.deliver(FRAMES) == FRAMES
+
+
+def test_what_the_verifier_refuses_names_the_line_of_the_source(node: LiveNode) -> None:
+    stock(node, "early", "early", compiled_object(READS_TOO_EARLY))
+    with pytest.raises(MemberRefused) as caught:
+        install(node, "early")
+    assert caught.value.message.splitlines() == [
+        "the kernel's verifier refused early",
+        "source.bpf.c:14  return *rate ? 1 : 2;",
+        "R0 may be NULL here: test it first",
+    ]
+    assert "R0 invalid mem access 'map_value_or_null'" in caught.value.detail
+    with node.opened() as opened:
+        assert opened.installed() == ()
