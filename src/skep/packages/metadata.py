@@ -14,6 +14,7 @@ from typing import TypeVar
 from skep.hooks.table import HOOKS
 from skep.packages.errors import MalformedMetadata, UnknownProgram, UnknownSetting
 from skep.packages.fields import Fields
+from skep.packages.map_sizes import MapMetadata, read_map
 from skep.packages.metrics import MetricSpec, read_metric
 from skep.packages.names import (
     PACKAGE_NAME_RULE,
@@ -30,6 +31,7 @@ from skep.versions import MalformedVersion, Version
 _MOST_PROGRAMS = 32
 _MOST_SETTINGS = 64
 _MOST_METRICS = 64
+_MOST_MAPS = 64
 
 _CATEGORY = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:/[a-z0-9]+(?:-[a-z0-9]+)*)?")
 _COMPILER = re.compile(r"(?:zig|clang)(?:(?:==|>=)[0-9]+(?:\.[0-9]+){0,2})?")
@@ -80,6 +82,7 @@ class PackageMetadata:
         programs: at least one.
         settings: in the author's order.
         metrics: in the author's order.
+        maps: those it says something about, in the author's order.
         unknown: fields this version of Skep does not know, by path.
     """
 
@@ -92,6 +95,7 @@ class PackageMetadata:
     programs: tuple[ProgramMetadata, ...]
     settings: tuple[SettingSpec, ...]
     metrics: tuple[MetricSpec, ...]
+    maps: tuple[MapMetadata, ...] = ()
     unknown: Mapping[str, object] = field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )
@@ -172,6 +176,16 @@ def _read_program(fields: Fields) -> ProgramMetadata:
     return ProgramMetadata(name, hook_name, run_on)
 
 
+def _check_sizers(document: Fields, settings: tuple[SettingSpec, ...]) -> None:
+    sized: dict[str, str] = {}
+    for spec in settings:
+        name = spec.max_entries_of
+        if name is not None and sized.setdefault(name, spec.name) != spec.name:
+            document.problem(
+                f"settings.{spec.name}.max_entries_of", f"{sized[name]} sizes map {name} already"
+            )
+
+
 def parse_metadata(toml: bytes) -> PackageMetadata:
     """Read a ``skep.toml``.
 
@@ -213,6 +227,9 @@ def parse_metadata(toml: bytes) -> PackageMetadata:
         read_metric(name, table) for name, table in document.named_tables("metrics", _MOST_METRICS)
     )
 
+    maps = tuple(read_map(name, table) for name, table in document.named_tables("maps", _MOST_MAPS))
+    _check_sizers(document, settings)
+
     metadata = PackageMetadata(
         name=package.text("name", PACKAGE_NAME_RULE, is_package_name),
         version=_read_version(package),
@@ -232,6 +249,7 @@ def parse_metadata(toml: bytes) -> PackageMetadata:
         programs=tuple(programs),
         settings=settings,
         metrics=metrics,
+        maps=maps,
     )
     problems = document.problems
     if problems:

@@ -17,6 +17,8 @@ from skep.packages.setting_types import LARGEST, SCALAR_TYPES, Scalar, ScalarTyp
 # include/uapi/linux/bpf.h, enum bpf_map_type. Per-CPU maps would need a value per CPU.
 _HASH, _ARRAY, _LRU_HASH = 1, 2, 9
 _WIDTHS = (1, 2, 4, 8)  # bytes a C integer can have
+_SIZE_TYPES = frozenset({"u8", "u16", "u32", "u64", "integer", "size", "bytes"})
+_MOST_ENTRIES = 2**32 - 1
 _LONGEST_TEXT = 1024 * 1024  # characters; a set of all ports needs less
 LARGEST_ARRAY = 65_536  # entries written for a set in an array
 
@@ -35,6 +37,8 @@ class SettingSpec:
         help: one line for people.
         minimum: smallest number allowed, in the unit of the program; ``None``: the type's.
         maximum: largest number allowed.
+        max_entries_of: map whose number of entries it is, or ``None``. It is chosen when the
+            program is installed, and stays: the kernel cannot resize a map.
     """
 
     name: str
@@ -46,6 +50,7 @@ class SettingSpec:
     help: str = ""
     minimum: int | None = None
     maximum: int | None = None
+    max_entries_of: str | None = None
 
     @property
     def is_set(self) -> bool:
@@ -253,6 +258,20 @@ def _bound(fields: Fields, key: str, scalar: ScalarType | None) -> int | None:
     return value
 
 
+def _size_bounds(
+    fields: Fields, kind: str, minimum: int | None, maximum: int | None
+) -> tuple[int, int]:
+    """Bounds of a number of entries: what a map can have, or less."""
+    if kind and kind not in _SIZE_TYPES:
+        fields.problem("type", f"expected a number of entries: {', '.join(sorted(_SIZE_TYPES))}")
+    if minimum == 0:
+        fields.problem("minimum", "a map has one entry at least")
+    if maximum is not None and maximum > _MOST_ENTRIES:
+        fields.problem("maximum", f"a map has {_MOST_ENTRIES} entries at most")
+    most = SCALAR_TYPES[kind].maximum if kind in SCALAR_TYPES else _MOST_ENTRIES
+    return minimum or 1, maximum or min(most, _MOST_ENTRIES)
+
+
 def read_setting(name: str, fields: Fields) -> SettingSpec:
     """Read ``[settings.NAME]``; problems are noted in ``fields``."""
     if not is_identifier(name):
@@ -275,14 +294,28 @@ def read_setting(name: str, fields: Fields) -> SettingSpec:
     if minimum is not None and maximum is not None and minimum > maximum:
         fields.problem("minimum", "is larger than maximum")
         minimum = maximum = None
-    if ("map" in fields) == ("global" in fields):
-        fields.problem("map", "expected either map or global, to say where the value is written")
-    if "key" in fields and (spec.is_set or "global" in fields):
+    sized = fields.text("max_entries_of", "the name of a map", is_identifier, required=False)
+    if ["map" in fields, "global" in fields, "max_entries_of" in fields].count(True) != 1:
+        fields.problem(
+            "map", "expected one of map, global and max_entries_of, to say what the value is for"
+        )
+    if sized:
+        minimum, maximum = _size_bounds(fields, kind, minimum, maximum)
+    if "key" in fields and (spec.is_set or "map" not in fields):
         fields.problem("key", "only a single value in a map has a key")
     if spec.is_set and "global" in fields:
         fields.problem("global", "a set needs a map")
     spec = SettingSpec(
-        name, kind, spec.map, spec.key, spec.variable, spec.default, spec.help, minimum, maximum
+        name,
+        kind,
+        spec.map,
+        spec.key,
+        spec.variable,
+        spec.default,
+        spec.help,
+        minimum,
+        maximum,
+        sized or None,
     )
     if scalar is not None and spec.default is not None:
         try:

@@ -123,6 +123,18 @@ def _incomplete(submission: Submission) -> Iterable[str]:
     yield from metadata.warnings
 
 
+def _nowhere_installable(submission: Submission) -> Iterable[str]:
+    for obstacle in submission.obstacles:
+        # While an object cannot be read, nobody knows which maps there are.
+        is_sure = obstacle.kind != "metadata" or not submission.unreadable
+        if obstacle.kind != "nested" and is_sure:
+            yield str(obstacle)
+
+
+def _not_yet_installable(submission: Submission) -> Iterable[str]:
+    return (str(each) for each in submission.obstacles if each.kind == "nested")
+
+
 def _no_sources(submission: Submission) -> Iterable[str]:
     if not submission.content.sources:
         yield "the package holds no sources"
@@ -184,6 +196,20 @@ STANDARD_RULES: tuple[Rule, ...] = (
         "Everything the programs may do has a name in the permissions table.",
         "Ask the marketplace's owner for a review by a person.",
         _unclassified,
+    ),
+    Rule(
+        "installable",
+        "error",
+        "Nodes find everything that they need to load the programs.",
+        "Do what each finding says, in the source or in skep.toml, and build again.",
+        _nowhere_installable,
+    ),
+    Rule(
+        "nodes-can-load",
+        "warning",
+        "Nodes of this version can make the maps.",
+        "Fill maps of maps and program arrays from user space, or wait.",
+        _not_yet_installable,
     ),
     Rule(
         "metadata-complete",

@@ -9,9 +9,11 @@ from types import MappingProxyType
 
 from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object
 from skep.errors import SkepError
 from skep.packages.content import PackageContent
+from skep.packages.installable import Obstacle, find_obstacles
 from skep.trust.verifying import Evidence
 
 
@@ -24,21 +26,31 @@ class Submission:
         evidence: who signed it; ``None`` in a trial run by an author who has not signed yet.
         reports: derived here, by object file name.
         unreadable: why an object has no report, by object file name.
+        obstacles: what keeps it from being installed, as far as its objects can be read.
     """
 
     content: PackageContent
     evidence: Evidence | None
     reports: Mapping[str, AnalysisReport]
     unreadable: Mapping[str, str]
+    obstacles: tuple[Obstacle, ...] = ()
 
 
 def submit(content: PackageContent, evidence: Evidence | None) -> Submission:
     """Read and analyse every object; what cannot be read is noted, not raised."""
     reports: dict[str, AnalysisReport] = {}
     unreadable: dict[str, str] = {}
+    objects: dict[str, ObjectFile] = {}
     for name, data in content.objects.items():
         try:
-            reports[name] = analyse(read_object(data), program_types=content.metadata.program_types)
+            objects[name] = read_object(data)
+            reports[name] = analyse(objects[name], program_types=content.metadata.program_types)
         except SkepError as error:
             unreadable[name] = error.message
-    return Submission(content, evidence, MappingProxyType(reports), MappingProxyType(unreadable))
+    return Submission(
+        content,
+        evidence,
+        MappingProxyType(reports),
+        MappingProxyType(unreadable),
+        find_obstacles(content.metadata, objects),
+    )

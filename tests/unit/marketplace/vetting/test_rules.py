@@ -3,9 +3,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tests.builders.elf import EXIT, ElfBuilder
+from tests.builders.objects import fixture_bytes
 from tests.builders.published import make_package, make_signature, object_bytes, report_of, toml
 from tests.builders.trust import NOW, signer
 
+from skep.bytecode.isa.instructions import Instruction
 from skep.marketplace.vetting.reviewing import review
 from skep.marketplace.vetting.rules import STANDARD_RULES
 from skep.marketplace.vetting.submissions import Submission, submit
@@ -182,3 +185,35 @@ def test_a_verdict_as_a_document_names_every_rule_and_what_to_do() -> None:
     assert finding["remediation"]
     assert finding["problems"] == ["it is not signed"]
     json.dumps(document)
+
+
+def test_what_no_node_can_install_is_refused_with_what_to_do() -> None:
+    open_size = fixture_bytes("open_size")
+    verdict = verdict_on(make_package(toml(program="look"), objects={"x.o": open_size}))
+    assert broken(verdict) == {"installable"}
+    assert verdict.outcome == "refused"
+    (finding,) = verdict.findings
+    assert "[maps.flows] max_entries" in finding.problems[0]
+    sized = toml(program="look", more="[maps.flows]\nmax_entries = 64")
+    assert not broken(verdict_on(make_package(sized, objects={"x.o": open_size})))
+
+
+def test_maps_that_are_not_there_cannot_be_sized() -> None:
+    verdict = verdict_on(make_package(toml(more="[maps.nobody]\nmax_entries = 64")))
+    assert broken(verdict) == {"installable"}
+
+
+def test_a_missing_kernel_licence_is_refused() -> None:
+    builder = ElfBuilder()
+    number = builder.code("xdp", (Instruction(0xB7, 0, 0, 0, 1), EXIT))
+    builder.symbol("prog", number, size=16)
+    verdict = verdict_on(make_package(objects={"x.o": builder.build()}))
+    assert "installable" in broken(verdict)
+    assert verdict.outcome == "refused"
+
+
+def test_what_nodes_cannot_make_yet_is_a_warning() -> None:
+    made = make_package(toml(program="jump"), objects={"x.o": fixture_bytes("maps_of_maps")})
+    verdict = verdict_on(made)
+    assert "nodes-can-load" in {each.rule_id for each in verdict.findings}
+    assert "installable" not in broken(verdict)
