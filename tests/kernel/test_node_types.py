@@ -2,22 +2,31 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.builders.compiled import compiled_object
+from tests.builders.deployments import returning
 from tests.builders.live_node import YES, LiveNode, live_node
-from tests.builders.objects import fixture_bytes
+from tests.builders.objects import fixture, fixture_bytes
 from tests.builders.packages import put_package
 from tests.builders.packets import udp_frame
 from tests.builders.published import make_package, toml
 from tests.builders.trust import signer
 
+from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.plan import MapPlan
+from skep.bytecode.linking.settings import LinkSettings
 from skep.chains.member import CannotSplice
+from skep.errors import Refused, Unavailable
 from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.pins import PinRoot
 from skep.node.converging.composing import MemberRefused
 from skep.node.deploying.installing import InstallReport, InstallRequest
+from skep.node.deploying.setting import SizeIsFixed
+from skep.node.ports import MapPin, PinInTheWay
+from skep.node.wiring.kernel_adapter import KernelAdapter
 from skep.packages.client.bundles import store_bundle
 from skep.packages.client.content_store import ContentStore
 from skep.packages.references import parse_reference
@@ -158,3 +167,87 @@ def test_what_the_verifier_refuses_names_the_line_of_the_source(node: LiveNode) 
     assert "R0 invalid mem access 'map_value_or_null'" in caught.value.detail
     with node.opened() as opened:
         assert opened.installed() == ()
+
+
+SIZED = f"""{CHAIN}
+[maps.flows]
+max_entries = 64
+
+[settings.flows_size]
+type = "u32"
+max_entries_of = "flows"
+"""
+
+
+def test_a_size_is_the_packages_or_the_operators(node: LiveNode) -> None:
+    stock(node, "open", "look", fixture_bytes("open_size"), SIZED)
+    install(node, "open")
+    assert entries(node, "open", "flows") == 64
+    with node.opened() as opened:
+        opened.remove("open")
+    install(node, "open", flows_size="1000")
+    assert entries(node, "open", "flows") == 1000
+
+
+def test_a_map_that_is_there_is_not_made_anew(node: LiveNode) -> None:
+    stock(node, "open", "look", fixture_bytes("open_size"), SIZED)
+    install(node, "open", flows_size="1000")
+    with node.opened() as opened:
+        with pytest.raises(SizeIsFixed, match="flows of open has 1000 entries") as caught:
+            opened.set("open", {"flows_size": "2000"}, YES)
+        assert "install it again" in caught.value.hint
+        opened.set("open", {"flows_size": "1000"}, YES)
+    assert entries(node, "open", "flows") == 1000
+
+
+def test_a_map_that_memory_cannot_hold_is_told_with_its_size(node: LiveNode) -> None:
+    stock(node, "open", "look", fixture_bytes("open_size"), SIZED)
+    with pytest.raises(
+        Unavailable, match=r"map 'flows' needs \d+ GB \(2,000,000,000 entries"
+    ) as caught:
+        install(node, "open", flows_size="2000000000")
+    assert "[maps.flows] max_entries" in caught.value.hint
+    with node.opened() as opened:
+        assert opened.installed() == ()
+
+
+@pytest.fixture
+def pins(node: LiveNode) -> Iterator[PinRoot]:
+    node.install("port-filter")  # mounts
+    with PinRoot(node.settings.bpffs) as made:
+        yield made
+
+
+def test_types_that_the_kernel_refuses_are_left_out_where_nothing_needs_them(
+    pins: PinRoot,
+) -> None:
+    kernel = KernelAdapter(pins)
+    typed = replace(MapPlan("typed", 1, 4, 8, 4), key_type_id=1, value_type_id=2)
+    kernel.create_map("limit", "typed", typed, b"no types at all")
+    kernel.load(returning(2), [MapPin("limit", "typed", typed)], "name", b"no types").close()
+    with pytest.raises(Refused, match="refused the object's types"):
+        kernel.create_map("limit", "needing", replace(typed, needs_types=True), b"no types")
+    assert "needing" not in kernel.pinned_maps()["limit"]
+
+
+def test_a_map_without_types_is_not_the_one_that_needs_them(pins: PinRoot) -> None:
+    kernel = KernelAdapter(pins)
+    plan = MapPlan("guards", 1, 4, 8, 4)
+    kernel.create_map("limit", "guards", plan)
+    pin = MapPin("limit", "guards", replace(plan, needs_types=True))
+    with pytest.raises(PinInTheWay, match="to have the types of its object"):
+        kernel.load(returning(2), [pin], "name")
+
+
+def test_all_maps_of_a_deployment_share_their_types(pins: PinRoot) -> None:
+    kernel = KernelAdapter(pins)
+    settings = LinkSettings(programs=frozenset({"counts"}))
+    plan = link(fixture("value_fields"), None, settings)
+    for each in plan.maps:
+        kernel.create_map("sharing", each.name, each, plan.btf)
+    numbers = set()
+    for each in plan.maps:
+        with pins.open_map("maps", "sharing", each.name) as loaded:
+            numbers.add(loaded.types_id)
+    assert len(numbers) == 1
+    assert numbers != {0}

@@ -157,7 +157,7 @@ def _check_supported(spec: MapSpec, *, is_complete: bool) -> None:
     if reason:
         raise CannotLink(
             f"map {spec.name}: {reason}, which cannot be linked yet",
-            hint="leave the map out of the source, or wait for a version that supports it",
+            hint="wait for a version of Skep that can, or tell its publisher to do without",
         )
 
 

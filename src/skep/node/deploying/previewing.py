@@ -79,6 +79,7 @@ class Preview:
         settings: each of the package's.
         chain: members after installing, in order.
         needs: what consent is needed for: the newcomer, and members whose label exceeds theirs.
+        own_maps: maps that the object wants to share by name; here each deployment has its own.
     """
 
     package: VerifiedPackage
@@ -95,6 +96,7 @@ class Preview:
     settings: tuple[PreviewSetting, ...]
     chain: tuple[ChainPlace, ...]
     needs: tuple[Need, ...]
+    own_maps: tuple[str, ...] = ()
 
     @property
     def accepts_unsigned(self) -> bool:
@@ -165,6 +167,7 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
         settings=_settings(content, request),
         chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
         needs=find_needs(services, placed, on),
+        own_maps=tuple(each.name for each in linked.maps if each.pinned_by_name),
     )
 
 

@@ -8,7 +8,8 @@ Which of the two is needed comes out of the plan; nobody has to know.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from skep.errors import UsageError
+from skep.chains.planning import LinkedDeployment
+from skep.errors import Conflict, UsageError
 from skep.node.converging.changing import Change, change
 from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
 from skep.node.converging.kept_programs import require_readable
@@ -19,6 +20,10 @@ from skep.node.records import Installed
 
 class NothingToSet(UsageError):
     """No setting was named."""
+
+
+class SizeIsFixed(Conflict):
+    """The setting sizes a map, which is there already."""
 
 
 def change_settings(
@@ -32,6 +37,7 @@ def change_settings(
         NoSuchDeployment: there is none of that name.
         NothingToSet: ``changes`` is empty.
         UnknownSetting, WrongSetting: no such setting, or no value for it; nothing is changed.
+        SizeIsFixed: it would make a map anew, and what is in it would be lost.
         ConsentNeeded: with these settings it may do more than was agreed to.
         SkepError: the chain could not be composed; nothing is changed.
     """
@@ -46,9 +52,24 @@ def change_settings(
     merged = {**dict(deployment.settings), **changes}
     changed = replace(deployment, settings=tuple(sorted(merged.items())))
     after = [changed if one.deployment.name == name else one.deployment for one in installed]
-    writer.packages.linked(changed)  # settings that do not fit are told before anything is asked
+    # Settings that do not fit are told before anything is asked.
+    linked = writer.packages.linked(changed)
+    _check_sizes(writer.packages.linked(deployment), linked)
     consents = settle(writer, find_needs(writer.services, after, on), answer)
     command = f"set {name} {', '.join(sorted(changes))}"
     # Compared with what the maps contain, not with what was declared before: hence ``also``.
     wanted = Change(command, after, must_run={on}, also={on}, consents=consents)
     return find_installed(change(writer, wanted), name)
+
+
+def _check_sizes(before: LinkedDeployment, after: LinkedDeployment) -> None:
+    # The kernel cannot resize a map, and a new one would be empty: nobody asked for that.
+    there = {each.name: each.max_entries for each in before.maps}
+    for each in after.maps:
+        entries = there.get(each.name, each.max_entries)
+        if entries != each.max_entries:
+            raise SizeIsFixed(
+                f"map {each.name} of {before.deployment.name} has {entries} entries as long as it "
+                f"is installed, and cannot have {each.max_entries}",
+                hint="remove it and install it again with that setting; its maps start empty",
+            )

@@ -13,15 +13,16 @@ package goes through these steps again (product promises 1 and 2):
    that the label of the package does not show.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.maps import leaves_size_open, sizable_maps
 from skep.bytecode.linking.needs import needs_kernel_types, used_externs
 from skep.bytecode.linking.plan import LoadPlan, MapPlan
 from skep.bytecode.linking.settings import LinkSettings
-from skep.bytecode.objectfile.model import ObjectFile
+from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.bytecode.objectfile.reading import read_object
 from skep.chains.deployment import Deployment, TrustDecision
 from skep.chains.fingerprints import map_pin_name
@@ -39,6 +40,7 @@ from skep.packages.client.content_store import ContentStore
 from skep.packages.content import PackageContent
 from skep.packages.errors import UnknownProgram, UnusableSetting
 from skep.packages.identity import check_identity
+from skep.packages.map_sizes import chosen_sizes
 from skep.packages.opening import open_package
 from skep.packages.references import Reference, parse_reference
 from skep.packages.settings import SettingValue, map_entries, parse_setting, variable_bytes
@@ -168,6 +170,7 @@ def link_deployment(
     Raises:
         UnknownProgram, UnknownSetting, WrongSetting, WrongHook: the deployment asks for what the
             package has not.
+        SizeOpen, UnfitSetting: a map needs a size, or another one.
         UnusableSetting, MalformedObject, CannotLink: the package is wrong, or needs what is not
             there.
         UnsupportedMap: a map begins with other maps or programs.
@@ -182,7 +185,11 @@ def link_deployment(
         )
     data, object_file = _object_with(content, deployment.program)
     values = setting_values(content, deployment)
+    sizable = sizable_maps(object_file.maps)
+    sizes = chosen_sizes(metadata.maps, values, sizable)
+    _check_sizes(content, sizable.values(), sizes)
     settings = LinkSettings(
+        max_entries=sizes,
         program_types={deployment.program: find_hook(program.hook).program_type},
         programs=frozenset({deployment.program}),
         variables=_variables(object_file, values),
@@ -232,6 +239,27 @@ def _check_maps(content: PackageContent, maps: Iterable[MapPlan]) -> None:
                 f"{content.metadata.name}: map {each.name} begins with other maps or programs, "
                 "which a node cannot make yet",
                 hint="wait for a version of Skep that can",
+            )
+
+
+class SizeOpen(UsageError):
+    """Nothing says how many entries a map has."""
+
+
+def _check_sizes(
+    content: PackageContent, maps: Iterable[MapSpec], sizes: Mapping[str, int]
+) -> None:
+    metadata = content.metadata
+    for spec in maps:
+        if leaves_size_open(spec) and spec.name not in sizes:
+            setting = next(
+                (each.name for each in metadata.settings if each.max_entries_of == spec.name), None
+            )
+            raise SizeOpen(
+                f"{metadata.name}: nothing says how many entries map {spec.name} has",
+                hint=f"for example --set {setting}=4096"
+                if setting is not None
+                else f"its publisher can: [maps.{spec.name}] max_entries = 4096 in skep.toml",
             )
 
 

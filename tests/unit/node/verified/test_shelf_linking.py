@@ -13,7 +13,8 @@ from skep.bytecode.linking.errors import CannotLink
 from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
 from skep.kernel.errors import NotInThisKernel
-from skep.node.verified.shelf import link_deployment
+from skep.node.verified.shelf import SizeOpen, link_deployment
+from skep.packages.errors import WrongSetting
 from skep.packages.opening import open_package
 
 
@@ -43,10 +44,15 @@ class FakeTarget:
         return {}
 
 
-def linked(fixture: str, program: str, target: FakeTarget | None) -> LinkedDeployment:
-    built = make_package(toml(program=program), objects={"x.o": fixture_bytes(fixture)})
+def linked(
+    fixture: str, program: str, target: FakeTarget | None, more: str = "", **settings: str
+) -> LinkedDeployment:
+    built = make_package(toml(program=program, more=more), objects={"x.o": fixture_bytes(fixture)})
     made = deployment("limit")
-    asked = Deployment(made.name, made.reference, made.digest, program, made.on, 1, ("pass",), ())
+    chosen = tuple(sorted(settings.items()))
+    asked = Deployment(
+        made.name, made.reference, made.digest, program, made.on, 1, ("pass",), chosen
+    )
     return link_deployment(
         open_package(built.manifest_data, built.blobs.__getitem__), asked, target
     )
@@ -121,3 +127,42 @@ def test_a_kernel_without_types_says_so() -> None:
 
     with pytest.raises(NotInThisKernel):
         linked("kfunc", "calls", WithoutTypes())
+
+
+SIZE = '[settings.size]\ntype = "u32"\nmax_entries_of = "flows"\n'
+
+
+def sizes(more: str, **settings: str) -> dict[str, int]:
+    found = linked("open_size", "look", None, more, **settings)
+    return {each.name: each.max_entries for each in found.maps}
+
+
+def test_sizes_come_from_the_package_and_from_settings() -> None:
+    package = "[maps.flows]\nmax_entries = 64\n"
+    assert sizes(package) == {"flows": 64}
+    assert sizes(package + SIZE) == {"flows": 64}
+    assert sizes(package + SIZE, size="100") == {"flows": 100}
+    assert sizes(SIZE + "default = 32") == {"flows": 32}
+    assert sizes(SIZE, size="7") == {"flows": 7}
+
+
+def test_a_size_that_nobody_said_is_asked_for() -> None:
+    with pytest.raises(SizeOpen, match="how many entries map flows has") as caught:
+        sizes("")
+    assert "[maps.flows] max_entries" in caught.value.hint
+    with pytest.raises(SizeOpen) as caught:
+        sizes(SIZE)
+    assert caught.value.hint == "for example --set size=4096"
+
+
+def test_an_array_loses_no_places() -> None:
+    more = '[settings.size]\ntype = "u32"\nmax_entries_of = "guards"'
+    assert linked("value_fields", "counts", None, more, size="9").maps[0].max_entries == 9
+    with pytest.raises(WrongSetting):
+        linked("value_fields", "counts", None, more, size="0")
+
+
+def test_the_size_of_a_map_is_in_the_label_of_what_is_loaded() -> None:
+    found = linked("open_size", "look", None, "[maps.flows]\nmax_entries = 1000000")
+    assert found.label is not None
+    assert found.label.cost.map_bytes > 64_000_000
