@@ -47,12 +47,14 @@ def build_package(directory: Path, environment: Environment) -> Built:
     The package is written to ``<directory>/dist/<name>-<version>.oci``, tagged with its version.
     """
     from skep.bytecode.analysis.analysing import analyse
+    from skep.bytecode.objectfile.model import ObjectFile
     from skep.bytecode.objectfile.reading import read_object
     from skep.compiling.compiler import compile_object
     from skep.compiling.toolchain import find_compiler
     from skep.packages.building import build
     from skep.packages.client.content_store import ContentStore
     from skep.packages.errors import UnknownProgram
+    from skep.packages.installable import refuse_obstacles
     from skep.packages.metadata import parse_metadata
     from skep.packages.oci.documents import canonical_json
     from skep.packages.oci.media_types import MANIFEST
@@ -69,6 +71,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
     sources: dict[str, bytes] = {}
     reports: dict[str, object] = {}
     functions: list[str] = []
+    parsed: dict[str, ObjectFile] = {}
     for name in metadata.build.sources:
         source = directory / name
         sources[name] = read_file(source, "a C source", 4 * 1024 * 1024)
@@ -84,7 +87,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
         if title in objects:
             raise UsageError(f"two sources would become {title}", hint="rename one of them")
         objects[title] = data
-        object_file = read_object(data)
+        object_file = parsed[title] = read_object(data)
         functions += [program.name for program in object_file.programs]
         reports[title] = analyse(object_file, program_types=metadata.program_types).to_document()
     for program in metadata.programs:
@@ -93,6 +96,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
                 f"no object file has the program {program.name!r} that skep.toml names",
                 hint=f"programs there: {', '.join(functions) or 'none'}",
             )
+    obstacles = refuse_obstacles(metadata, parsed)
     readme = directory / "README.md"
     package = build(
         toml,
@@ -113,7 +117,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
         layout=layout,
         size_bytes=sum(map(len, package.blobs.values())),
         compiler=f"{compiler.kind} {compiler.version}",
-        warnings=metadata.warnings,
+        warnings=(*(f"skep.toml: {each}" for each in metadata.warnings), *obstacles),
     )
 
 
@@ -127,7 +131,7 @@ def command(*, directory: Path, json: bool, quiet: bool, verbose: bool) -> None:
     run = invocation(json=json, quiet=quiet, verbose=verbose)
     built = build_package(directory, run.environment)
     for warning in built.warnings:
-        run.output.warn(f"skep.toml: {warning}")
+        run.output.warn(warning)
     run.output.emit(
         {
             "package": built.reference,

@@ -65,12 +65,20 @@ def preview_lines(preview: Preview, run: Invocation) -> Iterator[str]:
             for setting in preview.settings
         ],
     )
+    yield from rows("maps", own_map_lines(preview.own_maps))
     places = [
         f"{number} {place.name}{' ← new' if place.is_new else ''}"
         for number, place in enumerate(preview.chain, 1)
     ]
     yield from rows("chain", [f"{preview.on}: {', '.join(places)}"])
     yield from need_lines([need for need in preview.needs if need.kind != "new"])
+
+
+def own_map_lines(names: Sequence[str]) -> list[str]:
+    """What is not shared here, though the object asks for it."""
+    if not names:
+        return []
+    return [f"{', '.join(names)}: pinned by name elsewhere; here each deployment has its own"]
 
 
 def absent_lines(changes: Sequence[LabelChange]) -> list[str]:

@@ -95,7 +95,8 @@ class Output:
             with suppress(SkepError), unbroken(self.out):  # what failed may be this very output
                 print(self._written(document), file=self.out)
         with suppress(SkepError), unbroken(self.err):
-            print(self.style("error: ", "red", "bold", stream=self.err) + message, file=self.err)
+            lines = message.replace("\n", "\n       ")
+            print(self.style("error: ", "red", "bold", stream=self.err) + lines, file=self.err)
             if detail:
                 self._print_detail(detail)
             if hint:
