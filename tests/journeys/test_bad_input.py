@@ -62,6 +62,19 @@ def test_a_program_that_is_not_in_the_object_is_refused(skep: Skep, project: Pat
     _refused(skep("build", project), 4, "no_such", "port_filter")
 
 
+def test_an_object_without_kernel_licence_is_refused(skep: Skep, project: Path) -> None:
+    path = project / "port-filter.bpf.c"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "LICENSE(" not in line))
+    _refused(skep("build", project), 3, "declares no kernel licence", 'SEC("license")')
+
+
+def test_the_size_of_a_map_that_is_not_there_is_refused(skep: Skep, project: Path) -> None:
+    path = project / "skep.toml"
+    path.write_text(path.read_text() + "\n[maps.pf_prots]\nmax_entries = 8\n")
+    _refused(skep("build", project), 3, "maps.pf_prots", "maps that can be sized: ")
+
+
 def test_source_that_does_not_compile_shows_the_compilers_words(skep: Skep, project: Path) -> None:
     (project / "port-filter.bpf.c").write_text("int broken(void) { return nothing; }\n")
     _refused(skep("build", project), 3, "nothing")

@@ -9,17 +9,21 @@ import pytest
 from tests.builders.compiled import compiled_object
 from tests.builders.deployments import returning
 from tests.builders.live_node import YES, LiveNode, live_node
-from tests.builders.objects import fixture, fixture_bytes
+from tests.builders.objects import fixture, fixture_bytes, fixture_names
 from tests.builders.packages import put_package
 from tests.builders.packets import udp_frame
 from tests.builders.published import make_package, toml
 from tests.builders.trust import signer
 
+from skep.bytecode.btf.preparing import older_btf
+from skep.bytecode.btf.table import read_btf
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.plan import MapPlan
 from skep.bytecode.linking.settings import LinkSettings
+from skep.bytecode.linking.types import TypeFacts
 from skep.chains.member import CannotSplice
 from skep.errors import Refused, Unavailable
+from skep.kernel.btf import load_types
 from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.pins import PinRoot
 from skep.node.converging.composing import MemberRefused
@@ -211,6 +215,40 @@ def test_a_map_that_memory_cannot_hold_is_told_with_its_size(node: LiveNode) -> 
         assert opened.installed() == ()
 
 
+PINNED = """
+typedef unsigned int u32;
+#define SEC(name) __attribute__((section(name), used))
+#define NUMBER(name, value) int (*name)[value]
+struct xdp_md { u32 data; };
+static void *(*lookup)(void *map, const void *key) = (void *)1;
+struct { NUMBER(type, 1); NUMBER(max_entries, 1); NUMBER(pinning, 1); u32 *key; u32 *value; }
+	shared SEC(".maps");
+SEC("xdp") int shares(struct xdp_md *context)
+{
+	u32 first = 0;
+
+	return lookup(&shared, &first) ? 1 : 2;
+}
+
+char licence[] SEC("license") = "GPL";
+"""
+
+
+def test_a_map_pinned_by_name_is_said_to_be_the_deployments_own(node: LiveNode) -> None:
+    stock(node, "shares", "shares", compiled_object(PINNED))
+    request = InstallRequest(parse_reference("skep/shares:1.0.0"), node.on, answer=YES)
+    with node.opened() as opened:
+        assert opened.preview(request).own_maps == ("shared",)
+        opened.install(replace(request, name="one"))
+        opened.install(replace(request, name="two"))
+    with PinRoot(node.settings.bpffs) as pins:
+        numbers = []
+        for name in ("one", "two"):
+            with pins.open_map("maps", name, "shared") as loaded:
+                numbers.append(loaded.id)
+    assert len(set(numbers)) == 2
+
+
 @pytest.fixture
 def pins(node: LiveNode) -> Iterator[PinRoot]:
     node.install("port-filter")  # mounts
@@ -251,3 +289,12 @@ def test_all_maps_of_a_deployment_share_their_types(pins: PinRoot) -> None:
             numbers.add(loaded.types_id)
     assert len(numbers) == 1
     assert numbers != {0}
+
+
+@pytest.mark.parametrize("name", fixture_names())
+def test_types_made_for_older_kernels_are_valid(name: str) -> None:
+    btf = TypeFacts(fixture(name)).btf
+    if btf is None:
+        return
+    with load_types(btf), load_types(older_btf(read_btf(btf, "little"))):
+        pass

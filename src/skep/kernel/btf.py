@@ -5,7 +5,12 @@ Source: ``bpf_btf_load`` in kernel/bpf/syscall.c of Linux 6.18.
 
 import ctypes
 import errno
+import sys
+from contextlib import suppress
 
+from skep.bytecode.btf.errors import MalformedBtf
+from skep.bytecode.btf.preparing import older_btf
+from skep.bytecode.btf.table import read_btf
 from skep.kernel.attributes import BtfInfo, BtfLoad, Command
 from skep.kernel.descriptors import Descriptor
 from skep.kernel.errors import KernelRefused, NotInThisKernel
@@ -42,10 +47,10 @@ def open_types(identity: int, btf: bytes) -> Descriptor | None:
     """
     found = open_by_id(Command.BTF_GET_FD_BY_ID, identity, "types")
     try:
-        content = ctypes.create_string_buffer(len(btf))
-        info = BtfInfo(btf=address(content), btf_size=len(btf))
-        read_info(found, info, "types")
-        if int(info.btf_size) == len(btf) and content.raw == btf:
+        info = read_info(found, BtfInfo(), "types")
+        content = ctypes.create_string_buffer(max(int(info.btf_size), 1))
+        read_info(found, BtfInfo(btf=address(content), btf_size=len(content)), "types")
+        if content.raw == btf or content.raw == _older(btf):
             return found
     except BaseException:
         found.close()
@@ -57,6 +62,8 @@ def open_types(identity: int, btf: bytes) -> Descriptor | None:
 def load_types(btf: bytes) -> Descriptor:
     """Give an object's types to the kernel; programs and maps made with them keep them.
 
+    A kernel that does not know all kinds of types gets them with older ones in their place.
+
     Raises:
         LacksPrivilege: not root.
         KernelRefused: with the kernel's log in ``detail``; it may not know a kind of type.
@@ -66,6 +73,10 @@ def load_types(btf: bytes) -> Descriptor:
     except BpfError as error:
         if error.number != errno.EINVAL:
             raise failure(error, "give the object's types to the kernel") from error
+    older = _older(btf)
+    if older is not None:
+        with suppress(BpfError):  # what the kernel says about the types themselves is told
+            return _load(older, None)
     log = ctypes.create_string_buffer(_LOG_BYTES)
     try:
         return _load(btf, log)
@@ -77,6 +88,15 @@ def load_types(btf: bytes) -> Descriptor:
             hint="the whole log is in the details",
             detail=text,
         ) from error
+
+
+def _older(btf: bytes) -> bytes | None:
+    """The same types for an older kernel; ``None`` if they are the same or make no sense."""
+    try:
+        older = older_btf(read_btf(btf, sys.byteorder))
+    except MalformedBtf:
+        return None
+    return None if older == btf else older
 
 
 def _load(btf: bytes, log: "ctypes.Array[ctypes.c_char] | None") -> Descriptor:

@@ -15,7 +15,12 @@ from tests.builders.terminals import CONTROL_D
 
 from skep.bytecode.analysis.growth import Granted, Growth
 from skep.bytecode.analysis.label_bounds import LabelChange
-from skep.cli.consenting import ConsentRefused, absent_lines, change_with_consent
+from skep.cli.consenting import (
+    ConsentRefused,
+    absent_lines,
+    change_with_consent,
+    own_map_lines,
+)
 from skep.cli.context import Invocation
 from skep.cli.environment import read_environment
 from skep.cli.output import Output
@@ -177,3 +182,10 @@ def test_what_settings_switch_off_is_told() -> None:
     (line,) = absent_lines(changes)
     assert line == "net.drop: in the package, switched off by these settings or this kernel"
     assert absent_lines(changes[1:]) == []
+
+
+def test_maps_that_are_not_shared_here_are_named() -> None:
+    assert own_map_lines([]) == []
+    (line,) = own_map_lines(["counts", "flows"])
+    assert line.startswith("counts, flows: ")
+    assert line.endswith("here each deployment has its own")

@@ -2,9 +2,15 @@
 
 import ctypes
 import errno
+import os
+import sys
+from pathlib import Path
 
 import pytest
+from tests.builders.btf import BtfBuilder
 
+from skep.bytecode.btf.table import read_btf
+from skep.bytecode.btf.types import Kind
 from skep.kernel import btf as module
 from skep.kernel.attributes import BtfLoad, Command
 from skep.kernel.btf import load_types
@@ -57,3 +63,23 @@ def test_a_lack_of_privilege_is_not_asked_about_twice(monkeypatch: pytest.Monkey
     with pytest.raises(LacksPrivilege):
         load_types(b"types")
     assert kernel.levels == [0]
+
+
+def test_an_older_kernel_gets_older_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = BtfBuilder(sys.byteorder)
+    builder.raw(Kind.FLOAT, "double", value=8)
+    sizes: list[int] = []
+    with Path(os.devnull).open() as device:
+        number = os.dup(device.fileno())
+
+    def kernel(_command: Command, attribute: BtfLoad) -> int:
+        content = ctypes.string_at(attribute.btf, attribute.btf_size)
+        sizes.append(len(content))
+        if read_btf(content, sys.byteorder).kind(1) is Kind.FLOAT:
+            raise BpfError(errno.EINVAL)
+        return number
+
+    monkeypatch.setattr(module, "bpf_accounted", kernel)
+    with load_types(builder.build()) as loaded:
+        assert loaded.number == number
+    assert len(sizes) == 2
