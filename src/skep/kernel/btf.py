@@ -8,9 +8,6 @@ import errno
 import sys
 from contextlib import suppress
 
-from skep.bytecode.btf.errors import MalformedBtf
-from skep.bytecode.btf.preparing import older_btf
-from skep.bytecode.btf.table import read_btf
 from skep.kernel.attributes import BtfInfo, BtfLoad, Command
 from skep.kernel.descriptors import Descriptor
 from skep.kernel.errors import KernelRefused, NotInThisKernel
@@ -92,6 +89,11 @@ def load_types(btf: bytes) -> Descriptor:
 
 def _older(btf: bytes) -> bytes | None:
     """The same types for an older kernel; ``None`` if they are the same or make no sense."""
+    # Imported here, as whoever reads pins and links imports this module and never comes here.
+    from skep.bytecode.btf.errors import MalformedBtf
+    from skep.bytecode.btf.preparing import older_btf
+    from skep.bytecode.btf.table import read_btf
+
     try:
         older = older_btf(read_btf(btf, sys.byteorder))
     except MalformedBtf:
