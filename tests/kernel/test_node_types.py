@@ -26,7 +26,7 @@ from skep.errors import Refused, Unavailable
 from skep.kernel.btf import load_types
 from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.pins import PinRoot
-from skep.node.converging.composing import MemberRefused
+from skep.node.converging.composing import ChainRefused, MemberRefused
 from skep.node.deploying.installing import InstallReport, InstallRequest
 from skep.node.deploying.setting import SizeIsFixed
 from skep.node.ports import MapPin, PinInTheWay
@@ -171,6 +171,36 @@ def test_what_the_verifier_refuses_names_the_line_of_the_source(node: LiveNode) 
     assert "R0 invalid mem access 'map_value_or_null'" in caught.value.detail
     with node.opened() as opened:
         assert opened.installed() == ()
+
+
+# The kernel's verifier walks 600,000 instructions of it; it gives up at a million.
+LONG = """
+#define SEC(name) __attribute__((section(name), used))
+struct xdp_md { unsigned int data; };
+SEC("xdp") int longer(struct xdp_md *context)
+{
+	volatile int sum = 0;
+
+	for (int i = 0; i < 120000; i++)
+		sum += 1;
+	return 2;
+}
+char licence[] SEC("license") = "GPL";
+"""
+
+
+def test_what_is_refused_in_a_chain_only_names_member_and_line(node: LiveNode) -> None:
+    stock(node, "one", "longer", compiled_object(LONG))
+    stock(node, "two", "longer", compiled_object(LONG))
+    install(node, "one")
+    with pytest.raises(ChainRefused) as caught:
+        install(node, "two")
+    first, member, line, reason = caught.value.message.splitlines()
+    assert first.endswith("refused the chain one, two, though it accepts each alone")
+    assert member == "in two"
+    assert line.startswith("source.bpf.c:")
+    assert reason.startswith("the verifier gave up after 1000001 instructions")
+    assert node.chain() == ["one"]
 
 
 SIZED = f"""{CHAIN}
