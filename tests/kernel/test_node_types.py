@@ -203,6 +203,31 @@ def test_what_is_refused_in_a_chain_only_names_member_and_line(node: LiveNode) -
     assert node.chain() == ["one"]
 
 
+# Verified by itself, as a global function is where its type is known, it would be refused: what it
+# is given might be NULL.
+SEPARATE = """
+#define SEC(name) __attribute__((section(name), used))
+struct xdp_md { unsigned int data; };
+__attribute__((noinline)) int verdict(const int *number) { return *number; }
+SEC("xdp") int calls(struct xdp_md *context)
+{
+	volatile int two = 2;
+
+	return verdict((const int *)&two);
+}
+char licence[] SEC("license") = "GPL";
+"""
+
+
+@pytest.mark.parametrize("visibility", ["default", "hidden"])
+def test_types_do_not_keep_a_program_from_loading(node: LiveNode, visibility: str) -> None:
+    hidden = '((noinline, visibility("hidden")))'
+    source = SEPARATE if visibility == "default" else SEPARATE.replace("((noinline))", hidden)
+    stock(node, "separate", "calls", compiled_object(source))
+    assert install(node, "separate").chain == ("separate",)
+    assert node.deliver(FRAMES) == FRAMES
+
+
 SIZED = f"""{CHAIN}
 [maps.flows]
 max_entries = 64

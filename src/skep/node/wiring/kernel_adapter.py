@@ -1,9 +1,10 @@
 """The node's ``Kernel`` port over ``skep.kernel``."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
+from skep.errors import SkepError
 from skep.hooks.identity import Identity
 from skep.hooks.table import find_hook
 from skep.kernel.attaching.table import driver_of
@@ -74,7 +75,7 @@ class KernelAdapter(KernelWatcher):
     ) -> None:
         """Create a map with its contents and pin it."""
         with translating(), ExitStack() as opened:
-            there = (self._pinned(deployment, name) for name in self._names(MAPS, deployment))
+            there = self._pinned(deployment)
             given = self._types(types, there, opened, needed=plan.needs_types)
             loaded = opened.enter_context(create_map(plan, types=given))
             self._pins.pin(loaded, MAPS, deployment, pin)
@@ -183,10 +184,14 @@ class KernelAdapter(KernelWatcher):
         made = load_types_for(types, needed=needed)
         return None if made is None else opened.enter_context(made)
 
-    def _pinned(self, deployment: str, pin: str) -> LoadedMap:
-        # The descriptor is not needed for long: the types outlive it with the pin.
-        with self._pins.open_map(MAPS, deployment, pin) as loaded:
-            return loaded
+    def _pinned(self, deployment: str) -> Iterator[LoadedMap]:
+        for pin in self._names(MAPS, deployment):
+            try:
+                loaded = self._pins.open_map(MAPS, deployment, pin)
+            except SkepError:
+                continue  # whatever it is, it has no types for us; whoever needs it will say so
+            with loaded:
+                yield loaded
 
     def _open(self, pin: MapPin) -> LoadedMap:
         with translating():
