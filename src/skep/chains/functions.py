@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from skep.bytecode.analysis.control_flow import Block, flow_of
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import CALL, LDDW, PSEUDO_KERNEL_CALL, ProgramPlan
+from skep.bytecode.linking.plan import CALL, LDDW, PSEUDO_KERNEL_CALL, LinePlace, ProgramPlan
 from skep.bytecode.objectfile.model import Function
 
 State = TypeVar("State")
@@ -60,6 +60,17 @@ def kernel_function_names(program: ProgramPlan) -> dict[int, str]:
         ):
             found[each.slot] = each.name
     return found
+
+
+def moved_lines(lines: Sequence[LinePlace], places: Mapping[int, int]) -> tuple[LinePlace, ...]:
+    """Source lines where their instructions are now; those of instructions that went go.
+
+    The kernel is not given them, as they are of several objects: they are for looking up.
+
+    Args:
+        places: new slots by old ones; order stays.
+    """
+    return tuple(each._replace(slot=places[each.slot]) for each in lines if each.slot in places)
 
 
 def ends_chain_by_tail_call(program: ProgramPlan) -> bool:

@@ -1,8 +1,9 @@
 """A member of a chain as the splicer sees it: a linked program, its maps, and when to go on."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from skep.bytecode.linking.plan import MapPlan, ProgramPlan
+from skep.bytecode.linking.plan import LinePlace, MapPlan, ProgramPlan
 from skep.errors import Refused
 
 
@@ -31,6 +32,20 @@ class Member:
     stack_bytes: int | None
 
 
+class MemberPlace(NamedTuple):
+    """An instruction of a member.
+
+    Attributes:
+        member: its name.
+        slot: of its program as it was spliced.
+        lines: source lines by such slots.
+    """
+
+    member: str
+    slot: int
+    lines: tuple[LinePlace, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class MapReference:
     """A map of a spliced program, by the member it belongs to."""
@@ -49,6 +64,7 @@ class SplicedChain:
         ranges: slots of each member's entry function in the program, in order of the members.
         subprogram_ranges: slots of each member's subprograms; empty ranges for those without.
         names: of the members.
+        lines: source lines of each member, by slots of its own program as it was spliced.
     """
 
     program: ProgramPlan
@@ -56,6 +72,7 @@ class SplicedChain:
     ranges: tuple[range, ...]
     subprogram_ranges: tuple[range, ...] = ()
     names: tuple[str, ...] = ()
+    lines: tuple[tuple[LinePlace, ...], ...] = ()
 
     def member_at(self, slot: int) -> str | None:
         """Whose instruction it is, for example one the verifier complains about.
@@ -63,17 +80,14 @@ class SplicedChain:
         ``None`` for the few slots between the members, which are the splicer's own.
         """
         found = self.place_of(slot)
-        return None if found is None else found[0]
+        return None if found is None else found.member
 
-    def place_of(self, slot: int) -> tuple[str, int] | None:
-        """Whose instruction it is, and its slot in that member's own program.
-
-        ``None`` for the splicer's own.
-        """
-        everything = zip(self.names, self.ranges, self.subprogram_ranges, strict=True)
-        for name, entry, behind in everything:
+    def place_of(self, slot: int) -> "MemberPlace | None":
+        """Whose instruction it is, and where that member has it; ``None`` for the splicer's own."""
+        everything = zip(self.names, self.ranges, self.subprogram_ranges, self.lines, strict=True)
+        for name, entry, behind, lines in everything:
             if slot in entry:
-                return name, slot - entry.start
+                return MemberPlace(name, slot - entry.start, lines)
             if slot in behind:
-                return name, slot - behind.start + len(entry)
+                return MemberPlace(name, slot - behind.start + len(entry), lines)
         return None

@@ -109,9 +109,8 @@ def splice(members: Sequence[Member]) -> SplicedChain:
     if len(members) == 1:
         plan = members[0].program
         entry = entry_slots(plan)
-        return SplicedChain(
-            plan, maps, (range(entry),), (range(entry, len(plan.instructions)),), names
-        )
+        behind = range(entry, len(plan.instructions))
+        return SplicedChain(plan, maps, (range(entry),), (behind,), names, (plan.lines,))
 
     members = [with_cleared_subprograms(without_throws(member)) for member in members]  # (8)
     check_redirects(members)  # (9)
@@ -167,7 +166,8 @@ def splice(members: Sequence[Member]) -> SplicedChain:
         instructions=tuple(out),
         subprograms=tuple(subprograms),
     )
-    return SplicedChain(program, maps, tuple(ranges), tuple(subprogram_ranges), names)
+    lines = tuple(member.program.lines for member in members)
+    return SplicedChain(program, maps, tuple(ranges), tuple(subprogram_ranges), names, lines)
 
 
 def combined_licence(licences: Sequence[str]) -> str:

@@ -46,6 +46,7 @@ from skep.chains.functions import (
     fixpoint,
     function_ranges,
     kernel_function_names,
+    moved_lines,
     slots_of,
 )
 from skep.chains.member import Member
@@ -149,10 +150,10 @@ def with_cleared_subprograms(member: Member) -> Member:
         instructions=tuple(code),
         subprograms=tuple(starts.values()),
         kernel_names=tuple(each._replace(slot=places[each.slot]) for each in program.kernel_names),
-        # A chain has neither types nor lines, and this kernel's lacks are told of members alone.
+        # A chain has no types, and this kernel's lacks are told of members alone.
         poisons=(),
         functions=(),
-        lines=(),
+        lines=moved_lines(program.lines, places),
     )
     return replace(member, program=plan)
 

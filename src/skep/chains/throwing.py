@@ -19,7 +19,13 @@ from dataclasses import replace
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import CALL, LDDW, PSEUDO_CALL, PSEUDO_KERNEL_CALL
 from skep.bytecode.objectfile.exception_callbacks import THROW
-from skep.chains.functions import blocks_of, entry_slots, kernel_function_names, slots_of
+from skep.chains.functions import (
+    blocks_of,
+    entry_slots,
+    kernel_function_names,
+    moved_lines,
+    slots_of,
+)
 from skep.chains.member import CannotSplice, Member
 
 _EXIT = 0x95
@@ -67,10 +73,10 @@ def without_throws(member: Member) -> Member:
         instructions=(*_moved(member, entry, kept), *program.instructions[exit_slot:]),
         subprograms=(0, *(start + shift for start in program.subprograms[1:])),
         kernel_names=tuple(names),
-        # A chain has neither types nor lines, and this kernel's lacks are told of members alone.
+        # A chain has no types, and this kernel's lacks are told of members alone.
         poisons=(),
         functions=(),
-        lines=(),
+        lines=moved_lines(program.lines, places),
     )
     return replace(member, program=plan)
 

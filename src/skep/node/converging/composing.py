@@ -13,6 +13,7 @@ along themselves.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from skep.bytecode.linking.plan import LinePlace
 from skep.bytecode.linking.sharing import MAKES_OBJECTS
 from skep.bytecode.linking.source_places import source_place
 from skep.chains.fingerprints import kernel_name, map_pin_name
@@ -106,7 +107,8 @@ def _alone(kernel: Kernel, linked: LinkedDeployment, pins: list[MapPin]) -> Meas
         program = kernel.load(linked.program, pins, _ALONE, linked.types)
     except ProgramRefused as error:
         raise MemberRefused(
-            f"the kernel's verifier refused {name}{_place(linked, error.slot)}\n{error.reason}",
+            f"the kernel's verifier refused {name}"
+            f"{_place(linked.program.lines, linked.types, error.slot)}\n{error.reason}",
             hint=error.hint,
             detail=error.detail,
         ) from error
@@ -124,21 +126,17 @@ def _alone(kernel: Kernel, linked: LinkedDeployment, pins: list[MapPin]) -> Meas
         program.close()
 
 
-def _place(linked: LinkedDeployment, slot: int | None) -> str:
+def _place(lines: tuple[LinePlace, ...], types: bytes | None, slot: int | None) -> str:
     """A line that shows the line of the source; empty if it is not known."""
-    if slot is None:
-        return ""
-    place = source_place(linked.program.lines, linked.types, slot)
+    place = None if slot is None else source_place(lines, types, slot)
     return "" if place is None else f"\n{place}"
 
 
 def _place_in_chain(
     error: ProgramRefused, spliced: SplicedChain, linked: Mapping[str, LinkedDeployment]
 ) -> str:
-    if error.slot is None:
-        return ""
-    found = spliced.place_of(error.slot)
+    found = None if error.slot is None else spliced.place_of(error.slot)
     if found is None:
         return ""
-    member, slot = found
-    return f"\nin {member}{_place(linked[member], slot)}"
+    types = linked[found.member].types
+    return f"\nin {found.member}{_place(found.lines, types, found.slot)}"
