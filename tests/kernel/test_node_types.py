@@ -15,8 +15,6 @@ from tests.builders.packets import udp_frame
 from tests.builders.published import make_package, toml
 from tests.builders.trust import signer
 
-from skep.bytecode.btf.preparing import older_btf
-from skep.bytecode.btf.table import read_btf
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.plan import MapPlan
 from skep.bytecode.linking.settings import LinkSettings
@@ -25,6 +23,7 @@ from skep.chains.member import CannotSplice
 from skep.errors import Refused, Unavailable
 from skep.kernel.btf import load_types
 from skep.kernel.kernel_types import VMLINUX
+from skep.kernel.older_types import older_types
 from skep.kernel.pins import PinRoot
 from skep.node.converging.composing import ChainRefused, MemberRefused
 from skep.node.deploying.installing import InstallReport, InstallRequest
@@ -351,5 +350,5 @@ def test_types_made_for_older_kernels_are_valid(name: str) -> None:
     btf = TypeFacts(fixture(name)).btf
     if btf is None:
         return
-    with load_types(btf), load_types(older_btf(read_btf(btf, "little"))):
+    with load_types(btf), load_types(older_types(btf) or btf):
         pass

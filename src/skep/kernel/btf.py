@@ -5,13 +5,13 @@ Source: ``bpf_btf_load`` in kernel/bpf/syscall.c of Linux 6.18.
 
 import ctypes
 import errno
-import sys
 from contextlib import suppress
 
 from skep.kernel.attributes import BtfInfo, BtfLoad, Command
 from skep.kernel.descriptors import Descriptor
 from skep.kernel.errors import KernelRefused, NotInThisKernel
 from skep.kernel.information import open_by_id, read_info
+from skep.kernel.older_types import older_types
 from skep.kernel.syscall import BpfError, address, bpf_accounted, failure
 
 _LOG_BYTES = 1 << 16
@@ -47,7 +47,7 @@ def open_types(identity: int, btf: bytes) -> Descriptor | None:
         info = read_info(found, BtfInfo(), "types")
         content = ctypes.create_string_buffer(max(int(info.btf_size), 1))
         read_info(found, BtfInfo(btf=address(content), btf_size=len(content)), "types")
-        if content.raw == btf or content.raw == _older(btf):
+        if content.raw == btf or content.raw == older_types(btf):
             return found
     except BaseException:
         found.close()
@@ -70,7 +70,7 @@ def load_types(btf: bytes) -> Descriptor:
     except BpfError as error:
         if error.number != errno.EINVAL:
             raise failure(error, "give the object's types to the kernel") from error
-    older = _older(btf)
+    older = older_types(btf)
     if older is not None:
         with suppress(BpfError):  # what the kernel says about the types themselves is told
             return _load(older, None)
@@ -85,20 +85,6 @@ def load_types(btf: bytes) -> Descriptor:
             hint="the whole log is in the details",
             detail=text,
         ) from error
-
-
-def _older(btf: bytes) -> bytes | None:
-    """The same types for an older kernel; ``None`` if they are the same or make no sense."""
-    # Imported here, as whoever reads pins and links imports this module and never comes here.
-    from skep.bytecode.btf.errors import MalformedBtf
-    from skep.bytecode.btf.preparing import older_btf
-    from skep.bytecode.btf.table import read_btf
-
-    try:
-        older = older_btf(read_btf(btf, sys.byteorder))
-    except MalformedBtf:
-        return None
-    return None if older == btf else older
 
 
 def _load(btf: bytes, log: "ctypes.Array[ctypes.c_char] | None") -> Descriptor:

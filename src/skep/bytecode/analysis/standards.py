@@ -24,7 +24,12 @@ from skep.bytecode.analysis.values import CONTEXT, Pointer
 from skep.bytecode.btf.types import MODIFIERS, BtfType, Kind
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
 from skep.bytecode.linking.core.fixed import STABLE_TYPES
-from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, Obstacle, obstacle_of
+from skep.bytecode.linking.sharing import (
+    MAKES_OBJECTS,
+    MOST_MEMBER_STACK_BYTES,
+    Obstacle,
+    obstacle_of,
+)
 from skep.bytecode.objectfile.exception_callbacks import throws
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.errors import SkepError
@@ -253,6 +258,8 @@ def _skep_reasons(program: Program, report: ProgramReport) -> Iterator[str]:
         yield "it throws, and its exception callback makes the return value of the whole chain"
     elif any(throwing[1:]):
         yield "it throws in a subprogram, which would end the whole chain"
+    if any(call.kernel_function in MAKES_OBJECTS for call in program.calls):
+        yield "it makes objects of its own types, which a chain does not have"
     stack = _own_stack(program)
     if stack > MOST_MEMBER_STACK_BYTES:
         yield f"it uses {stack} bytes of stack; a chain leaves {MOST_MEMBER_STACK_BYTES}"

@@ -17,7 +17,6 @@ from skep.bytecode.btf.table import MAGIC, TypeTable
 from skep.bytecode.btf.types import Kind
 
 _EXTERN = 2
-_FLAGGED = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,41 +73,8 @@ def prepare_btf(
             tag = types.type(type_id)
             if tag.refers_to in replaced and tag.component >= 0:
                 stored[type_id - 1] = nothing
-    return _whole(types, stored)
-
-
-def older_btf(types: TypeTable) -> bytes:
-    """Types without the kinds that came after Linux 5.2, for a kernel that refuses them.
-
-    What replaces a type has its id and its size, as libbpf has it (``bpf_object__sanitize_btf``).
-
-    Args:
-        types: as :func:`prepare_btf` made them.
-    """
-    word = "<" if types.byteorder == "little" else ">"
-    stored: list[bytes] = []
-    for type_id in range(1, len(types)):
-        data = types.stored(type_id)
-        name, info, value = struct.unpack_from(f"{word}III", data)
-        match types.kind(type_id):
-            case Kind.FLOAT | Kind.ENUM64:
-                # Without a name: that of a float may have a space, which no struct may have.
-                data = struct.pack(f"{word}III", 0, Kind.STRUCT << 24, value)
-            case Kind.TYPE_TAG:
-                data = struct.pack(f"{word}III", 0, Kind.CONST << 24, value)
-            case Kind.DECL_TAG:
-                data = struct.pack(f"{word}III", 0, Kind.PTR << 24, 0)
-            case Kind.ENUM:  # signed ones are told apart since 6.0
-                data = struct.pack(f"{word}III", name, info & ~_FLAGGED, value) + data[12:]
-            case _:
-                pass
-        stored.append(data)
-    return _whole(types, stored)
-
-
-def _whole(types: TypeTable, stored: list[bytes]) -> bytes:
-    word = "<" if types.byteorder == "little" else ">"
-    body, strings = b"".join(stored), types.stored_strings
+    body = b"".join(stored)
+    strings = types.stored_strings
     header = struct.pack(f"{word}HBBIIIII", MAGIC, 1, 0, 24, 0, len(body), len(body), len(strings))
     return header + body + strings
 

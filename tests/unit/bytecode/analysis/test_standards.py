@@ -160,6 +160,14 @@ class TestSkep:
         report = analyse(read_object(compiled_object(SOURCE + body)))
         assert standard(report, "throws", "skep chain").reasons == reasons
 
+    def test_objects_of_its_own_types_keep_a_program_alone(self) -> None:
+        report = analyse(fixture("value_fields"))
+        found = {name: standard(report, name, "skep chain") for name in ("counts", "keeps")}
+        assert found["counts"].conforms
+        assert found["keeps"].reasons == (
+            "it makes objects of its own types, which a chain does not have",
+        )
+
     @pytest.mark.parametrize(
         ("depth", "conforms"),
         [(MOST_MEMBER_STACK_BYTES, True), (STACK_BYTES, False)],

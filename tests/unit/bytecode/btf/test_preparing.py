@@ -3,7 +3,7 @@
 import pytest
 from tests.builders.btf import BtfBuilder, ByteOrder
 
-from skep.bytecode.btf.preparing import DataSection, older_btf, prepare_btf
+from skep.bytecode.btf.preparing import DataSection, prepare_btf
 from skep.bytecode.btf.table import TypeTable, read_btf
 from skep.bytecode.btf.types import Kind, SectionVariable
 
@@ -106,33 +106,3 @@ def test_hidden_functions_become_static(order: ByteOrder) -> None:
     types = read_btf(prepare_btf(original, {}, {hidden}), order)
     assert [types.type(each).linkage for each in (hidden, shown)] == [0, 1]
     assert types.type(hidden).refers_to == original.type(hidden).refers_to
-
-
-@pytest.mark.parametrize("order", ORDERS)
-def test_kinds_that_an_older_kernel_does_not_know_are_replaced(order: ByteOrder) -> None:
-    builder = BtfBuilder(order)
-    number = builder.integer()
-    floating = builder.raw(Kind.FLOAT, "double", value=8)
-    large = builder.enum64("large", [("A", 1 << 40)])
-    tag = builder.modifier(Kind.TYPE_TAG, number, "kptr")
-    declared = builder.raw(Kind.DECL_TAG, "note", value=number, tail=[-1])
-    signed = builder.enum("signed", [("B", -1)], signed=True)
-    struct = builder.struct("s", 8, [("member", floating, 0)])
-    original = read_btf(builder.build(), order)
-    types = read_btf(older_btf(original), order)
-    assert len(types) == len(original)
-    found = [types.type(each) for each in (floating, large, tag, declared, signed, struct)]
-    assert [each.kind for each in found] == [
-        Kind.STRUCT,
-        Kind.STRUCT,
-        Kind.CONST,
-        Kind.PTR,
-        Kind.ENUM,
-        Kind.STRUCT,
-    ]
-    assert [found[0].size, found[1].size, found[2].refers_to] == [8, 8, number]
-    assert not found[4].is_flagged
-    assert [each.name for each in found[4].enumerators] == ["B"]
-    assert found[5] == original.type(struct)
-    again = read_btf(older_btf(types), order)
-    assert older_btf(again) == older_btf(types)
