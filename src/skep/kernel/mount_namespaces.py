@@ -11,7 +11,6 @@ Sources: mount_namespaces(7), setns(2), proc_pid_mountinfo(5).
 """
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -20,12 +19,16 @@ from typing import TypeVar
 
 from skep.errors import Unsupported
 from skep.kernel.errors import proc_missing
+from skep.kernel.process_one import (
+    PROC,
+    ancestors,
+    mounts,
+    mounts_stand_in,
+    parent_and_session,
+)
 from skep.kernel.syscall import BpfError, enter_mount_namespace
 
 _Answer = TypeVar("_Answer")
-_PROC = Path("/proc")
-# proc(5): id, parent, major:minor, root, mount point, options, optional fields, "-", type
-_MOUNT = re.compile(r"^(\d+) \d+ (\d+):(\d+) \S+ \S+ \S+ (?:\S+ )*?- (\S+) ", re.MULTILINE)
 
 
 class CannotEnter(Unsupported):
@@ -47,21 +50,21 @@ def shares_mounts_with_process_1() -> bool:
         return ours == theirs
     # Without the right to look at its namespace: every mount belongs to one namespace, and its
     # number is unique on the machine.
-    return bool(_mounts("self") & _mounts("1"))
+    return bool(mounts("self") & mounts("1"))
 
 
 def process_1_sees_bpffs(device: int) -> bool:
     """Whether a BPF file system, by its ``st_dev``, is also mounted where process 1 sees it."""
     return any(
         (major, minor) == (os.major(device), os.minor(device)) and kind == "bpf"
-        for _, major, minor, kind in _mounts("1")
+        for _, major, minor, kind in mounts("1")
     )
 
 
 def is_process_1() -> bool:
     """Whether this process is process 1 of the ``/proc`` that is mounted here."""
     try:
-        return (_PROC / "self").readlink() == Path("1")
+        return (PROC / "self").readlink() == Path("1")
     except OSError:
         return False
 
@@ -73,12 +76,12 @@ def others_share_our_mounts() -> bool:
     main process of a container in which this is ``docker exec``, for example.
     """
     ours = _identity("self")
-    session = _parent_and_session("self")[1]
-    ancestors = {*_ancestors()}
+    session = parent_and_session("self")[1]
+    above = {*ancestors()}
     return any(
-        number not in ancestors
+        number not in above
         and _identity(number) == ours
-        and _parent_and_session(number)[1] not in {session, ""}
+        and parent_and_session(number)[1] not in {session, ""}
         for number in _processes()
     )
 
@@ -111,11 +114,12 @@ def as_process_1(work: Callable[[], _Answer]) -> _Answer:
 
 
 def _become_process_1() -> None:
+    process = mounts_stand_in()
     with ExitStack() as opened:
         try:
-            namespace = os.open(_PROC / "1" / "ns" / "mnt", os.O_RDONLY | os.O_CLOEXEC)
+            namespace = os.open(PROC / process / "ns" / "mnt", os.O_RDONLY | os.O_CLOEXEC)
             opened.callback(os.close, namespace)
-            root = os.open(_PROC / "1" / "root", os.O_PATH | os.O_CLOEXEC)
+            root = os.open(PROC / process / "root", os.O_PATH | os.O_CLOEXEC)
             opened.callback(os.close, root)
             enter_mount_namespace(namespace)
             # The namespace's root need not be that of process 1.
@@ -129,44 +133,13 @@ def _become_process_1() -> None:
 
 def _identity(process: str) -> tuple[int, int] | None:
     try:
-        facts = (_PROC / process / "ns" / "mnt").stat()
+        facts = (PROC / process / "ns" / "mnt").stat()
     except OSError:
         return None
     return facts.st_dev, facts.st_ino
 
 
-def _mounts(process: str) -> frozenset[tuple[int, int, int, str]]:
-    """Number, major and minor device number, and type of every mount a process sees."""
-    try:
-        text = (_PROC / process / "mountinfo").read_text(errors="surrogateescape")
-    except OSError:
-        return frozenset()
-    return frozenset(
-        (int(number), int(major), int(minor), kind)
-        for number, major, minor, kind in _MOUNT.findall(text)
-    )
-
-
 def _processes() -> Iterator[str]:
-    for entry in _PROC.iterdir():
+    for entry in PROC.iterdir():
         if entry.name.isdecimal():
             yield entry.name
-
-
-def _ancestors() -> Iterator[str]:
-    """This process and those above it, numbered as in ``/proc``, which may not be our numbers."""
-    number = str((_PROC / "self").readlink())
-    while number not in {"0", ""}:
-        yield number
-        number = _parent_and_session(number)[0]
-
-
-def _parent_and_session(process: str) -> tuple[str, str]:
-    """Numbers of its parent and its session; empty if it has ended."""
-    try:
-        stat = (_PROC / process / "stat").read_text(errors="surrogateescape")
-    except OSError:
-        return "", ""
-    # The name in parentheses may contain anything; state, parent, group, session follow it.
-    _, parent, _, session = stat.rpartition(")")[2].split()[:4]
-    return parent, session

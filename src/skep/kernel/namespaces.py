@@ -32,6 +32,7 @@ from pathlib import Path
 
 from skep.kernel.descriptors import Descriptor
 from skep.kernel.errors import TargetMissing, TargetNotVisible
+from skep.kernel.process_one import network_stand_in
 
 _NAMED = Path("/run/netns")
 _PROCESSES = Path("/proc")
@@ -76,6 +77,8 @@ class Namespace:
 # Where a namespace was found by its cookie, to look there first the next time. Never believed:
 # the cookie is read again on arrival, and cookies are not given twice.
 _found_at: dict[int, Path] = {}
+# What is looked at instead of the host's namespace file; looked for again once it is gone.
+_stands_in: dict[Path, Path] = {}
 
 
 class _Homes(threading.local):
@@ -91,8 +94,9 @@ _homes = _Homes()
 def current_namespace() -> str:
     """The calling thread's namespace, as declared targets write it.
 
-    Without ``/proc``, or if that of process 1 cannot be read (a hardened or nested machine), the
-    one in which the thread is when it has entered no other counts as the host's.
+    If that of process 1 cannot be read, a process that is in it stands in for it
+    (:mod:`skep.kernel.process_one`). If there is none, or no ``/proc``, the one in which the
+    thread is when it has entered no other counts as the host's.
     """
     return _called(_file_at(_OURS), namespace_cookie())
 
@@ -141,14 +145,14 @@ def entered(called: str) -> Iterator[Namespace]:
     if match is not None:
         with entered_by_cookie(int(match[1])) as namespace:
             yield namespace
-    elif not called and _file_at(_HOSTS) is None:
+    elif not called and _file_at(_hosts()) is None:
         if _homes.stack:
             with _inside(_homes.stack[0], called):
                 yield Namespace("", namespace_cookie())
         else:
             yield Namespace("", namespace_cookie())
     else:
-        with _opened(_path_of(called) if called else _HOSTS) as door, _inside(door, called):
+        with _opened(_path_of(called) if called else _hosts()) as door, _inside(door, called):
             cookie = namespace_cookie()
             yield Namespace(_called(_file_of(door), cookie, called), cookie)
 
@@ -217,7 +221,7 @@ def _found() -> Iterator[tuple[int, Path]]:
 
 def _places() -> Iterator[Path]:
     """Files that may be namespaces, those with the better names first."""
-    yield _HOSTS
+    yield _hosts()
     yield _OURS
     for name in names():
         yield _NAMED / name
@@ -270,8 +274,18 @@ def _name_in(place: Path) -> str:
     return place.name if place.parent == _NAMED else ""
 
 
+def _hosts() -> Path:
+    """File of the host's namespace: that of process 1, or of who stands in for it."""
+    if _file_at(_HOSTS) is not None:
+        return _HOSTS
+    known = _stands_in.get(_HOSTS)
+    if known is None or _file_at(known) is None:
+        known = _stands_in[_HOSTS] = _PROCESSES / network_stand_in() / "ns" / "net"
+    return known
+
+
 def _hosts_file() -> _File | None:
-    found = _file_at(_HOSTS)
+    found = _file_at(_hosts())
     if found is not None:
         return found
     return _file_of(_homes.stack[0]) if _homes.stack else _file_at(_OURS)

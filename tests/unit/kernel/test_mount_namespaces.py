@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skep.kernel import mount_namespaces
+from skep.kernel import mount_namespaces, process_one
 from skep.kernel.errors import KernelFilesMissing
 from skep.kernel.mount_namespaces import (
     CannotEnter,
@@ -15,6 +15,7 @@ from skep.kernel.mount_namespaces import (
     process_1_sees_bpffs,
     shares_mounts_with_process_1,
 )
+from skep.kernel.process_one import mounts_stand_in, network_stand_in
 
 SELF = "100"
 
@@ -22,7 +23,8 @@ SELF = "100"
 @pytest.fixture
 def proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A ``/proc`` in which this process has the number 100."""
-    monkeypatch.setattr(mount_namespaces, "_PROC", tmp_path / "proc")
+    for module in (mount_namespaces, process_one):
+        monkeypatch.setattr(module, "PROC", tmp_path / "proc")
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc" / "self").symlink_to(SELF)
     return tmp_path / "proc"
@@ -132,3 +134,37 @@ def test_a_process_1_that_may_not_be_entered_is_named(proc: Path) -> None:
     process(proc, "1")
     with pytest.raises(CannotEnter):
         as_process_1(lambda: None)
+
+
+def test_the_topmost_process_with_the_mounts_of_process_1_stands_in_for_it(proc: Path) -> None:
+    mounts(process(proc, "1"), ROOT)
+    mounts(process(proc, "50", namespace="a", parent="1"), ROOT)
+    mounts(process(proc, "70", namespace="a", parent="50"), ROOT)
+    mounts(process(proc, SELF, namespace="b", parent="70"), ROOT.replace("27", "99", 1))
+    assert mounts_stand_in() == "50"
+
+
+def test_nobody_stands_in_for_process_1_whose_mounts_are_others(proc: Path) -> None:
+    mounts(process(proc, "1"), ROOT)
+    mounts(process(proc, "50", namespace="a", parent="1"), ROOT.replace("27", "98", 1))
+    mounts(process(proc, SELF, namespace="b", parent="50"), ROOT.replace("27", "99", 1))
+    assert mounts_stand_in() == "1"
+
+
+def test_process_1_itself_is_taken_where_it_may_be_looked_at(proc: Path) -> None:
+    mounts(process(proc, "1", namespace="a"), ROOT)
+    mounts(process(proc, SELF, namespace="a", parent="1"), ROOT)
+    assert mounts_stand_in() == "1"
+
+
+def test_who_shares_the_network_of_process_1_is_told_by_its_files(proc: Path) -> None:
+    for number, parent in (("1", "0"), ("50", "1"), ("70", "50"), (SELF, "70")):
+        directory = process(proc, number, parent=parent)
+        (directory / "net").mkdir()
+        if number != "1":
+            (directory / "ns" / "net").touch()
+    (proc / "1" / "net" / "dev").touch()
+    (proc / SELF / "net" / "dev").touch()
+    for number in ("50", "70"):
+        (proc / number / "net" / "dev").hardlink_to(proc / "1" / "net" / "dev")
+    assert network_stand_in() == "50"
