@@ -15,7 +15,8 @@ class Hook:
         name: what people type before the colon.
         program_type: kernel name without prefix.
         program_type_id: ``BPF_PROG_TYPE_*``.
-        attach_type_id: ``BPF_*`` attach type used for links.
+        attach_type: kernel name without prefix, of programs and of links.
+        attach_type_id: ``BPF_*`` of ``enum bpf_attach_type``.
         way: how programs get there: the name of a driver in ``skep.kernel.attaching``.
         target: how people write what follows the colon.
         verdicts: return codes by the name an author writes in ``run_on``, lower case.
@@ -27,6 +28,7 @@ class Hook:
     name: str
     program_type: str
     program_type_id: int
+    attach_type: str
     attach_type_id: int
     way: str
     target: TargetGrammar

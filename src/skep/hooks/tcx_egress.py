@@ -22,6 +22,7 @@ TCX_EGRESS = Hook(
     name="tcx-egress",
     program_type="SCHED_CLS",
     program_type_id=3,
+    attach_type="TCX_EGRESS",
     attach_type_id=47,
     way="tcx",
     target=INTERFACE,

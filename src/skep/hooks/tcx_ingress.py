@@ -22,6 +22,7 @@ TCX_INGRESS = Hook(
     name="tcx-ingress",
     program_type="SCHED_CLS",
     program_type_id=3,
+    attach_type="TCX_INGRESS",
     attach_type_id=46,
     way="tcx",
     target=INTERFACE,

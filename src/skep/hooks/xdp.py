@@ -14,6 +14,7 @@ XDP = Hook(
     name="xdp",
     program_type="XDP",
     program_type_id=6,
+    attach_type="XDP",
     attach_type_id=37,
     way="xdp",
     target=INTERFACE,

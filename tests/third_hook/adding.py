@@ -1,0 +1,30 @@
+"""The two table lines, added to the running process and taken out again."""
+
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from skep.hooks.table import HOOKS
+from skep.kernel.attaching.table import DRIVERS
+from tests.third_hook.cgroup_skb import CGROUP_SKB
+from tests.third_hook.cgroups import CgroupDriver
+
+
+@contextmanager
+def third_hook() -> Iterator[None]:
+    """Have the hook in the tables for a while."""
+    hooks, drivers = _behind(HOOKS), _behind(DRIVERS)
+    hooks[CGROUP_SKB.name] = CGROUP_SKB
+    drivers[CgroupDriver.way] = CgroupDriver()
+    try:
+        yield
+    finally:
+        del hooks[CGROUP_SKB.name], drivers[CgroupDriver.way]
+
+
+def _behind(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The dictionary behind a read-only view."""
+    (found,) = gc.get_referents(table)
+    assert isinstance(found, dict)
+    return found
