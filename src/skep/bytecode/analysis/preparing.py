@@ -14,7 +14,7 @@ from skep.bytecode.analysis.programs import Call, Program, calls_of, externs_of,
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
 from skep.bytecode.objectfile.exception_callbacks import exception_callbacks
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile, ProgramSpec
-from skep.bytecode.objectfile.sections import usual_attach_type
+from skep.bytecode.objectfile.sections import attach_types_of, usual_attach_type
 
 _MOST_FUNCTIONS = 20_000
 _MOST_INSTRUCTIONS = 4_000_000
@@ -84,7 +84,9 @@ class Preparation:
         if stated == spec.program_type:
             stated = None  # the section says the same: nobody has to be believed
         if stated is not None:
-            spec = replace(spec, program_type=stated, attach_type=usual_attach_type(stated))
+            is_of_type = spec.attach_type in attach_types_of(stated)
+            attach_type = spec.attach_type if is_of_type else usual_attach_type(stated)
+            spec = replace(spec, program_type=stated, attach_type=attach_type)
         name = _function_of(spec, self.flows)
         layout = layout_of(spec, is_known_type=spec.program_type in PROGRAM_TYPES)
         graph = self.flows.graph(name)

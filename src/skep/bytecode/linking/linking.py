@@ -6,7 +6,7 @@ A pure function: nothing is read, nothing asked of the machine it runs on.
 from collections.abc import Mapping
 
 from skep.bytecode.btf.kernel_types import KernelTypes
-from skep.bytecode.isa.kernel_types import PROGRAM_TYPES
+from skep.bytecode.isa.kernel_types import ATTACH_TYPES, PROGRAM_TYPES
 from skep.bytecode.linking.core.applying import CoreApplier
 from skep.bytecode.linking.errors import CannotLink, SettingRequired, UnfitSetting, UnknownName
 from skep.bytecode.linking.externs import ExternResolver
@@ -116,7 +116,8 @@ def _kernel_side(
 
 def _choose(object_file: ObjectFile, settings: LinkSettings) -> tuple[ProgramSpec, ...]:
     known = {spec.name for spec in object_file.programs}
-    named = (settings.programs or frozenset()) | settings.program_types.keys()
+    stated = settings.program_types.keys() | settings.attach_types.keys()
+    named = (settings.programs or frozenset()) | stated
     for name in sorted(named - known):
         raise UnknownName(
             f"expected the name of a program, got {name!r}",
@@ -127,6 +128,12 @@ def _choose(object_file: ObjectFile, settings: LinkSettings) -> tuple[ProgramSpe
             raise UnknownName(
                 f"program {name}: expected a program type such as XDP, got {program_type!r}",
                 hint=f"program types: {', '.join(PROGRAM_TYPES)}",
+            )
+    for name, attach_type in settings.attach_types.items():
+        if attach_type not in ATTACH_TYPES:
+            raise UnknownName(
+                f"program {name}: expected an attach type of the kernel, got {attach_type!r}",
+                hint=f"attach types: {', '.join(ATTACH_TYPES)}",
             )
     return tuple(
         spec

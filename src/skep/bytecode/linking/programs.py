@@ -212,9 +212,10 @@ def _types(
             "looked up yet"
         )
     btf_id = 0 if target is None or kernel is None else target_id(spec, target, kernel)
-    if is_derived and spec.attach_type is not None:
-        return program_type, spec.attach_type, btf_id
-    return program_type, usual_attach_type(program_type), btf_id
+    attach_type = settings.attach_types.get(spec.name)
+    if attach_type is None and is_derived:
+        attach_type = spec.attach_type
+    return program_type, attach_type or usual_attach_type(program_type), btf_id
 
 
 def _check_externs(

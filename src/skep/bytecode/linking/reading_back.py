@@ -55,7 +55,7 @@ from skep.bytecode.objectfile.model import (
     ProgramSpec,
     Relocation,
 )
-from skep.bytecode.objectfile.sections import usual_attach_type
+from skep.bytecode.objectfile.sections import attach_types_of, usual_attach_type
 
 _ARRAY = 2
 _KINDS: Mapping[str, Literal["kfunc", "kernel_variable"]] = {
@@ -271,11 +271,13 @@ def _spec(program: ProgramPlan, specs: Mapping[str, ProgramSpec]) -> ProgramSpec
     attach_type = stated or usual_attach_type(program_type)
     number = 0 if attach_type is None else ATTACH_TYPES[attach_type]
     if number != program.attach_type:
-        raise PlanMismatch(
-            f"program {program.name}: expected attach type {number}, got {program.attach_type}"
-        )
-    if spec.program_type != program_type:
-        return spec  # the type is stated, and goes with what it brings along
+        # The hook's, which wins over the section's; it has to be one of the type all the same.
+        attach_type = _name_of(ATTACH_TYPES, program.attach_type)
+        if attach_type not in attach_types_of(program_type):
+            raise PlanMismatch(
+                f"program {program.name}: expected attach type {number}, got {program.attach_type}"
+            )
+    # A type that is stated goes with what it brings along; see ``ReadBack.program_types``.
     return replace(spec, attach_type=attach_type)
 
 

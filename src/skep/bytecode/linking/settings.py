@@ -20,6 +20,8 @@ class LinkSettings:
     Attributes:
         program_types: function name to program type (kernel name without prefix, ``XDP``); wins
             over the section name.
+        attach_types: function name to attach type (kernel name without prefix), of the hook it is
+            for; wins over the section name.
         programs: functions to link, ``None`` for all that are loaded by default.
         max_entries: map name to number of entries.
         variables: name of a global variable, or ``section:name`` where two have that name, to its
@@ -34,6 +36,7 @@ class LinkSettings:
     """
 
     program_types: Mapping[str, str] = field(default_factory=lambda: _NO_TYPES)
+    attach_types: Mapping[str, str] = field(default_factory=lambda: _NO_TYPES)
     programs: frozenset[str] | None = None
     max_entries: Mapping[str, int] = field(default_factory=lambda: _NO_SIZES)
     variables: Mapping[str, bytes] = field(default_factory=lambda: _NO_VALUES)

@@ -125,6 +125,19 @@ def _facts(
     )
 
 
+def attach_types_of(program_type: str) -> frozenset[str]:
+    """Attach types that programs of a type can have, as far as a section can say them.
+
+    >>> sorted(attach_types_of("XDP"))
+    ['XDP', 'XDP_CPUMAP', 'XDP_DEVMAP']
+    """
+    return frozenset(
+        row.attach_type
+        for row in STRICT
+        if row.program_type == program_type and row.attach_type is not None
+    )
+
+
 def usual_attach_type(program_type: str) -> str | None:
     """Attach type of a program whose type was stated, not derived.
 

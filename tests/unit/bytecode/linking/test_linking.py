@@ -130,6 +130,19 @@ def test_a_stated_type_wins_over_the_section() -> None:
     assert found == [("conventional", 3, 0), ("numeric", 6, 37), ("optional", 6, 37)]
 
 
+def test_the_attach_type_of_the_hook_wins_over_the_section() -> None:
+    chosen = frozenset({"conventional", "optional"})
+    plan = _link("sections", programs=chosen, attach_types=dict.fromkeys(chosen, "TCX_EGRESS"))
+    assert [each.attach_type for each in plan.programs] == [47, 47]
+
+
+def test_an_attach_type_the_kernel_does_not_have() -> None:
+    with pytest.raises(UnknownName, match="expected an attach type"):
+        _link("pass", attach_types={"pass": "TCX"})
+    with pytest.raises(UnknownName, match="'fail'"):
+        _link("pass", attach_types={"fail": "XDP"})
+
+
 def test_a_section_that_tells_no_type_needs_one() -> None:
     with pytest.raises(SettingRequired, match="may be SCHED_CLS"):
         _link("sections", programs=frozenset({"numeric"}))

@@ -22,6 +22,7 @@ from tests.builders.assembled import (
 from tests.builders.btf import BtfBuilder
 from tests.builders.objects import fixture, fixture_names
 
+from skep.bytecode.analysis.linked import analyse_linked
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.table import read_btf
 from skep.bytecode.isa.instructions import Instruction
@@ -215,6 +216,31 @@ def test_a_plan_that_contradicts_itself_or_the_kernel_is_refused(
 ) -> None:
     with pytest.raises(PlanMismatch, match=reason):
         read_back(plan, _object(), KERNEL)
+
+
+@pytest.mark.parametrize("stated", [None, "SCHED_CLS"])
+def test_the_attach_type_of_the_hook_is_the_programs(stated: str | None) -> None:
+    made = fixture("sections")
+    settings = LinkSettings(
+        programs=frozenset({"optional"}),
+        attach_types={"optional": "TCX_EGRESS"},
+        program_types={} if stated is None else {"optional": stated},
+    )
+    (found,) = read_back(link(made, None, settings), made).object_file.programs
+    assert (found.program_type, found.attach_type) == ("SCHED_CLS", "TCX_EGRESS")
+
+
+def test_the_verdicts_are_those_of_the_hook() -> None:
+    """4 takes the packet away for a classifier, and means nothing to TCX."""
+    made = replace(one_program(mov(R0, 4), EXIT), licence="GPL")
+    entry = replace(made.programs[0], section="x", program_type=None, attach_type=None)
+    made = replace(made, programs=(entry,))
+    types = {entry.name: "SCHED_CLS"}
+    for attach_types, shown in (({}, True), ({entry.name: "TCX_INGRESS"}, False)):
+        settings = LinkSettings(program_types=types, attach_types=attach_types)
+        label = analyse_linked(link(made, None, settings), made)
+        names = {each.id for each in label.permissions}
+        assert ("net.drop" in names) is shown
 
 
 def test_one_function_that_differs_between_programs_is_refused() -> None:
