@@ -61,4 +61,4 @@ def test_root_lacks_nothing_and_the_kernel_has_links() -> None:
     require_privileges()
     facts = kernel_facts()
     assert facts.missing_capabilities == ()
-    assert facts.has_xdp_links
+    assert facts.has_links

@@ -54,9 +54,6 @@ class UnknownVerdict(UsageError):
 def run_on_codes(hook_name: str, verdicts: Iterable[str]) -> tuple[int, ...]:
     """Return codes of verdict names, ascending.
 
-    >>> run_on_codes("xdp", ["tx", "pass"])
-    (2, 3)
-
     Raises:
         UnknownHook: no such hook.
         UnknownVerdict: with the verdicts there are.
@@ -117,7 +114,7 @@ def kernel_name(fingerprint: str) -> str:
 def fingerprint_in(name: str) -> str | None:
     """Fingerprint in a kernel program's name; ``None`` if the program is not a chain of ours.
 
-    >>> fingerprint_in("skep_0123456789"), fingerprint_in("xdp_dispatcher")
+    >>> fingerprint_in("skep_0123456789"), fingerprint_in("dispatcher")
     ('0123456789', None)
     """
     match = _KERNEL_NAME.fullmatch(name)

@@ -69,7 +69,7 @@ from skep.chains.throwing import without_throws
 MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 CHAIN_NAME = "skep_chain"
 
-_HAS_FRAGS = 1 << 5  # BPF_F_XDP_HAS_FRAGS
+_HAS_FRAGS = 1 << 5  # the load flag of programs that take packets in fragments
 _JA, _JEQ32, _CALL, _EXIT = 0x05, 0x16, 0x85, 0x95
 _LOAD_U64, _STORE_U64 = 0x79, 0x7B  # dst = *(u64 *)(src + offset); *(u64 *)(dst + offset) = src
 _PSEUDO_CALL = 1

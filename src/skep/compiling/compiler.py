@@ -46,7 +46,7 @@ _LONGEST_MESSAGES = 64 << 10  # characters of the compiler's messages that are k
 _OPTIONS = (
     "-O2",
     "-g",
-    "-mcpu=v3",  # JMP32 and 32-bit ALU: Linux 5.1, older than XDP links (5.9)
+    "-mcpu=v3",  # JMP32 and 32-bit ALU: Linux 5.1, older than bpf links to interfaces (5.9)
     "-std=gnu11",
     "-ffile-compilation-dir=.",
     "-ffreestanding",

@@ -82,7 +82,8 @@ _ACT_RECLASSIFY = Verdict(
     passes=True,
     is_certain=False,
 )
-_ACT_PIPE = Verdict("TC_ACT_PIPE", Exactly(3), "lets the next action decide", passes=True)
+TC_ACT_PIPE = 3
+_ACT_PIPE = Verdict("TC_ACT_PIPE", Exactly(TC_ACT_PIPE), "lets the next action decide", passes=True)
 _ACT_UNSPEC = Verdict("TC_ACT_UNSPEC", Exactly(-1), "uses the configured action", passes=True)
 
 

@@ -3,10 +3,7 @@
 Several programs, of several owners, share the hook in an order: see
 :mod:`skep.kernel.attaching.tcx` for where Skep's go.
 
-Both ``next`` and ``pass`` go on to the next program of a chain by default. Classifiers written for
-tc say TC_ACT_OK, which has the number of ``pass``, for "no objection", and have always been
-followed by others that way (bpfman's default for tc is the same). A program that means "and
-nobody may object" is declared with ``run_on = ["next"]``.
+What goes on to the next program of a chain, and why, is as of :mod:`skep.hooks.tcx_ingress`.
 
 Source: bpf links for TCX since Linux 6.6 (https://git.kernel.org/torvalds/c/e420bed02507).
 """
@@ -14,7 +11,7 @@ Source: bpf links for TCX since Linux 6.6 (https://git.kernel.org/torvalds/c/e42
 from types import MappingProxyType
 
 from skep.hooks.hook import Hook
-from skep.hooks.packet_verdicts import TCX_VERDICTS
+from skep.hooks.packet_verdicts import TC_ACT_PIPE, TCX_VERDICTS
 from skep.hooks.target import INTERFACE
 from skep.versions import KernelVersion
 
@@ -26,8 +23,8 @@ TCX_EGRESS = Hook(
     attach_type_id=47,
     way="tcx",
     target=INTERFACE,
-    verdicts=MappingProxyType(TCX_VERDICTS.named("TCX_")),
-    default_run_on=("next", "pass"),
+    verdicts=MappingProxyType({**TCX_VERDICTS.named("TCX_"), "pipe": TC_ACT_PIPE}),
+    default_run_on=("next", "pass", "pipe"),
     first_kernel=KernelVersion(6, 6),
     summary="every packet an interface is about to send",
 )

@@ -3,10 +3,11 @@
 Several programs, of several owners, share the hook in an order: see
 :mod:`skep.kernel.attaching.tcx` for where Skep's go.
 
-Both ``next`` and ``pass`` go on to the next program of a chain by default. Classifiers written for
-tc say TC_ACT_OK, which has the number of ``pass``, for "no objection", and have always been
-followed by others that way (bpfman's default for tc is the same). A program that means "and
-nobody may object" is declared with ``run_on = ["next"]``.
+``next``, ``pass`` and ``pipe`` go on to the next program of a chain by default. Classifiers written
+for tc return TC_ACT_OK, which has the number of ``pass``, or TC_ACT_PIPE for "no objection", and
+bpfman continues on both for that reason. A program that means "and nobody may object" is declared
+with ``run_on = ["next"]``. To the kernel ``pipe`` is ``next``, as is every other number that has no
+name here; in a chain such a number is the verdict of the chain.
 
 Source: bpf links for TCX since Linux 6.6 (https://git.kernel.org/torvalds/c/e420bed02507).
 """
@@ -14,7 +15,7 @@ Source: bpf links for TCX since Linux 6.6 (https://git.kernel.org/torvalds/c/e42
 from types import MappingProxyType
 
 from skep.hooks.hook import Hook
-from skep.hooks.packet_verdicts import TCX_VERDICTS
+from skep.hooks.packet_verdicts import TC_ACT_PIPE, TCX_VERDICTS
 from skep.hooks.target import INTERFACE
 from skep.versions import KernelVersion
 
@@ -26,8 +27,8 @@ TCX_INGRESS = Hook(
     attach_type_id=46,
     way="tcx",
     target=INTERFACE,
-    verdicts=MappingProxyType(TCX_VERDICTS.named("TCX_")),
-    default_run_on=("next", "pass"),
+    verdicts=MappingProxyType({**TCX_VERDICTS.named("TCX_"), "pipe": TC_ACT_PIPE}),
+    default_run_on=("next", "pass", "pipe"),
     first_kernel=KernelVersion(6, 6),
     summary="every packet an interface receives, as the network stack is about to see it",
 )

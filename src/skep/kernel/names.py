@@ -12,7 +12,7 @@ _LONGEST = 15  # BPF_OBJ_NAME_LEN is 16 with the terminating zero
 def shortened(text: str) -> bytes:
     """The nearest name the kernel accepts.
 
-    >>> shortened("connection-limit/xdp")
+    >>> shortened("connection-limit/first")
     b'connection_limi'
     """
     return _FORBIDDEN.sub("_", text)[:_LONGEST].encode("ascii")

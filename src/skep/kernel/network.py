@@ -24,7 +24,7 @@ from skep.kernel.errors import (
     LacksPrivilege,
     NetworkConflict,
 )
-from skep.kernel.interfaces import ifindex, interface_name, xdp_program_id
+from skep.kernel.interfaces import ifindex, interface_name
 from skep.kernel.syscall import BpfError, failure
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "namespaces",
     "remove_interface",
     "remove_namespace",
-    "xdp_program_id",
 ]
 
 _NAMESPACES = Path("/run/netns")

@@ -32,7 +32,7 @@ class KernelFacts:
         machine: ``x86_64``, ``aarch64`` …
         lockdown: ``none``, ``integrity``, ``confidentiality``; ``None`` if the kernel has none.
         missing_capabilities: names the process lacks of those loading needs.
-        has_xdp_links: ``BPF_LINK_CREATE`` is known (asked of the kernel, not of its version).
+        has_links: ``BPF_LINK_CREATE`` is known (asked of the kernel, not of its version).
     """
 
     release: str
@@ -40,7 +40,7 @@ class KernelFacts:
     machine: str
     lockdown: str | None
     missing_capabilities: tuple[str, ...]
-    has_xdp_links: bool
+    has_links: bool
 
 
 def kernel_version() -> KernelVersion:
@@ -56,7 +56,7 @@ def kernel_facts() -> KernelFacts:
         machine=platform.machine(),
         lockdown=lockdown(),
         missing_capabilities=missing_capabilities(),
-        has_xdp_links=has_links(),
+        has_links=has_links(),
     )
 
 
@@ -106,8 +106,8 @@ def parse_lockdown(text: str) -> str | None:
 
 
 def has_links() -> bool:
-    """Whether ``BPF_LINK_CREATE`` is known (Linux 5.7; XDP links since 5.9)."""
-    nothing = LinkCreate(prog_fd=0xFFFFFFFF, attach_type=37)  # EBADF where it is known
+    """Whether ``BPF_LINK_CREATE`` is known (Linux 5.7)."""
+    nothing = LinkCreate(prog_fd=0xFFFFFFFF)  # EBADF where it is known
     try:
         bpf(Command.LINK_CREATE, nothing)
     except BpfError as error:

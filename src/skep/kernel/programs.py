@@ -27,7 +27,7 @@ class ProgramFacts:
     Attributes:
         id: its number.
         name: at most 15 characters; empty if it has none.
-        type: kernel name of its type without prefix: ``XDP``.
+        type: kernel name of its type without prefix: ``KPROBE``.
         tag: the kernel's tag of its instructions (not an OCI tag), 16 hexadecimal digits.
         loaded_at: time since boot.
         user: user id that loaded it.

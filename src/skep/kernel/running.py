@@ -1,6 +1,6 @@
 """Running a program on bytes of our choice (``BPF_PROG_TEST_RUN``).
 
-Source: ``bpf_prog_test_run_xdp`` in net/bpf/test_run.c.
+Source: net/bpf/test_run.c.
 """
 
 import ctypes

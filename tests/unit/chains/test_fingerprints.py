@@ -14,6 +14,7 @@ from skep.chains.fingerprints import (
     fingerprint_in,
     kernel_name,
     map_pin_name,
+    run_on_codes,
 )
 
 ONE = ChainMember("a", "sha256:00", "f", (2,), ("m",))
@@ -104,3 +105,8 @@ def test_a_map_of_the_kernels_answers_is_named_by_the_questions() -> None:
     assert names[:2] == names[2:]
     assert len(set(names)) == 2
     assert all(name.startswith("-kconfig-") for name in names)
+
+
+def test_verdicts_become_codes_in_ascending_order() -> None:
+    assert run_on_codes("xdp", ["tx", "pass"]) == (2, 3)
+    assert run_on_codes("tcx-ingress", ["pipe", "pass", "next"]) == (-1, 0, 3)
