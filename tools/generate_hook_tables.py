@@ -1,6 +1,6 @@
 """Write the tables of iterators, security hooks and ``struct_ops`` types, and their documentation.
 
-    tools/generate_hook_tables.py            write the modules and docs/reference/verdicts.md
+    tools/generate_hook_tables.py            write the modules and the pages of docs/reference
     tools/generate_hook_tables.py --check    fail if they differ from what would be written
 
 The modules come from ``tools/facts/*.json``: names and numbers, and words of our own. The page
@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from generated_files import write_or_check
+from skep.hooks.hook import Hook
+from skep.hooks.table import HOOKS
 from skep.hooks.verdict import Verdict, VerdictTable
 from skep.hooks.verdicts import VERDICT_TABLES
 
 _ROOT = Path(__file__).resolve().parent.parent
 _FACTS = _ROOT / "tools" / "facts"
 _HOOKS = _ROOT / "src" / "skep" / "hooks"
+_HOOKS_DOCUMENT = _ROOT / "docs" / "reference" / "hooks.md"
 _DOCUMENT = _ROOT / "docs" / "reference" / "verdicts.md"
 
 
@@ -220,11 +223,40 @@ def _row(row: Verdict) -> str:
     return f"| {value} | {name} | {row.meaning} | {shown} | {since} |"
 
 
+_HOOKS_HEAD = """# Hooks
+
+Written by `tools/generate_hook_tables.py`. Where targets are, who shares a hook and how a hook is
+added: [hooks and targets](../explanation/hooks.md). What return values do wherever a program can be
+attached: [verdicts](verdicts.md).
+
+| hook | on | program type | from Linux | names in `run_on` | goes on by default after |
+|---|---|---|---|---|---|"""
+
+
+def hooks_page() -> str:
+    """The text of docs/reference/hooks.md."""
+    return "\n".join([_HOOKS_HEAD, *map(_hook, HOOKS.values()), ""])
+
+
+def _hook(hook: Hook) -> str:
+    named = ", ".join(f"`{name}` {value}" for name, value in hook.verdicts.items())
+    cells = (
+        f"`{hook.name}`: {hook.summary}",
+        f"{hook.target.noun}: `{hook.name}:{hook.target.example}`",
+        f"`{hook.program_type}`",
+        str(hook.first_kernel),
+        named,
+        ", ".join(f"`{name}`" for name in hook.default_run_on),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
 FILES: dict[Path, Callable[[], str]] = {
     _HOOKS / "iterators.py": iterators,
     _HOOKS / "security_hooks.py": security_hooks,
     _HOOKS / "struct_ops.py": struct_ops,
     _DOCUMENT: document,
+    _HOOKS_DOCUMENT: hooks_page,
 }
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from socket import socket
 
 import pytest
+from tests.builders.attaching import xdp_program_id
 from tests.builders.commands import Skep
 
 from skep.cli.demo.frames import Path as FramePath
 from skep.cli.demo.frames import udp_frame
-from skep.kernel.interfaces import ifindex, xdp_program_id
+from skep.kernel.interfaces import ifindex
 from skep.kernel.network import hardware_address
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="attaching programs needs root")

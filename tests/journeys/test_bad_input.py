@@ -206,11 +206,11 @@ def test_a_version_is_published_once(skep: Skep, project: Path) -> None:
 @needs_root
 @pytest.mark.kernel
 def test_a_foreign_program_on_the_interface_is_left_alone(skep: Skep, interface: str) -> None:
+    from tests.builders.attaching import attach_xdp, xdp_program_id
     from tests.builders.kernel_programs import program as plan_of
     from tests.builders.kernel_programs import returning
 
-    from skep.kernel.interfaces import ifindex, xdp_program_id
-    from skep.kernel.links import attach_xdp
+    from skep.kernel.interfaces import ifindex
     from skep.kernel.loading import load_program
 
     with (

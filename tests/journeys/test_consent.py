@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.builders.attaching import xdp_program_id
 from tests.builders.commands import Skep
 from tests.builders.terminals import CONTROL_C, CONTROL_D
 
-from skep.kernel.interfaces import ifindex, xdp_program_id
+from skep.kernel.interfaces import ifindex
 
 pytestmark = [
     pytest.mark.kernel,

@@ -1,9 +1,11 @@
 """Interfaces as targets: renamed, moved, made anew, of one number in two namespaces, jumbo."""
 
 import dataclasses
+import errno
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import ModuleType
 
 import pytest
 from pyroute2 import IPRoute
@@ -16,13 +18,22 @@ from skep.hooks.identity import InterfaceIdentity
 from skep.hooks.table import HOOKS
 from skep.hooks.target import HookTarget
 from skep.kernel import namespaces
+from skep.kernel.attaching import interfaces, tcx, xdp
 from skep.kernel.attaching.driver import Detached, Driver, Hidden, Place
 from skep.kernel.attaching.table import driver_of
-from skep.kernel.errors import HookOccupied, InterfaceMissing, KernelRefused, TargetNotVisible
+from skep.kernel.errors import (
+    HookOccupied,
+    InterfaceMissing,
+    KernelRefused,
+    NotInThisKernel,
+    TargetNotVisible,
+)
 from skep.kernel.links import Link
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.namespaces import entered, namespace_cookie
 from skep.kernel.network import create_namespace, remove_interface, remove_namespace
+from skep.kernel.syscall import BpfError
+from skep.versions import KernelVersion
 
 pytestmark = pytest.mark.kernel
 
@@ -252,7 +263,7 @@ def test_with_fragments_the_driver_takes_it_and_one_without_is_refused(jumbo: Wi
         driver.attach(hook, identity, first) as link,
     ):
         assert link.remark == ""
-        with pytest.raises(KernelRefused, match="'plain': the MTU is too large") as caught:
+        with pytest.raises(KernelRefused, match="refuses program 'plain'") as caught:
             driver.replace(link, second, first)
         assert "xdp.frags" in (caught.value.hint or "")
         assert link.program_id() == first.id
@@ -269,3 +280,47 @@ def test_a_taken_hook_in_generic_mode_is_still_taken(jumbo: Wire) -> None:
         pytest.raises(HookOccupied, match=f"program {first.id} "),
     ):
         driver.attach(hook, identity, second)
+
+
+def _refusing(number: int) -> Callable[..., Link]:
+    def create_link(*_: object, **__: object) -> Link:
+        raise BpfError(number)
+
+    return create_link
+
+
+@pytest.mark.parametrize("number", [errno.ERANGE, errno.EINVAL, errno.EOPNOTSUPP])
+def test_refused_in_both_modes_the_way_out_is_told(
+    jumbo: Wire, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = HOOKS["xdp"]
+    identity = driver_of(hook).locate(HookTarget("xdp", jumbo.name)).identity
+    monkeypatch.setattr(xdp, "create_link", _refusing(number))
+    with load_program(program(), []) as loaded, pytest.raises(KernelRefused) as caught:
+        driver_of(hook).attach(hook, identity, loaded)
+    assert f"MTU 9000 is too large for program 'verdict' on {jumbo.name}" in caught.value.message
+    assert "xdp.frags" in (caught.value.hint or "")
+
+
+def test_of_a_pair_the_mtu_of_the_other_end_counts(wire: Wire, route: IPRoute) -> None:
+    with IPRoute(netns=wire.namespace) as there:
+        there.link("set", index=there.link_lookup(ifname=wire.peer)[0], mtu=9000)
+    hook = HOOKS["xdp"]
+    identity = driver_of(hook).locate(HookTarget("xdp", wire.name)).identity
+    driver = driver_of(hook)
+    with load_program(program(), []) as loaded, driver.attach(hook, identity, loaded) as link:
+        assert link.remark.endswith("refuses native XDP at the other end's MTU")
+
+
+@pytest.mark.parametrize(("name", "way"), [("xdp", xdp), ("tcx-ingress", tcx), ("tcx-egress", tcx)])
+def test_a_kernel_that_is_too_old_is_told_which_is_not(
+    wire: Wire, name: str, way: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = HOOKS[name]
+    identity = driver_of(hook).locate(HookTarget(name, wire.name)).identity
+    monkeypatch.setattr(way, "create_link", _refusing(errno.EINVAL))
+    monkeypatch.setattr(interfaces, "kernel_version", lambda: KernelVersion(5, 4))
+    with load_program(_for(hook), []) as loaded, pytest.raises(NotInThisKernel) as caught:
+        driver_of(hook).attach(hook, identity, loaded)
+    assert f"links for {name}, this is Linux 5.4" in caught.value.message
+    assert str(hook.first_kernel) in (caught.value.hint or "")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.builders.attaching import attach_xdp, link_interface, xdp_program_id
 from tests.builders.kernel_programs import PASS, PERCPU_ARRAY, counting, key, number, program
 from tests.builders.wires import GENERIC_MODE, attach_without_link, inside
 from tests.kernel.conftest import Wire
@@ -20,8 +21,7 @@ from skep.kernel.errors import (
     TargetMissing,
     UnexpectedProgram,
 )
-from skep.kernel.interfaces import xdp_program_id
-from skep.kernel.links import Link, attach_xdp
+from skep.kernel.links import Link
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap, create_map
 from skep.kernel.network import remove_interface
@@ -52,7 +52,7 @@ def test_an_attached_program_is_the_interfaces(
     link: Link, first: LoadedProgram, wire: Wire
 ) -> None:
     assert link.program_id() == first.id == xdp_program_id(wire.ifindex)
-    assert link.ifindex() == wire.ifindex
+    assert link_interface(link) == wire.ifindex
     assert link.id > 0
 
 
@@ -65,7 +65,7 @@ def test_closing_the_only_holder_detaches(first: LoadedProgram, wire: Wire) -> N
 def test_detaching_leaves_a_link_without_interface(link: Link, wire: Wire) -> None:
     link.detach()
     link.detach()
-    assert link.ifindex() == 0
+    assert link_interface(link) == 0
     assert xdp_program_id(wire.ifindex) is None
 
 
@@ -143,7 +143,7 @@ def test_a_link_survives_its_interface_but_cannot_be_replaced(
     link: Link, second: LoadedProgram, wire: Wire
 ) -> None:
     remove_interface(wire.name)
-    assert link.ifindex() == 0
+    assert link_interface(link) == 0
     with pytest.raises(TargetMissing, match="nothing any more"):
         link.replace(second, expected=None)
 
@@ -151,7 +151,7 @@ def test_a_link_survives_its_interface_but_cannot_be_replaced(
 _ATTACH_AND_END = """
 import os, sys
 from pathlib import Path
-from skep.kernel.links import attach_xdp
+from tests.builders.attaching import attach_xdp
 from skep.kernel.loading import load_program
 from skep.kernel.pins import PinRoot
 from tests.builders.kernel_programs import program

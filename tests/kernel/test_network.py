@@ -6,14 +6,14 @@ import subprocess
 import sys
 
 import pytest
+from tests.builders.attaching import attach_xdp, xdp_program_id
 from tests.builders.kernel_programs import DROP, program, returning
 from tests.builders.wires import addresses, inside, neighbours
 from tests.kernel.conftest import Wire
 
 from skep.errors import UsageError
 from skep.kernel.errors import InterfaceMissing, KernelObjectMissing, NetworkConflict
-from skep.kernel.interfaces import ifindex, interface_name, xdp_program_id
-from skep.kernel.links import attach_xdp
+from skep.kernel.interfaces import ifindex, interface_name
 from skep.kernel.loading import load_program
 from skep.kernel.network import (
     add_neighbour,

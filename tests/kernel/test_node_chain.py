@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.builders.attaching import attach_xdp, xdp_program_id
 from tests.builders.deployments import returning
 from tests.builders.live_node import LiveNode, live_node
 from tests.builders.packets import UDP, ethernet, ipv4, tcp_frame, udp, udp_frame
@@ -15,8 +16,7 @@ from tests.builders.packets import UDP, ethernet, ipv4, tcp_frame, udp, udp_fram
 from skep.chains.ordering import Before
 from skep.chains.planning import HookOccupied, HookTargetMissing
 from skep.hooks.table import HookTarget
-from skep.kernel.interfaces import ifindex, xdp_program_id
-from skep.kernel.links import attach_xdp
+from skep.kernel.interfaces import ifindex
 from skep.kernel.loading import load_program
 from skep.kernel.network import create_veth, remove_interface
 from skep.kernel.programs import describe_program

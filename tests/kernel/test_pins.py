@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.builders.attaching import attach_xdp
 from tests.builders.kernel_programs import array, key, program
 from tests.kernel.conftest import Wire
 
@@ -17,7 +18,6 @@ from skep.kernel.errors import (
     PinMissing,
     UnsafePinRoot,
 )
-from skep.kernel.links import attach_xdp
 from skep.kernel.loading import load_program
 from skep.kernel.maps import LoadedMap, create_map
 from skep.kernel.pins import PinRoot, is_bpffs, mount_bpffs, unmount

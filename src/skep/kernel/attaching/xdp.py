@@ -26,10 +26,11 @@ from skep.kernel.attaching.interfaces import (
     not_in_this_kernel,
 )
 from skep.kernel.attributes import LinkInfo
-from skep.kernel.errors import HookOccupied, InterfaceMissing, KernelRefused, UnexpectedProgram
+from skep.kernel.errors import HookOccupied, InterfaceMissing, KernelRefused
 from skep.kernel.interfaces import Interface, interface_numbered, nested_attributes
 from skep.kernel.links import Link, create_link, program_text
 from skep.kernel.loading import LoadedProgram
+from skep.kernel.programs import describe_program
 from skep.kernel.syscall import BpfError, error_name, failure
 
 _IFLA_XDP = 43
@@ -40,7 +41,10 @@ _ATTACHED_GENERIC = 2  # XDP_ATTACHED_SKB
 _GENERIC = 1 << 1  # XDP_FLAGS_SKB_MODE
 _NUMBER = struct.Struct("=I")
 _ORDINARY_MTU = 1500
+_PROGRAM_TYPE = "XDP"
+_ENOTSUPP = 524  # some drivers let it out, though it is the kernel's own
 
+_REFUSALS = frozenset({errno.ERANGE, errno.EOPNOTSUPP, _ENOTSUPP})
 # Not the driver's answers about a program, but about the place, the caller or memory.
 _NOT_ABOUT_THE_DRIVER = frozenset(
     {errno.EBUSY, errno.EEXIST, errno.ENODEV, errno.EPERM, errno.EACCES, errno.EBADF, errno.EINTR}
@@ -97,15 +101,14 @@ class XdpDriver:
         """See ``Driver``; the mode stays, so what the driver refuses is refused."""
         try:
             link.replace(new, expected)
-        except (UnexpectedProgram, InterfaceMissing):
-            raise
         except SkepError as error:
             refused = error.__cause__
-            if not isinstance(refused, BpfError) or refused.number != errno.ERANGE:
+            if not isinstance(refused, BpfError) or not _is_the_drivers(refused, new):
                 raise
             raise KernelRefused(
-                f"the driver refuses program {new.name!r}: the MTU is too large for a program "
-                "without fragments, and those that run here now have them",
+                f"the driver refuses program {new.name!r} ({error_name(refused.number)}): most "
+                "likely the MTU is too large for a program without fragments, and those that run "
+                "here now have them",
                 hint="make every program of the chain xdp.frags (section xdp.frags), or lower the "
                 "MTU; what ran goes on running",
             ) from refused
@@ -128,6 +131,13 @@ def program_ids(interface: Interface) -> tuple[int, ...]:
         if len(nested.get(kind, b"")) >= _NUMBER.size
     ]
     return tuple({number: None for number in found if number})
+
+
+def _is_the_drivers(refused: BpfError, new: LoadedProgram) -> bool:
+    """Whether it was the driver that did not take another program."""
+    if refused.number == errno.EINVAL:  # also said of a program of another type
+        return describe_program(new.id).type == _PROGRAM_TYPE
+    return refused.number in _REFUSALS
 
 
 def _is_generic(interface: Interface) -> bool:
@@ -166,7 +176,7 @@ def _failure(error: BpfError, interface: Interface, program: LoadedProgram) -> S
             "remove it (ip link set dev INTERFACE xdp off, or closing its link)",
         )
     if error.number == errno.ERANGE or (
-        error.number == errno.EINVAL and interface.mtu > _ORDINARY_MTU
+        interface.mtu > _ORDINARY_MTU and _is_the_drivers(error, program)
     ):
         return KernelRefused(
             f"{_mtu(interface)} is too large for program {program.name!r} on {interface.name}: the "
