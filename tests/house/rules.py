@@ -106,9 +106,6 @@ _NAMING_HOOKS = {
     "cli/demo/": "it shows one",
     "bytecode/": "program types and section names, which are called like hooks",
     "chains/redirecting.py": "program types, as in bytecode",
-    "node/wiring/kernel_adapter.py": "until it asks the drivers",
-    "kernel/links.py": "until the node asks the drivers",
-    "kernel/interfaces.py": "until the node asks the drivers",
 }
 _HOOK_WORDS = "|".join(sorted({re.escape(name.partition("-")[0]) for name in HOOKS}))
 _HOOK = re.compile(rf"(?<![a-z])({_HOOK_WORDS})(?![a-z])", re.IGNORECASE)

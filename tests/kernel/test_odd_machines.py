@@ -4,10 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.builders.attaching import xdp_program_id
 from tests.builders.live_node import live_node
 from tests.kernel.conftest import Machine
 
-from skep.kernel.interfaces import ifindex, xdp_program_id
+from skep.kernel.interfaces import ifindex
 
 pytestmark = pytest.mark.kernel
 

@@ -11,8 +11,9 @@ from skep.packages.references import parse_reference
 def shown_target(on: HookTarget, here: str) -> str:
     """A declared target as it is shown in the namespace of this command.
 
-    >>> shown_target(HookTarget("xdp", "eth0"), ""), shown_target(HookTarget("xdp", "eth0"), "blue")
-    ('xdp:eth0', 'xdp:eth0@host')
+    >>> on = HookTarget("hook", "eth0")
+    >>> shown_target(on, ""), shown_target(on, "blue")
+    ('hook:eth0', 'hook:eth0@host')
     """
     return f"{on}@{HOST}" if here and not on.namespace and "@" not in on.target else str(on)
 
@@ -20,7 +21,7 @@ def shown_target(on: HookTarget, here: str) -> str:
 def condition_text(on: HookTarget, condition: Condition) -> str:
     """How a chain is, in words.
 
-    >>> condition_text(HookTarget("xdp", "eth1"), "waiting")
+    >>> condition_text(HookTarget("hook", "eth1"), "waiting")
     'waiting for eth1'
     """
     match condition:

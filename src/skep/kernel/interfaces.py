@@ -25,16 +25,11 @@ _RTM_NEWLINK = 16
 _RTM_GETLINK = 18
 _IFLA_IFNAME = 3
 _IFLA_MTU = 4
-_IFLA_XDP = 43
 _IFLA_ALT_IFNAME = 53
-_IFLA_XDP_PROG_ID = 4
-# Each mode has an attribute of its own; IFLA_XDP_PROG_ID is set only when one mode is in use.
-_IFLA_XDP_MODE_PROG_IDS = frozenset({5, 6, 7})  # driver, generic, offloaded
 _TYPE_MASK = 0x3FFF  # without NLA_F_NESTED and NLA_F_NET_BYTEORDER
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 _IFINFO = struct.Struct("=BxHiII")  # struct ifinfomsg
 _ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
-_NUMBER = struct.Struct("=I")
 _LARGEST_INDEX = 0x7FFFFFFF
 _LONGEST_FIRST_NAME = 15  # IFNAMSIZ is 16 with the terminating zero
 _LONGEST_NAME = 127  # ALTIFNAMSIZ is 128
@@ -115,20 +110,6 @@ def interface_name(index: int) -> str:
         return socket.if_indextoname(index)
     except (OSError, OverflowError) as error:
         raise InterfaceMissing(f"there is no network interface number {index}") from error
-
-
-def xdp_program_id(index: int) -> int | None:
-    """Id of the XDP program an interface runs, whoever attached it and how; ``None`` if none.
-
-    Raises:
-        InterfaceMissing: there is no interface of that number.
-        KernelBusy: the kernel did not answer in time.
-    """
-    nested = dict(nested_attributes(interface_numbered(index).attributes.get(_IFLA_XDP, b"")))
-    for wanted in (_IFLA_XDP_PROG_ID, *sorted(_IFLA_XDP_MODE_PROG_IDS)):
-        if len(nested.get(wanted, b"")) >= _NUMBER.size:
-            return int(_NUMBER.unpack_from(nested[wanted])[0]) or None
-    return None
 
 
 def nested_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -22,21 +22,14 @@ from skep.kernel.attributes import (
 )
 from skep.kernel.descriptors import Descriptor, Owner
 from skep.kernel.errors import (
-    HookOccupied,
-    InterfaceMissing,
-    KernelRefused,
-    NotInThisKernel,
     TargetMissing,
     UnexpectedProgram,
 )
 from skep.kernel.information import read_info
-from skep.kernel.interfaces import interface_name, xdp_program_id
 from skep.kernel.loading import LoadedProgram
-from skep.kernel.probes import has_links
 from skep.kernel.programs import describe_program
 from skep.kernel.syscall import BpfError, bpf, failure
 
-_ATTACH_TYPE_XDP = 37  # BPF_XDP of enum bpf_attach_type
 _REPLACE = 4  # BPF_F_REPLACE
 _TYPE_NAMES = {number: name for name, number in LINK_TYPES.items()}
 _Info = TypeVar("_Info", bound=ctypes.Structure)
@@ -75,10 +68,6 @@ class Link(Owner):
     def info(self, layout: type[_Info]) -> _Info:
         """What the kernel says about it, in the layout of its type."""
         return read_info(self.descriptor, layout(), "a link")
-
-    def ifindex(self) -> int:
-        """Number of its interface; 0 once it is detached or the interface is gone."""
-        return int(self._info().xdp_ifindex)
 
     def replace(self, new: LoadedProgram, expected: LoadedProgram | None) -> None:
         """Run ``new`` instead, in one step.
@@ -160,58 +149,3 @@ def program_text(program_id: int) -> str:
         return f"program {program_id} ({describe_program(program_id).name or 'without a name'})"
     except NotFound:  # it went away meanwhile
         return f"program {program_id}"
-
-
-def attach_xdp(program: LoadedProgram, ifindex: int) -> Link:
-    """Put a program on an interface's XDP hook; the driver's mode if it has one, else generic.
-
-    Raises:
-        HookOccupied: an XDP program is there, named with its id; it is left alone.
-        InterfaceMissing: there is no such interface.
-        NotInThisKernel: links for XDP are unknown (before Linux 5.9).
-        KernelRefused: the program does not fit, for example because of the MTU.
-    """
-    attribute = LinkCreate(
-        prog_fd=program.descriptor.number,
-        target_ifindex=ifindex,
-        attach_type=_ATTACH_TYPE_XDP,
-    )
-    try:
-        return Link(Descriptor(bpf(Command.LINK_CREATE, attribute)))
-    except BpfError as error:
-        if error.number == errno.ENODEV:
-            raise InterfaceMissing(f"there is no network interface number {ifindex}") from error
-        # EBUSY: a program or a link is there; EEXIST: one is there in the other mode.
-        if error.number in {errno.EBUSY, errno.EEXIST}:
-            occupant = xdp_program_id(ifindex)
-            found = program_text(occupant) if occupant is not None else "another XDP program"
-            raise HookOccupied(
-                f"expected no XDP program on {_interface(ifindex)}, found {found}",
-                hint="it was not attached by Skep and is left alone; whoever attached it can "
-                "remove it (ip link set dev INTERFACE xdp off, or closing its link)",
-            ) from error
-        if error.number == errno.EINVAL:
-            if not has_links():
-                raise NotInThisKernel(
-                    "expected a kernel with links for XDP, this one has none",
-                    hint="Linux 5.9 is the oldest that has",
-                ) from error
-            _require_interface(ifindex)  # a missing one is EINVAL too
-            raise KernelRefused(
-                f"program {program.name!r} cannot be attached to {_interface(ifindex)}: the "
-                "kernel says EINVAL",
-                hint="the program must be of type XDP; without fragments a large MTU is refused",
-            ) from error
-        raise failure(error, f"attach program {program.name!r}") from error
-
-
-def _require_interface(index: int) -> None:
-    """Raises InterfaceMissing if there is none of that number."""
-    interface_name(index)
-
-
-def _interface(index: int) -> str:
-    try:
-        return interface_name(index)
-    except InterfaceMissing:
-        return f"interface {index}"

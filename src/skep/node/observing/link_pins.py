@@ -1,8 +1,8 @@
 """Names of pinned links: the hook, the link's id, and what it was attached to.
 
-``xdp_17_interface_4026531840_2``. The id makes the name unique in a boot, whatever is renamed,
+``hook_17_interface_4026531840_2``. The id makes the name unique in a boot, whatever is renamed,
 moved or made anew; the identity is where to look first. Earlier versions of Skep named a link by
-hook and interface index alone (``xdp-2``); such pins are read as long as their boot lasts.
+hook and interface index alone (``hook-2``); such pins are read as long as their boot lasts.
 """
 
 import re
@@ -38,10 +38,10 @@ def link_name(hook: str, link: int, identity: Identity) -> str:
 def parse_link_name(name: str) -> LinkName | None:
     """What a pin's name says; ``None`` if it is no name of a link.
 
-    >>> parse_link_name("xdp_17_interface_4026531840_2")
-    LinkName(hook='xdp', identity=InterfaceIdentity(namespace=4026531840, index=2))
-    >>> parse_link_name("xdp-2")
-    LinkName(hook='xdp', identity=None)
+    >>> parse_link_name("hook_17_interface_4026531840_2")
+    LinkName(hook='hook', identity=InterfaceIdentity(namespace=4026531840, index=2))
+    >>> parse_link_name("hook-2")
+    LinkName(hook='hook', identity=None)
     """
     earlier = _EARLIER.fullmatch(name)
     if earlier:

@@ -188,9 +188,11 @@ def link_deployment(
     sizable = sizable_maps(object_file.maps)
     sizes = chosen_sizes(metadata.maps, values, sizable)
     _check_sizes(content, sizable.values(), sizes)
+    hook = find_hook(program.hook)
     settings = LinkSettings(
         max_entries=sizes,
-        program_types={deployment.program: find_hook(program.hook).program_type},
+        program_types={deployment.program: hook.program_type},
+        attach_types={deployment.program: hook.attach_type},
         programs=frozenset({deployment.program}),
         variables=_variables(object_file, values),
     )

@@ -1,0 +1,158 @@
+"""Every hook through the node: installed, chained, removed; the third one is the tests' own."""
+
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.builders.elf import ALLOCATED, EXIT, WRITABLE, ElfBuilder
+from tests.builders.live_node import YES
+from tests.builders.packages import put_package
+from tests.builders.published import make_package
+from tests.builders.trust import signer
+from tests.builders.wires import addresses, inside
+from tests.kernel.conftest import Wire
+from tests.third_hook import cgroups
+from tests.third_hook.adding import third_hook
+from tests.third_hook.cgroup_skb import CGROUP_SKB
+
+from skep.bytecode.isa.instructions import Instruction
+from skep.hooks.hook import Hook
+from skep.hooks.table import find_hook
+from skep.hooks.target import HookTarget
+from skep.kernel.attaching.table import driver_of
+from skep.kernel.programs import describe_program
+from skep.node.deploying.installing import InstallRequest
+from skep.node.settings import NodeSettings
+from skep.node.verified.trust_store import TrustStore
+from skep.node.wiring import dismount, open_node
+from skep.packages.client.bundles import store_bundle
+from skep.packages.client.content_store import ContentStore
+from skep.packages.references import parse_reference
+from skep.trust.bundles import Subject, sign
+
+pytestmark = pytest.mark.kernel
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A hook, a target of the test's own, and whether packets get by."""
+
+    hook: Hook
+    on: HookTarget
+    section: str
+    other_section: str
+    passing: str
+    gets_by: Callable[[], bool]
+
+
+@pytest.fixture(params=["xdp", "tcx-ingress", "tcx-egress", CGROUP_SKB.name])
+def case(request: pytest.FixtureRequest) -> Iterator[Case]:
+    with ExitStack() as made:
+        if request.param == CGROUP_SKB.name:
+            made.enter_context(third_hook())
+            yield made.enter_context(_cgroup())
+            return
+        wire: Wire = request.getfixturevalue("wire")
+        sections = ("xdp", "xdp") if request.param == "xdp" else ("tc", "tcx/egress")
+        on = HookTarget(request.param, wire.name)
+        yield Case(find_hook(on.hook), on, *sections, "pass", lambda: _connects(wire))
+
+
+@contextmanager
+def _cgroup() -> Iterator[Case]:
+    path = cgroups.hierarchy() / f"skep-test-{secrets.token_hex(3)}"
+    path.mkdir()
+    try:
+        on = HookTarget(CGROUP_SKB.name, path.name)
+        sections = ("cgroup/skb", "cgroup_skb/ingress")
+        yield Case(CGROUP_SKB, on, *sections, "keep", lambda: _sends(path))
+    finally:
+        path.rmdir()
+
+
+def _connects(wire: Wire) -> bool:
+    """Whether a connection from the other end comes about."""
+    (address,) = addresses(wire.name)
+    code = (
+        "import socket, sys\n"
+        "socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=0.5).close()\n"
+    )
+    with socket.create_server((address, 0)) as server:
+        port = str(server.getsockname()[1])
+        command = [*inside(wire.namespace), sys.executable, "-c", code, address, port]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def _sends(path: Path) -> bool:
+    """Whether a process of the control group may send."""
+    code = (
+        "import os, pathlib, socket, sys\n"
+        "pathlib.Path(sys.argv[1], 'cgroup.procs').write_text(str(os.getpid()))\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+        "s.sendto(b'x', ('127.0.0.1', 9))\n"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[NodeSettings]:
+    made = NodeSettings(root=tmp_path / "root", bpffs=tmp_path / "bpf")
+    made.root.mkdir(mode=0o700)
+    yield made
+    dismount(made)
+
+
+def _publish(settings: NodeSettings, case: Case, name: str, verdict: str, section: str) -> None:
+    """Put a package of one program into the node's store, signed and trusted."""
+    builder = ElfBuilder()
+    builder.section("license", b"GPL\0", flags=ALLOCATED | WRITABLE)
+    code = (Instruction(0xB7, 0, 0, 0, case.hook.verdicts[verdict]), EXIT)
+    builder.symbol("prog", builder.code(section, code), size=8 * len(code))
+    toml = (
+        f'[package]\nname = "acme/{name}"\nversion = "1.0.0"\nsummary = "Decides"\n'
+        'licence = "GPL-2.0-only"\ncategories = ["network/limits"]\n'
+        '[build]\nsources = ["counting.bpf.c"]\n'
+        f'[[program]]\nname = "prog"\nhook = "{case.hook.name}"\n'
+    )
+    package = make_package(toml.encode(), objects={"prog.o": builder.build()})
+    store = ContentStore(settings.content)
+    put_package(store, package)
+    subject = Subject(package.metadata.name, package.manifest.digest)
+    store_bundle(store, package.manifest, sign(subject, signer("publisher")))
+    trusted = TrustStore(settings.trust)
+    if not trusted.keys_of("acme"):
+        trusted.add("acme", signer("publisher").public_key)
+
+
+def test_installed_chained_and_removed(settings: NodeSettings, case: Case) -> None:
+    _publish(settings, case, "passing", case.passing, case.section)
+    _publish(settings, case, "dropping", "drop", case.other_section)
+    driver = driver_of(case.hook)
+    identity = driver.locate(case.on).identity
+    assert case.gets_by()
+    with open_node(settings, lambda: NOW) as node:
+        for name in ("passing", "dropping"):
+            assert case.gets_by()
+            reference = parse_reference(f"acme/{name}:1.0.0")
+            report = node.install(InstallRequest(reference, case.on, answer=YES))
+        assert report.chain == ("passing", "dropping")
+        assert not case.gets_by()
+        (running,) = driver.occupants(case.hook, identity)
+        assert describe_program(running).type == case.hook.program_type
+        assert node.chain(case.on).condition == "running"
+        node.remove("dropping")
+        assert case.gets_by()
+        assert len(driver.occupants(case.hook, identity)) == 1
+        node.remove("passing")
+    assert driver.occupants(case.hook, identity) == ()
+    assert case.gets_by()
