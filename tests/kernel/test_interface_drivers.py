@@ -324,3 +324,22 @@ def test_a_kernel_that_is_too_old_is_told_which_is_not(
         driver_of(hook).attach(hook, identity, loaded)
     assert f"links for {name}, this is Linux 5.4" in caught.value.message
     assert str(hook.first_kernel) in (caught.value.hint or "")
+
+
+def test_a_kernel_built_without_tcx(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = HOOKS["tcx-ingress"]
+    identity = driver_of(hook).locate(HookTarget(hook.name, wire.name)).identity
+    monkeypatch.setattr(tcx, "create_link", _refusing(errno.EINVAL))
+    with load_program(_for(hook), []) as loaded, pytest.raises(NotInThisKernel) as caught:
+        driver_of(hook).attach(hook, identity, loaded)
+    assert "CONFIG_NET_XGRESS" in (caught.value.hint or "")
+
+
+def test_refused_in_both_modes_though_the_mtu_is_ordinary(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = HOOKS["xdp"]
+    identity = driver_of(hook).locate(HookTarget("xdp", wire.name)).identity
+    monkeypatch.setattr(xdp, "create_link", _refusing(errno.EOPNOTSUPP))
+    with load_program(program(), []) as loaded, pytest.raises(KernelRefused, match="neither"):
+        driver_of(hook).attach(hook, identity, loaded)

@@ -1,11 +1,10 @@
 """Every hook through the node: installed, chained, removed; the third one is the tests' own."""
 
-import secrets
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +17,7 @@ from tests.builders.published import make_package
 from tests.builders.trust import signer
 from tests.builders.wires import addresses, inside
 from tests.kernel.conftest import Wire
-from tests.third_hook import cgroups
-from tests.third_hook.adding import third_hook
+from tests.third_hook.adding import new_cgroup, third_hook
 from tests.third_hook.cgroup_skb import CGROUP_SKB
 
 from skep.bytecode.isa.instructions import Instruction
@@ -59,7 +57,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
     with ExitStack() as made:
         if request.param == CGROUP_SKB.name:
             made.enter_context(third_hook())
-            yield made.enter_context(_cgroup())
+            yield _cgroup_case(made.enter_context(new_cgroup()))
             return
         wire: Wire = request.getfixturevalue("wire")
         sections = ("xdp", "xdp") if request.param == "xdp" else ("tc", "tcx/egress")
@@ -67,16 +65,10 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         yield Case(find_hook(on.hook), on, *sections, "pass", lambda: _connects(wire))
 
 
-@contextmanager
-def _cgroup() -> Iterator[Case]:
-    path = cgroups.hierarchy() / f"skep-test-{secrets.token_hex(3)}"
-    path.mkdir()
-    try:
-        on = HookTarget(CGROUP_SKB.name, path.name)
-        sections = ("cgroup/skb", "cgroup_skb/ingress")
-        yield Case(CGROUP_SKB, on, *sections, "keep", lambda: _sends(path))
-    finally:
-        path.rmdir()
+def _cgroup_case(path: Path) -> Case:
+    on = HookTarget(CGROUP_SKB.name, path.name)
+    sections = ("cgroup/skb", "cgroup_skb/ingress")
+    return Case(CGROUP_SKB, on, *sections, "keep", lambda: _sends(path))
 
 
 def _connects(wire: Wire) -> bool:

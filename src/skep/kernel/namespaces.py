@@ -54,6 +54,8 @@ _SIGSET_BYTES = 128
 _ALL_SIGNALS = b"\xff" * _SIGSET_BYTES
 _SIG_SETMASK = 2
 
+_MOST_REMEMBERED = 10_000
+
 # (device, inode) of a namespace's file: equal as long as both are open or named.
 _File = tuple[int, int]
 
@@ -215,6 +217,8 @@ def _found() -> Iterator[tuple[int, Path]]:
         seen.add(file)
         cookie = _cookie_at(place)
         if cookie is not None:
+            if len(_found_at) >= _MOST_REMEMBERED:  # where containers come and go
+                _found_at.clear()
             _found_at[cookie] = place
             yield cookie, place
 

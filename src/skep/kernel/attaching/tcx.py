@@ -24,10 +24,11 @@ from skep.kernel.attaching.interfaces import (
     not_in_this_kernel,
 )
 from skep.kernel.attributes import Command, ProgramQuery, TcxLinkInfo
-from skep.kernel.errors import HookOccupied, InterfaceMissing, KernelRefused
+from skep.kernel.errors import HookOccupied, InterfaceMissing, KernelRefused, NotInThisKernel
 from skep.kernel.interfaces import Interface
 from skep.kernel.links import Link, create_link
 from skep.kernel.loading import LoadedProgram
+from skep.kernel.programs import describe_program
 from skep.kernel.syscall import BpfError, bpf, failure
 
 _AFTER = 1 << 4  # BPF_F_AFTER; without naming another: after all
@@ -71,7 +72,7 @@ class TcxDriver:
                 return create_link(program, interface.index, hook.attach_type_id, _AFTER)
             except BpfError as error:
                 not_in_this_kernel(hook, error)
-                raise _failure(error, interface, program) from error
+                raise _failure(hook, error, interface, program) from error
 
     def replace(self, link: Link, new: LoadedProgram, expected: LoadedProgram | None) -> None:
         """See ``Driver``."""
@@ -105,13 +106,20 @@ def _query(hook: Hook, interface: Interface) -> tuple[tuple[int, ...], tuple[int
     return tuple(programs[:count]), tuple(links[:count])
 
 
-def _failure(error: BpfError, interface: Interface, program: LoadedProgram) -> SkepError:
+def _failure(
+    hook: Hook, error: BpfError, interface: Interface, program: LoadedProgram
+) -> SkepError:
     if error.number == errno.ENODEV:
         return _gone(interface)
     if error.number == errno.ERANGE:
         return HookOccupied(
             f"expected fewer than {_MOST_PROGRAMS} programs on {interface.name}, it is full",
             hint="remove one; `bpftool net` lists them",
+        )
+    if error.number == errno.EINVAL and describe_program(program.id).type == hook.program_type:
+        return NotInThisKernel(
+            "expected a kernel with links for TCX, this one is new enough but has none",
+            hint="it was built without CONFIG_NET_XGRESS",
         )
     if error.number == errno.EINVAL:
         return KernelRefused(

@@ -183,6 +183,12 @@ def _failure(error: BpfError, interface: Interface, program: LoadedProgram) -> S
             f"kernel says {error_name(error.number)}",
             hint="make the program xdp.frags (section xdp.frags), or lower the MTU",
         )
+    if _is_the_drivers(error, program):
+        return KernelRefused(
+            f"neither the driver of {interface.name} nor generic mode takes program "
+            f"{program.name!r}: the kernel says {error_name(error.number)}",
+            hint="the kernel's log (dmesg) may tell more",
+        )
     if error.number == errno.EINVAL:
         return KernelRefused(
             f"program {program.name!r} cannot be attached to {interface.name}: the kernel says "
