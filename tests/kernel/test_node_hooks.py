@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pyroute2 import IPRoute
 from tests.builders.elf import ALLOCATED, EXIT, WRITABLE, ElfBuilder
 from tests.builders.live_node import YES
 from tests.builders.packages import put_package
@@ -25,8 +26,10 @@ from skep.hooks.hook import Hook
 from skep.hooks.table import find_hook
 from skep.hooks.target import HookTarget
 from skep.kernel.attaching.table import driver_of
+from skep.kernel.errors import KernelRefused
 from skep.kernel.programs import describe_program
-from skep.node.deploying.installing import InstallRequest
+from skep.node.deploying.installing import InstallReport, InstallRequest
+from skep.node.node import Node
 from skep.node.settings import NodeSettings
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring import dismount, open_node
@@ -126,6 +129,11 @@ def _publish(settings: NodeSettings, case: Case, name: str, verdict: str, sectio
         trusted.add("acme", signer("publisher").public_key)
 
 
+def _install(node: Node, case: Case, name: str) -> InstallReport:
+    reference = parse_reference(f"acme/{name}:1.0.0")
+    return node.install(InstallRequest(reference, case.on, answer=YES))
+
+
 def test_installed_chained_and_removed(settings: NodeSettings, case: Case) -> None:
     _publish(settings, case, "passing", case.passing, case.section)
     _publish(settings, case, "dropping", "drop", case.other_section)
@@ -135,8 +143,7 @@ def test_installed_chained_and_removed(settings: NodeSettings, case: Case) -> No
     with open_node(settings, lambda: NOW) as node:
         for name in ("passing", "dropping"):
             assert case.gets_by()
-            reference = parse_reference(f"acme/{name}:1.0.0")
-            report = node.install(InstallRequest(reference, case.on, answer=YES))
+            report = _install(node, case, name)
         assert report.chain == ("passing", "dropping")
         assert not case.gets_by()
         (running,) = driver.occupants(case.hook, identity)
@@ -148,3 +155,38 @@ def test_installed_chained_and_removed(settings: NodeSettings, case: Case) -> No
         node.remove("passing")
     assert driver.occupants(case.hook, identity) == ()
     assert case.gets_by()
+
+
+@pytest.fixture
+def jumbo(wire: Wire) -> Case:
+    for name, namespace in ((wire.name, None), (wire.peer, wire.namespace)):
+        with IPRoute(netns=namespace) as route:
+            route.link("set", index=route.link_lookup(ifname=name)[0], mtu=9000)
+    on = HookTarget("xdp", wire.name)
+    return Case(find_hook("xdp"), on, "xdp", "xdp.frags", "pass", lambda: _connects(wire))
+
+
+def test_on_a_large_mtu_a_program_without_fragments_runs_in_generic_mode(
+    settings: NodeSettings, jumbo: Case
+) -> None:
+    _publish(settings, jumbo, "dropping", "drop", "xdp")
+    with open_node(settings, lambda: NOW) as node:
+        _install(node, jumbo, "dropping")
+        assert not jumbo.gets_by()
+        node.remove("dropping")
+    assert jumbo.gets_by()
+
+
+def test_a_member_without_fragments_does_not_join_those_with_on_a_large_mtu(
+    settings: NodeSettings, jumbo: Case
+) -> None:
+    _publish(settings, jumbo, "first", "pass", "xdp.frags")
+    _publish(settings, jumbo, "second", "pass", "xdp.frags")
+    _publish(settings, jumbo, "plain", "pass", "xdp")
+    with open_node(settings, lambda: NOW) as node:
+        _install(node, jumbo, "first")
+        _install(node, jumbo, "second")
+        with pytest.raises(KernelRefused, match="MTU is too large for a program without fragments"):
+            _install(node, jumbo, "plain")
+        assert [one.deployment.name for one in node.chain(jumbo.on).members] == ["first", "second"]
+        assert node.chain(jumbo.on).condition == "running"
