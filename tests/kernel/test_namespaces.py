@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -316,3 +317,30 @@ def test_a_process_begun_in_another_knows_whose_it_is(named: str) -> None:
     script = f'{" ".join(inside(named))} "$0" "$@"; exit $?'  # the shell is process 1
     own_processes = ["unshare", "--pid", "--fork", "--mount-proc", "sh", "-c", script]
     assert _run(code, named, own_processes).stdout == f"{named}\n"
+
+
+def test_without_cookies_the_number_of_the_file_stands_in(
+    named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespaces, "_SO_NETNS_COOKIE", 9999)  # before Linux 5.14
+    monkeypatch.setattr(namespaces, "_found_at", {})
+    assert namespace_cookie() == _HERE.stat().st_ino
+    with entered(named) as there:
+        assert there.cookie == _HERE.stat().st_ino
+    with entered_by_cookie(there.cookie) as again:
+        assert again == there
+
+
+def test_threads_are_in_different_ones_at_the_same_time(named: str) -> None:
+    both = threading.Barrier(4)
+
+    def where(called: str) -> str:
+        for _ in range(50):
+            with entered(called):
+                both.wait(timeout=10)
+                found = current_namespace()
+                assert found == called
+        return current_namespace()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(where, ["", named, "", named])) == [""] * 4
