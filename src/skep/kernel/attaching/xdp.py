@@ -93,7 +93,7 @@ class XdpDriver:
                     raise _failure(refused, interface, program) from refused
                 not_in_this_kernel(hook, refused)
                 return _attach_generically(hook, interface, program, refused)
-            if _is_generic(interface_numbered(interface.index)):
+            if _is_generic(interface.index):
                 link.remark = f"generic mode: the driver of {interface.name} has no native XDP"
             return link
 
@@ -140,7 +140,11 @@ def _is_the_drivers(refused: BpfError, new: LoadedProgram) -> bool:
     return refused.number in _REFUSALS
 
 
-def _is_generic(interface: Interface) -> bool:
+def _is_generic(index: int) -> bool:
+    try:
+        interface = interface_numbered(index)
+    except SkepError:  # it has just gone, or the kernel is busy: nothing to remark on
+        return False
     nested = dict(nested_attributes(interface.attributes.get(_IFLA_XDP, b"")))
     return nested.get(_IFLA_XDP_ATTACHED, b"")[:1] == bytes([_ATTACHED_GENERIC])
 
