@@ -33,6 +33,7 @@ from skep.node.node import Node
 from skep.node.settings import NodeSettings
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring import dismount, open_node
+from skep.node.wiring.host import HostAdapter
 from skep.packages.client.bundles import store_bundle
 from skep.packages.client.content_store import ContentStore
 from skep.packages.references import parse_reference
@@ -140,11 +141,12 @@ def test_installed_chained_and_removed(settings: NodeSettings, case: Case) -> No
     driver = driver_of(case.hook)
     identity = driver.locate(case.on).identity
     assert case.gets_by()
-    with open_node(settings, lambda: NOW) as node:
+    with open_node(settings, lambda: NOW, HostAdapter) as node:
         for name in ("passing", "dropping"):
             assert case.gets_by()
             report = _install(node, case, name)
         assert report.chain == ("passing", "dropping")
+        assert report.remark == ""
         assert not case.gets_by()
         (running,) = driver.occupants(case.hook, identity)
         assert describe_program(running).type == case.hook.program_type
@@ -170,8 +172,11 @@ def test_on_a_large_mtu_a_program_without_fragments_runs_in_generic_mode(
     settings: NodeSettings, jumbo: Case
 ) -> None:
     _publish(settings, jumbo, "dropping", "drop", "xdp")
-    with open_node(settings, lambda: NOW) as node:
-        _install(node, jumbo, "dropping")
+    with open_node(settings, lambda: NOW, HostAdapter) as node:
+        report = _install(node, jumbo, "dropping")
+        assert report.remark == (
+            f"generic mode: the driver of {jumbo.on.target} refuses native XDP at MTU 9000"
+        )
         assert not jumbo.gets_by()
         node.remove("dropping")
     assert jumbo.gets_by()
@@ -183,7 +188,7 @@ def test_a_member_without_fragments_does_not_join_those_with_on_a_large_mtu(
     _publish(settings, jumbo, "first", "pass", "xdp.frags")
     _publish(settings, jumbo, "second", "pass", "xdp.frags")
     _publish(settings, jumbo, "plain", "pass", "xdp")
-    with open_node(settings, lambda: NOW) as node:
+    with open_node(settings, lambda: NOW, HostAdapter) as node:
         _install(node, jumbo, "first")
         _install(node, jumbo, "second")
         with pytest.raises(KernelRefused, match="MTU is too large for a program without fragments"):

@@ -100,11 +100,13 @@ def command(
             "digest": deployment.digest,
             "on": str(deployment.on),
             "chain": [*report.chain],
+            "remark": report.remark,
             "signer": deployment.signer,
             "is_unsigned": deployment.accepts_unsigned,
             "consent": consent_document(report.installed.consent),
         },
         lambda: [
             f"{deployment.name} runs on {deployment.on}; chain: {' → '.join(report.chain)}",
+            *([report.remark] if report.remark else []),
         ],
     )

@@ -83,6 +83,7 @@ class PinnedLink:
         place: what it is attached to; ``None`` if that is gone, or not visible from here.
         is_attached: whether it is attached to anything.
         program_name: name of the program it runs; empty if it could not be read.
+        remark: what a person should know about how it was attached; only known right after.
     """
 
     pin: str
@@ -91,6 +92,7 @@ class PinnedLink:
     place: Place | None
     is_attached: bool
     program_name: str
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,9 +62,16 @@ def change(writer: Writer, wanted: Change) -> tuple[Installed, ...]:
         HookTargetMissing, HookTargetHidden, HookOccupied: a chain cannot run where it must.
         SkepError: anything that opening, linking or loading a member raises; nothing is changed.
     """
+    return change_with_remarks(writer, wanted)[0]
+
+
+def change_with_remarks(
+    writer: Writer, wanted: Change
+) -> tuple[tuple[Installed, ...], Mapping[HookTarget, str]]:
+    """As :func:`change`; also what a person should know about how chains were attached."""
     prepared = _prepare(writer, wanted)
-    _carry_out(writer, wanted, prepared)
-    return writer.state.installed()
+    outcome = _carry_out(writer, wanted, prepared)
+    return writer.state.installed(), outcome.remarks
 
 
 def change_if_needed(writer: Writer, wanted: Change) -> tuple[str, ...]:
@@ -115,7 +122,7 @@ def _spot(writer: Writer, looked: Survey, on: HookTarget, wanted: Change) -> Spo
     return spot
 
 
-def _carry_out(writer: Writer, wanted: Change, prepared: _Prepared) -> None:
+def _carry_out(writer: Writer, wanted: Change, prepared: _Prepared) -> Outcome:
     history = {one.deployment.name: one for one in writer.state.installed()}
     relinked = {one.deployment.name: one.deployment for one in prepared.linked}
     kept = {one.deployment.name: str(writer.kept.keep(one)) for one in prepared.linked}
@@ -132,13 +139,14 @@ def _carry_out(writer: Writer, wanted: Change, prepared: _Prepared) -> None:
             for d in wanted.after
         )
 
-    writer.interpreter.run(
+    outcome = writer.interpreter.run(
         wanted.command, prepared.steps, prepared.linked, prepared.spots, committed, wanted.gone
     )
     writer.kept.forget_except(_kept(writer))
     for link in survey(writer.kernel, writer.state.installed()).strays:
         if not link.is_attached:  # the last chain that was on it has gone
             drop(writer.kernel, link)
+    return outcome
 
 
 def _kept(writer: Writer) -> list[Digest]:

@@ -48,10 +48,12 @@ class Outcome:
         measured: what the kernel's verifier said about members, by deployment.
         bindings: what hook targets are bound to now, by target; ``None`` where nothing of ours
             runs any more. Others are as they were.
+        remarks: what a person should know about how chains were attached, by hook target.
     """
 
     measured: Mapping[str, Measured]
     bindings: Mapping[HookTarget, Binding | None]
+    remarks: Mapping[HookTarget, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Interpreter:
         spots: Mapping[HookTarget, Spot],
         commit: Callable[[Outcome], Sequence[Installed]],
         gone: Collection[str] = (),
-    ) -> None:
+    ) -> Outcome:
         """Carry a plan out and commit the state that ``commit`` gives, all or nothing.
 
         Args:
@@ -117,12 +119,14 @@ class Interpreter:
         with _Undoable(self, linked, spots) as steps:
             try:
                 steps.do(plan)
-                self.state.commit(entry, commit(steps.outcome()), rfc3339(self.clock()), gone)
+                outcome = steps.outcome()
+                self.state.commit(entry, commit(outcome), rfc3339(self.clock()), gone)
             except BaseException as error:
                 self._give_up(entry, steps, error)
                 raise
             steps.drop_stale()
         purge(self.kernel, plan)
+        return outcome
 
     def _give_up(self, entry: int, steps: "_Undoable", cause: BaseException) -> None:
         # An interrupt may come while the commit returns: what is committed must not be undone, and
@@ -207,7 +211,8 @@ class _Undoable:
                     bindings[on] = None
             elif place is not None:
                 bindings[on] = Binding(boot, place.identity, link.link)
-        return Outcome(self._measured, bindings)
+        remarks = {on: link.remark for on, link in self._links.items() if link and link.remark}
+        return Outcome(self._measured, bindings, remarks)
 
     def drop_stale(self) -> None:
         """Unpin links that have lost what they were on, where their chain runs anew."""

@@ -8,7 +8,7 @@ from skep.chains.ordering import Last, Placement, in_order, place
 from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.hooks.table import HookTarget
-from skep.node.converging.changing import Change, change
+from skep.node.converging.changing import Change, change_with_remarks
 from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
 from skep.node.converging.kept_programs import require_readable
 from skep.node.converging.services import Writer
@@ -70,11 +70,14 @@ class InstallReport:
         installed: the new deployment.
         package: what was opened and verified for it.
         chain: names of the deployments on the hook target, in order.
+        remark: what a person should know about how the chain was attached; empty if all is as
+            usual, or if it was attached already.
     """
 
     installed: Installed
     package: VerifiedPackage
     chain: tuple[str, ...]
+    remark: str = ""
 
 
 def install(writer: Writer, asked: InstallRequest) -> InstallReport:
@@ -96,11 +99,12 @@ def install(writer: Writer, asked: InstallRequest) -> InstallReport:
     consents = settle(writer, find_needs(writer.services, after, on), asked.answer)
     command = f"install {asked.reference} on {on} as {newcomer.name}"
     wanted = Change(command, after, must_run={on}, anew=True, consents=consents)
-    installed = change(writer, wanted)
+    installed, remarks = change_with_remarks(writer, wanted)
     return InstallReport(
         installed=find_installed(installed, newcomer.name),
         package=package,
         chain=tuple(one.name for one in in_order((i.deployment for i in installed), on)),
+        remark=remarks.get(on, ""),
     )
 
 

@@ -147,7 +147,13 @@ class KernelAdapter(KernelWatcher):
                 pin = link_name(hook, link.id, identity)
                 self._pins.pin(link, LINKS, pin)
                 return PinnedLink(
-                    pin, hook, link.id, place, is_attached=True, program_name=program.name
+                    pin,
+                    hook,
+                    link.id,
+                    place,
+                    is_attached=True,
+                    program_name=program.name,
+                    remark=link.remark,
                 )
 
     def replace(self, link: PinnedLink, program: Program, expected: Program) -> None:
