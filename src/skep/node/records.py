@@ -106,12 +106,14 @@ class DamagedRow:
         reason: what is wrong with the record.
         kept: digest of the kept copy of its linked program; empty if that is not readable either.
         on: where it is, as far as the record tells.
+        binding: what that was, as far as the record tells.
     """
 
     name: str
     reason: str
     kept: str = ""
     on: HookTarget | None = None
+    binding: Binding | None = None
 
 
 @dataclass(frozen=True, slots=True)

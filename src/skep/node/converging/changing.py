@@ -123,7 +123,9 @@ def _spot(writer: Writer, looked: Survey, on: HookTarget, wanted: Change) -> Spo
 
 
 def _carry_out(writer: Writer, wanted: Change, prepared: _Prepared) -> Outcome:
-    history = {one.deployment.name: one for one in writer.state.installed()}
+    installed = writer.state.installed()
+    history = {one.deployment.name: one for one in installed}
+    bound = {one.deployment.on: one.binding for one in installed if one.binding is not None}
     relinked = {one.deployment.name: one.deployment for one in prepared.linked}
     kept = {one.deployment.name: str(writer.kept.keep(one)) for one in prepared.linked}
 
@@ -131,7 +133,7 @@ def _carry_out(writer: Writer, wanted: Change, prepared: _Prepared) -> Outcome:
         return tuple(
             _installed(
                 relinked.get(d.name, d),
-                history.get(d.name) or Installed(d, writer.now),
+                history.get(d.name) or Installed(d, writer.now, binding=bound.get(d.on)),
                 outcome,
                 wanted.consents.get(d.name),
                 kept.get(d.name),

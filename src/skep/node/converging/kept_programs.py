@@ -61,7 +61,7 @@ def restored(writer: Writer, row: DamagedRow) -> Installed | None:
         return None
     if copy.deployment.name != row.name:
         return None
-    return Installed(copy.deployment, writer.now, kept=row.kept)
+    return Installed(copy.deployment, writer.now, binding=row.binding, kept=row.kept)
 
 
 def require_readable(writer: Writer, on: HookTarget) -> None:

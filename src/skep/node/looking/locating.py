@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from skep.chains.fingerprints import chain_fingerprint, chain_member, kernel_name
+from skep.chains.ordering import in_order
 from skep.hooks.identity import Binding, Identity, Place
 from skep.hooks.table import HookTarget, find_hook
 from skep.hooks.target import HOST
@@ -92,7 +94,10 @@ def survey(links: Links, installed: Sequence[Installed]) -> Survey:
     claimed: dict[tuple[str, Identity], HookTarget] = {}
     for on in sorted(bindings, key=lambda on: (bindings[on] is None, on)):
         binding = bindings[on]
-        spot = _named(links, there, on) if binding is None else _bound(links, there, on, binding)
+        if binding is not None:
+            spot = _bound(links, there, on, binding)
+        else:
+            spot = _recognised(there, installed, on) or _named(links, there, on)
         if spot.place is not None:
             key = (on.hook, spot.place.identity)
             if claimed.setdefault(key, on) != on:
@@ -152,6 +157,18 @@ def _bound(links: Links, there: Sequence[PinnedLink], on: HookTarget, binding: B
         return Spot(on, "waiting")
     except TargetHidden:
         return Spot(on, "hidden")
+
+
+def _recognised(
+    there: Sequence[PinnedLink], installed: Sequence[Installed], on: HookTarget
+) -> Spot | None:
+    """By the chain that runs: its name is that of no other chain, wherever it is by now."""
+    deployments = in_order((one.deployment for one in installed), on)
+    name = kernel_name(chain_fingerprint([chain_member(each) for each in deployments]))
+    for link in there:
+        if link.is_attached and (link.hook, link.program_name) == (on.hook, name):
+            return Spot(on, "here" if link.place else "hidden", link.place, link)
+    return None
 
 
 def _named(links: Links, there: Sequence[PinnedLink], on: HookTarget) -> Spot:

@@ -1,6 +1,7 @@
 """Rows of a node's database as values, and back; what was not written by Skep is never guessed."""
 
 import json
+from contextlib import suppress
 
 from skep.chains.deployment import Deployment, TrustDecision
 from skep.hooks.identity import Binding, Identity, identity_fields, parse_identity
@@ -103,7 +104,11 @@ def read_damaged(row: Row, reason: str) -> DamagedRow:
     """What can still be told of a record that cannot be read."""
     values = {column: str(value) for column, value in zip(DEPLOYMENT_COLUMNS, row, strict=True)}
     on = HookTarget(values["hook"], values["target"], values["namespace"])
-    return DamagedRow(values["name"], reason, values["kept"], on if on.hook in HOOKS else None)
+    binding: Binding | None = None
+    with suppress(ValueError, TypeError):
+        binding = _binding(json.loads(values["binding"]))
+    known = on if on.hook in HOOKS else None
+    return DamagedRow(values["name"], reason, values["kept"], known, binding)
 
 
 def scope_text(scope: Scope) -> str:
