@@ -4,16 +4,21 @@ Each test is a machine of its own: a process namespace whose process 1 is a shel
 """
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.builders.attaching import xdp_program_id
+from tests.builders.deployments import returning
 from tests.builders.kernel_programs import array
 from tests.kernel.conftest import Machine, Wire
 
+from skep.hooks.target import HookTarget
 from skep.kernel.lasting_pins import find_lasting_pins, is_lasting, open_lasting_pins
 from skep.kernel.maps import create_map
 from skep.kernel.pins import is_bpffs, unmount
 from skep.kernel.syscall import mount_bpf_file_system
+from skep.node.wiring.kernel_adapter import KernelAdapter, PinsNotFound
 
 pytestmark = pytest.mark.kernel
 
@@ -192,3 +197,19 @@ def test_a_pin_does_not_last_that_is_hidden_or_gone(tmp_path: Path) -> None:
         while is_bpffs(path):
             unmount(path)
     assert find_lasting_pins(path, tmp_path) is None
+
+
+def test_what_nobody_would_find_later_is_not_left_attached(tmp_path: Path, wire: Wire) -> None:
+    bpffs = tmp_path / "bpf"
+    try:
+        with open_lasting_pins(bpffs, tmp_path, must_last=False) as pins:
+            kernel = KernelAdapter(pins, partial(is_lasting, pins, tmp_path))
+            identity = kernel.locate(HookTarget("xdp", wire.name)).identity
+            mount_bpf_file_system(os.fsencode(bpffs))
+            with kernel.load(returning(2), [], "skep_0123456789") as program:
+                with pytest.raises(PinsNotFound):
+                    kernel.attach("xdp", identity, program)
+                assert xdp_program_id(wire.ifindex) is None
+    finally:
+        while is_bpffs(bpffs):
+            unmount(bpffs)

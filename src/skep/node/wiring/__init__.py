@@ -6,11 +6,12 @@ To read only, :mod:`skep.node.observing.wiring` opens faster. Playgrounds are op
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from skep.clock import Clock
 from skep.errors import NotPermitted
 from skep.file_modes import make_directory
-from skep.kernel.lasting_pins import open_lasting_pins, unmount_lasting_pins
+from skep.kernel.lasting_pins import is_lasting, open_lasting_pins, unmount_lasting_pins
 from skep.kernel.probes import require_privileges
 from skep.node.converging.composing import compose
 from skep.node.converging.services import Services, Writer
@@ -80,7 +81,9 @@ def open_node(settings: NodeSettings, clock: Clock, host: Callable[[], Host]) ->
             state = opened.enter_context(SqliteState(settings.database))
             shelf = Shelf(content, trust, clock, RunningKernel(settings.kernel_types))
             kept = KeptFiles(settings.kept)
-            yield Writer(lock, KernelAdapter(pins), state, shelf, clock, compose, kept)
+            lasting = partial(is_lasting, pins, settings.root)
+            kernel = KernelAdapter(pins) if settings.is_temporary else KernelAdapter(pins, lasting)
+            yield Writer(lock, kernel, state, shelf, clock, compose, kept)
 
     yield Node(
         looking,

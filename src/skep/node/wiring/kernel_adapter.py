@@ -1,10 +1,10 @@
 """The node's ``Kernel`` port over ``skep.kernel``."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
-from skep.errors import SkepError
+from skep.errors import SkepError, Unavailable
 from skep.hooks.identity import Identity
 from skep.hooks.table import find_hook
 from skep.kernel.attaching.table import driver_of
@@ -29,6 +29,10 @@ from skep.node.ports import (
     Program,
     ProgramRefused,
 )
+
+
+class PinsNotFound(Unavailable):
+    """A later command would not find what was just pinned, so it was taken away again."""
 
 
 class KernelWatcher(PinReader):
@@ -64,11 +68,13 @@ class KernelAdapter(KernelWatcher):
 
     Args:
         pins: the node's pin root; the adapter does not close it.
+        is_lasting: whether a command started later finds a pin, by the parts of its name.
     """
 
-    def __init__(self, pins: PinRoot) -> None:
+    def __init__(self, pins: PinRoot, is_lasting: Callable[..., bool] = lambda *_: True) -> None:
         super().__init__(pins)
         self._pins = pins
+        self._is_lasting = is_lasting
 
     def create_map(
         self, deployment: str, pin: str, plan: MapPlan, types: bytes | None = None
@@ -146,6 +152,13 @@ class KernelAdapter(KernelWatcher):
             with driver.attach(entry, identity, _ours(program)) as link:
                 pin = link_name(hook, link.id, identity)
                 self._pins.pin(link, LINKS, pin)
+                if not self._is_lasting(LINKS, pin):
+                    self._pins.remove(LINKS, pin)
+                    raise PinsNotFound(
+                        f"what was pinned in {self._pins.path} cannot be found there: something "
+                        "else is mounted over it by now",
+                        hint="look at what is mounted there, then try again",
+                    )
                 return PinnedLink(
                     pin,
                     hook,
