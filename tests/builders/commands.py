@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.builders.terminals import Seen, at_terminal
@@ -30,13 +30,26 @@ class Ran:
         assert isinstance(document, dict)
         return document
 
+    def documents(self, key: str) -> list[dict[str, object]]:
+        """The list of documents that ``--json`` printed under a key."""
+        found = self.document[key]
+        assert isinstance(found, list)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Skep:
-    """Commands with a root directory of their own."""
+    """Commands with a root directory of their own.
+
+    Attributes:
+        root: that directory.
+        url: of a marketplace.
+        before: a command line that runs the command elsewhere, such as ``nsenter``.
+    """
 
     root: Path
     url: str = ""
+    before: tuple[str, ...] = ()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -48,10 +61,18 @@ class Skep:
             "COLUMNS": "80",
         }
 
+    def words(self, *arguments: object) -> list[str]:
+        """The whole command line."""
+        return [*self.before, *COMMAND, *map(str, arguments)]
+
+    def within(self, *before: str) -> "Skep":
+        """The same commands, run elsewhere."""
+        return replace(self, before=before)
+
     def __call__(self, *arguments: object, cwd: Path | None = None) -> Ran:
         """Run a command to its end."""
         finished = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
+            self.words(*arguments),
             env=self.variables,
             cwd=cwd,
             stdin=subprocess.DEVNULL,

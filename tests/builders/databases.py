@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,34 @@ def shape(path: Path) -> set[tuple[str, str, str]]:
             references = connection.execute("SELECT * FROM pragma_foreign_key_list(?)", (name,))
             text = f"{columns.fetchall()} {references.fetchall()}"
         found.add((str(kind), str(name), text))
+    connection.close()
+    return found
+
+
+def return_to(version: int, path: Path) -> None:
+    """Make a node's database one of an earlier version: columns and tables of later ones go."""
+    with tempfile.TemporaryDirectory() as directory:
+        earlier = columns(restore(f"node-{version}", Path(directory) / "earlier.db"))
+    connection = sqlite3.connect(path)
+    for table, found in columns(path).items():
+        if table not in earlier:
+            connection.execute(f'DROP TABLE "{table}"')
+        for column in found - earlier.get(table, found):
+            connection.execute(f'ALTER TABLE "{table}" DROP COLUMN "{column}"')
+    connection.execute(f"PRAGMA user_version = {version}")
+    connection.commit()
+    connection.close()
+
+
+def columns(path: Path) -> dict[str, set[str]]:
+    """Names of columns, by table."""
+    connection = sqlite3.connect(path)
+    found: dict[str, set[str]] = {}
+    for table, column in connection.execute(
+        "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c "
+        "WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'"
+    ):
+        found.setdefault(table, set()).add(column)
     connection.close()
     return found
 

@@ -2,14 +2,16 @@
 
 import os
 import secrets
+import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from tests.builders.commands import Skep
 from tests.builders.compiled import PROGRAMS, bundled_object
 from tests.builders.packages import put_package
 from tests.builders.published import make_package
@@ -75,6 +77,11 @@ class LiveNode:
     def on(self) -> HookTarget:
         return HookTarget("xdp", self.playground.interface)
 
+    @property
+    def skep(self) -> Skep:
+        """The command line, for this node."""
+        return Skep(self.settings.root)
+
     @contextmanager
     def opened(self) -> Iterator[Node]:
         with open_node(self.settings, lambda: NOW, HostAdapter) as node:
@@ -88,10 +95,11 @@ class LiveNode:
         policy: TrustDecision = "require-key",
         answer: Answer = YES,
         settings: Mapping[str, str] | None = None,
+        on: HookTarget | None = None,
     ) -> InstallRequest:
         return InstallRequest(
             parse_reference(f"skep/{name}:1.0.0"),
-            self.on,
+            on or self.on,
             placement=placement,
             policy=policy,
             settings=settings or {},
@@ -118,11 +126,17 @@ class LiveNode:
             assert view.condition in {"running", "not running"}
             return [one.deployment.name for one in view.members]
 
-    def deliver(self, frames: list[bytes]) -> list[bytes]:
-        """Send frames from the peer; returns those that came through, in their order."""
+    def deliver(self, frames: list[bytes], at: socket.socket | None = None) -> list[bytes]:
+        """Send frames from the peer; returns those that came through, in their order.
+
+        Args:
+            at: a packet socket on the end here, if that is renamed or elsewhere.
+        """
         wanted = set(frames)
         came: list[bytes] = []
-        with open_local_socket(self.playground) as local, open_peer_socket(self.playground) as peer:
+        with ExitStack() as opened:
+            local = at or opened.enter_context(open_local_socket(self.playground))
+            peer = opened.enter_context(open_peer_socket(self.playground))
             local.settimeout(0.2)
             for frame in frames:
                 peer.send(frame)
@@ -141,7 +155,8 @@ class LiveNode:
 def live_node(directory: Path) -> Iterator[LiveNode]:
     """A node with the bundled packages on its shelf; everything is gone afterwards."""
     assert os.geteuid() == 0
-    settings = NodeSettings(root=directory / "root", bpffs=directory / "bpf")
+    root = directory / "root"
+    settings = NodeSettings(root=root, bpffs=root / "bpf")  # where commands look for it
     settings.root.mkdir(mode=0o700)
     stock(settings)
     name = f"skep-demo-{secrets.token_hex(2)}"

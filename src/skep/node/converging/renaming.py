@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from skep.errors import Conflict
+from skep.hooks.identity import Binding
 from skep.hooks.table import HookTarget
 from skep.node.converging.kept_programs import kept_program
 from skep.node.converging.services import Writer
-from skep.node.looking.locating import survey
+from skep.node.looking.locating import Spot, survey
 from skep.node.records import Installed
 
 
@@ -27,7 +28,7 @@ def record_name(writer: Writer, on: HookTarget) -> tuple[str, ...]:
     installed = writer.state.installed()
     spot = survey(writer.kernel, installed).spots.get(on)
     called = spot.called if spot is not None else None
-    if called is None:
+    if spot is None or called is None:
         return ()
     if any(one.deployment.on == called for one in installed):
         raise NameInUse(
@@ -36,16 +37,29 @@ def record_name(writer: Writer, on: HookTarget) -> tuple[str, ...]:
         )
     done = f"{on} is declared as {called} now"
     entry = writer.state.begin(f"record the name {called}", [done], writer.now)
-    after = [_renamed(writer, one, called) if one.deployment.on == on else one for one in installed]
+    binding = _binding(writer, spot)
+    after = [
+        _renamed(writer, one, called, binding) if one.deployment.on == on else one
+        for one in installed
+    ]
     writer.state.commit(entry, after, writer.now)
     return (done,)
 
 
-def _renamed(writer: Writer, one: Installed, called: HookTarget) -> Installed:
+def _binding(writer: Writer, spot: Spot) -> Binding | None:
+    # In another namespace it may have another number.
+    if spot.place is None or spot.link is None:
+        return None
+    return Binding(writer.kernel.boot(), spot.place.identity, spot.link.link)
+
+
+def _renamed(
+    writer: Writer, one: Installed, called: HookTarget, binding: Binding | None
+) -> Installed:
     # The kept copy names its target, so that none of another place can stand in for it.
     copy = kept_program(writer, one)
     deployment = replace(one.deployment, on=called)
     kept = writer.kept.keep(
         replace(copy, deployment=replace(deployment, maps=copy.deployment.maps))
     )
-    return replace(one, deployment=deployment, kept=str(kept))
+    return replace(one, deployment=deployment, kept=str(kept), binding=binding or one.binding)

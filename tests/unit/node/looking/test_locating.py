@@ -1,5 +1,7 @@
 """Where declared chains are: names are for people, identities are compared."""
 
+from dataclasses import replace
+
 import pytest
 from tests.builders.nodes import FakeNode
 from tests.unit.node.converging.test_doctoring import NONE, kinds
@@ -151,3 +153,45 @@ def test_set_compares_with_what_the_map_contains(node: FakeNode) -> None:
     node.kernel.write_entries("limit", "config", {bytes(4): bytes(8)}, [])
     change_settings(node.writer(), "limit", {"rate": "5"})
     assert node.kernel.read_entries("limit", "config") == {bytes(4): (5).to_bytes(8, "little")}
+
+
+def test_without_a_binding_the_link_that_runs_the_chain_is_followed(node: FakeNode) -> None:
+    """As after an upgrade from a version that wrote none."""
+    node.install("acme/limit")
+    _forget_bindings(node)
+    node.kernel.interface("eth0").name = "wan0"
+    node.kernel.add_interface("eth0", 9)
+    assert conditions(node) == {"limit": "running"}
+    (listed,) = list_installed(node.state, node.kernel)
+    assert str(listed.called) == "xdp:wan0"
+    change_settings(node.writer(), "limit", {"constant": "3"})
+    assert len(node.kernel.link_table) == 1
+    (one,) = node.state.installed()
+    assert one.binding is not None
+    assert node.kernel.runs("eth0") is None
+    node.consistent()
+
+
+def test_without_a_binding_or_a_link_names_count(node: FakeNode) -> None:
+    node.install("acme/limit")
+    _forget_bindings(node)
+    node.kernel.link_table.clear()
+    assert conditions(node) == {"limit": "not running"}
+    repair(node.writer(), NONE)
+    assert conditions(node) == {"limit": "running"}
+
+
+def test_a_new_name_is_recorded_with_where_it_is_now(node: FakeNode) -> None:
+    node.install("acme/limit")
+    node.kernel.interface("eth0").namespace = "blue"
+    repair(node.writer(), NONE)
+    node.kernel.link_table.clear()
+    assert conditions(node) == {"limit": "not running"}
+    node.kernel.hidden.add("blue")
+    assert conditions(node) == {"limit": "not visible"}
+
+
+def _forget_bindings(node: FakeNode) -> None:
+    entry = node.state.begin("forget bindings", [], "2026-11-23T08:00:00Z")
+    after = [replace(one, binding=None) for one in node.state.installed()]
+    node.state.commit(entry, after, "2026-11-23T08:00:00Z")
