@@ -100,6 +100,7 @@ def test_what_a_node_makes(tmp_path: Path, mask: int) -> None:
         "content/blobs/sha256": "755",
         f"content/blobs/sha256/{blob}": "644",
         "lock": "600",
+        "lock.queue": "600",
         "node.db": "600",
         **{name: "600" for name in found if name in {"node.db-wal", "node.db-shm"}},
     }

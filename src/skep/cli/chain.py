@@ -17,7 +17,7 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 @quiet_option
 def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     """Show chains: members in order, where each goes on, and their counters."""
-    from skep.cli.listings import condition_text, shown_target
+    from skep.cli.listings import HALF_OF_A_CHANGE, condition_text, shown_target
     from skep.cli.nodes import this_node
     from skep.hooks.table import parse_hook_target
     from skep.packages.references import parse_reference
@@ -26,9 +26,11 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     target = parse_hook_target(hook) if hook else None
     documents: list[dict[str, object]] = []
     lines: list[str] = []
-    with this_node(run.environment) as node:
-        here = node.here()
-        views = [node.chain(target)] if target else list(node.chains())
+    with this_node(run.environment) as node, node.look() as look:
+        if not look.is_consistent:
+            run.output.warn(HALF_OF_A_CHANGE)
+        here = look.here()
+        views = [look.chain(target)] if target else list(look.chains())
         for view in views:
             members: list[dict[str, object]] = []
             on = run.output.style(shown_target(view.on, here), "bold")
@@ -37,7 +39,7 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
             lines.append(f"{on}  {condition_text(view.on, view.condition)}{now}")
             for number, member in enumerate(view.members, 1):
                 deployment = member.deployment
-                counters = {metric.name: metric.value for metric in node.metrics(deployment.name)}
+                counters = {metric.name: metric.value for metric in look.metrics(deployment.name)}
                 members.append(
                     {
                         "name": deployment.name,

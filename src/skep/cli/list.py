@@ -11,7 +11,7 @@ from skep.cli.options import Command, json_option, quiet_option
 @quiet_option
 def command(*, json: bool, quiet: bool) -> None:
     """List deployments, their places and whether they run."""
-    from skep.cli.listings import damaged_document, listed_document, listed_row
+    from skep.cli.listings import HALF_OF_A_CHANGE, damaged_document, listed_document, listed_row
     from skep.cli.output import table
     from skep.cli.reading import this_node_for_reading
 
@@ -22,7 +22,7 @@ def command(*, json: bool, quiet: bool) -> None:
     if interrupted:
         run.output.warn("a change was interrupted; skep doctor --repair makes it undone")
     if not is_consistent:
-        run.output.warn("another command is changing this node; what is shown may be half of it")
+        run.output.warn(HALF_OF_A_CHANGE)
     for row in damaged:
         run.output.warn(
             f"the record of {row.name} is damaged; skep doctor --repair tries to mend it"

@@ -7,6 +7,8 @@ from skep.node.looking.listing import Condition, Listed
 from skep.node.records import DamagedRow
 from skep.packages.references import parse_reference
 
+HALF_OF_A_CHANGE = "another command is changing this node; what is shown may be half of it"
+
 
 def shown_target(on: HookTarget, here: str) -> str:
     """A declared target as it is shown in the namespace of this command.

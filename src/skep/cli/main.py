@@ -34,6 +34,7 @@ from skep.cli import (
 )
 from skep.cli.context import current_output, note_words
 from skep.cli.foreign_errors import as_skep_error
+from skep.cli.interrupts import ignore_interrupts
 from skep.cli.options import Group
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
@@ -101,27 +102,41 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
         sys.exit(shell_complete(app, {}, "skep", _COMPLETE, instruction))
     try:
-        # Not app.main(): that reports Ctrl-C and closed pipes in its own way.
-        with app.make_context("skep", words) as context:
-            app.invoke(context)
+        code = _run(words)
+        # What was asked for later comes too late: Python's way out takes longer than some commands.
+        ignore_interrupts()
     except KeyboardInterrupt:
+        ignore_interrupts()
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        code = 130
+    sys.exit(code)
+
+
+def _run(words: Sequence[str]) -> int:
+    """Run one command; returns its exit code.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        # Not app.main(): that reports Ctrl-C and closed pipes in its own way.
+        with app.make_context("skep", [*words]) as context:
+            app.invoke(context)
     except BrokenPipeError:
         # Python writes out what is left at exit; that must not fail a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, EOFError):
         print("aborted", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         print(f"error: {error.format_message()}", file=sys.stderr)
         print("hint: skep COMMAND --help says what it takes", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except Exception as error:  # noqa: BLE001 - the rim: everything becomes a sentence and a code
         if "--verbose" in words:
             sys.excepthook(type(error), error, error.__traceback__)
-        sys.exit(current_output().fail(as_skep_error(error)))
-    sys.exit(0)
+        return current_output().fail(as_skep_error(error))
+    return 0

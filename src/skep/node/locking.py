@@ -3,6 +3,10 @@
 The lock is a value. What changes a node is made with one (``Writer.lock``) and asks it before it
 begins, so nothing can be changed by somebody who does not hold it. Who only looks shares the lock
 for a moment, so that what is seen is one consistent state, before a change or after it.
+
+Whoever wants the lock queues: holds a second one (``lock.queue``) until the first is held. The
+kernel keeps no order among those who wait; without the queue, a command that makes one change after
+another would take the lock again before anybody who waits has looked.
 """
 
 import fcntl
@@ -67,7 +71,7 @@ def locked(path: Path, wait_seconds: float) -> Iterator[Lock]:
     """
     descriptor = _open(path, os.O_RDWR | os.O_CREAT)
     try:
-        if not _take(descriptor, fcntl.LOCK_EX, wait_seconds):
+        if not _take(path, descriptor, fcntl.LOCK_EX, wait_seconds):
             raise NodeBusy(
                 f"another command has been working on this node for {wait_seconds:g} s",
                 hint="wait for it to finish and try again",
@@ -99,7 +103,7 @@ def shared(path: Path, wait_seconds: float) -> Iterator[bool]:
         yield False
         return
     try:
-        yield _take(descriptor, fcntl.LOCK_SH, wait_seconds)
+        yield _take(path, descriptor, fcntl.LOCK_SH, wait_seconds)
     finally:
         os.close(descriptor)
 
@@ -127,8 +131,36 @@ def _unusable(path: Path, reason: str) -> LockUnusable:
     )
 
 
-def _take(descriptor: int, kind: int, wait_seconds: float) -> bool:
+def _take(path: Path, descriptor: int, kind: int, wait_seconds: float) -> bool:
     deadline = time.monotonic() + wait_seconds
+    with _queued(path, kind, deadline) as is_first:
+        return is_first and _flocked(descriptor, kind, deadline)
+
+
+@contextmanager
+def _queued(path: Path, kind: int, deadline: float) -> Iterator[bool]:
+    """Come before everybody who is not in the queue yet; those who only look come together.
+
+    Yields:
+        Whether that was so before the deadline. Who only looks makes no file; without it, chance
+        decides.
+    """
+    is_looking = kind == fcntl.LOCK_SH
+    flags = os.O_RDONLY if is_looking else os.O_RDWR | os.O_CREAT
+    try:
+        descriptor = _open(path.with_name(f"{path.name}.queue"), flags)
+    except (FileNotFoundError, LockUnusable):
+        if not is_looking:
+            raise
+        yield True
+        return
+    try:
+        yield _flocked(descriptor, kind, deadline)
+    finally:
+        os.close(descriptor)
+
+
+def _flocked(descriptor: int, kind: int, deadline: float) -> bool:
     while True:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)

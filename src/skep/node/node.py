@@ -7,6 +7,7 @@ moment, so that it sees one consistent state.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from skep.chains.ordering import parse_placement
@@ -37,6 +38,35 @@ Looking = Callable[[], AbstractContextManager[tuple[Services, Meter]]]
 """Opens what a look needs, for a moment."""
 Changing = Callable[[Lock], AbstractContextManager[Writer]]
 """Opens what a change needs, for whoever holds the lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One moment of a node, for several questions."""
+
+    _services: Services
+    _meter: Meter
+
+    @property
+    def is_consistent(self) -> bool:
+        """Nothing changes meanwhile; otherwise what is seen may be half of a change."""
+        return self._services.is_consistent
+
+    def here(self) -> str:
+        """Network namespace of this command; empty on the host."""
+        return self._services.kernel.here()
+
+    def chains(self) -> tuple[ChainView, ...]:
+        """All declared chains."""
+        return list_chains(self._services.state, self._services.kernel)
+
+    def chain(self, on: HookTarget) -> ChainView:
+        """The chain on a hook target."""
+        return view_chain(self._services.state, self._services.kernel, on)
+
+    def metrics(self, name: str) -> tuple[Metric, ...]:
+        """What a deployment's program counts; see :meth:`Meter.metrics`."""
+        return self._meter.metrics(name)
 
 
 class Node:
@@ -70,10 +100,11 @@ class Node:
 
     # Looking ---------------------------------------------------------------------------------
 
-    def here(self) -> str:
-        """Network namespace of this command; empty on the host."""
-        with self._looking() as (services, _):
-            return services.kernel.here()
+    @contextmanager
+    def look(self) -> Iterator[Look]:
+        """Look at one moment; no change begins before the end of the ``with``."""
+        with self._looking() as (services, meter):
+            yield Look(services, meter)
 
     def installed(self) -> tuple[Listed, ...]:
         """All deployments, ascending by hook target and order."""
@@ -85,20 +116,15 @@ class Node:
         with self._looking() as (services, _):
             return services.state.damaged()
 
-    def chains(self) -> tuple[ChainView, ...]:
-        """All declared chains."""
-        with self._looking() as (services, _):
-            return list_chains(services.state, services.kernel)
-
     def chain(self, on: HookTarget) -> ChainView:
         """The chain on a hook target."""
-        with self._looking() as (services, _):
-            return view_chain(services.state, services.kernel, on)
+        with self.look() as look:
+            return look.chain(on)
 
     def metrics(self, name: str) -> tuple[Metric, ...]:
         """What a deployment's program counts; see :meth:`Meter.metrics`."""
-        with self._looking() as (_, meter):
-            return meter.metrics(name)
+        with self.look() as look:
+            return look.metrics(name)
 
     def history(self, limit: int = 100) -> tuple[JournalEntry, ...]:
         """What was done, newest first."""

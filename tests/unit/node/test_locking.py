@@ -9,7 +9,7 @@ import pytest
 
 from skep.errors import Unavailable
 from skep.node import locking
-from skep.node.locking import LockUnusable, NodeBusy, locked
+from skep.node.locking import LockUnusable, NodeBusy, locked, shared
 
 HOLDER = """
 import sys, time, pathlib
@@ -83,3 +83,29 @@ def test_a_full_disk_is_not_a_missing_right(
     monkeypatch.setattr(locking, "open_file", full)
     with pytest.raises(Unavailable, match="No space left"), locked(tmp_path / "lock", 0.0):
         pass
+
+
+BUSY = """
+import sys, time, pathlib
+from skep.node.locking import locked
+while True:
+    with locked(pathlib.Path(sys.argv[1]), 60):
+        print("held", flush=True)
+        time.sleep(0.05)
+"""
+
+
+def test_one_change_after_another_keeps_nobody_out(tmp_path: Path) -> None:
+    """Whoever waits comes before the next change of the same command."""
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", BUSY, path], stdout=subprocess.PIPE) as busy:
+        try:
+            assert busy.stdout is not None
+            assert busy.stdout.readline() == b"held\n"
+            for _ in range(10):
+                with shared(path, 2) as is_consistent:
+                    assert is_consistent
+                with locked(path, 2):
+                    pass
+        finally:
+            busy.kill()

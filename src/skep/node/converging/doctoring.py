@@ -31,6 +31,7 @@ from skep.node.looking.listing import ChainView, list_chains, list_installed
 from skep.node.looking.locating import Survey, newly_located, survey
 
 Kind = Literal[
+    "change in progress",
     "playground left behind",
     "record damaged",
     "change interrupted",
@@ -51,6 +52,7 @@ Kind = Literal[
     "label changed",
 ]
 _INFORMATION: tuple[Kind, ...] = (
+    "change in progress",
     "target not visible",
     "unsigned accepted",
     "consent not stored",
@@ -121,7 +123,14 @@ class Playgrounds(Protocol):
 
 
 def examine(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]:
-    """Look for everything the doctor knows; change nothing."""
+    """Look for everything the doctor knows; change nothing.
+
+    While another command is in the middle of a change, nothing is found: half of a change is no
+    damage.
+    """
+    if not services.is_consistent:
+        text = "another command is changing this node; look again when it has finished"
+        return (Finding("change in progress", "node", text),)
     installed = services.state.installed()
     deployments = [one.deployment for one in installed]
     return (

@@ -18,12 +18,15 @@ class Services:
         state: what is committed.
         packages: what can be loaded.
         clock: now.
+        is_consistent: nothing changes meanwhile; otherwise what is seen may be half of a change
+            that another command is making.
     """
 
     kernel: KernelReader
     state: StateReader
     packages: Packages
     clock: Clock
+    is_consistent: bool = True
 
     @property
     def now(self) -> str:

@@ -18,7 +18,7 @@ from skep.node.converging.services import Services, Writer
 from skep.node.locking import Lock, shared
 from skep.node.node import Node
 from skep.node.observing.metrics import Meter
-from skep.node.observing.wiring import open_pins, open_state
+from skep.node.observing.wiring import LOOKING_SECONDS, open_pins, open_state
 from skep.node.playground import Host, PlaygroundKeeper
 from skep.node.settings import NodeSettings
 from skep.node.store.kept import KeptFiles
@@ -64,11 +64,12 @@ def open_node(settings: NodeSettings, clock: Clock, host: Callable[[], Host]) ->
     @contextmanager
     def looking() -> Iterator[tuple[Services, Meter]]:
         with ExitStack() as opened:
-            opened.enter_context(shared(settings.lock, settings.lock_seconds))
+            is_consistent = opened.enter_context(shared(settings.lock, LOOKING_SECONDS))
             state = open_state(settings, opened)
             kernel = KernelWatcher(open_pins(settings, opened))
             shelf = Shelf(content, trust, clock, RunningKernel(None))
-            yield Services(kernel, state, shelf, clock), Meter(state, kernel, content)
+            services = Services(kernel, state, shelf, clock, is_consistent)
+            yield services, Meter(state, kernel, content)
 
     @contextmanager
     def changing(lock: Lock) -> Iterator[Writer]:

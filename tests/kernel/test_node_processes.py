@@ -1,0 +1,380 @@
+"""Several real processes at one node: who looks sees committed states, who changes waits.
+
+And Ctrl-C, at every moment of the real commands.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tests.builders.commands import Ran, Skep
+from tests.builders.live_node import NOW, LiveNode, live_node
+from tests.builders.packets import udp_frame
+
+from skep.chains.ordering import Before
+from skep.node.locking import NodeBusy, locked
+from skep.node.node import Node
+from skep.node.store.state import SqliteState
+from skep.node.wiring import open_node
+from skep.node.wiring.host import HostAdapter
+
+pytestmark = pytest.mark.kernel
+
+CLOSED, OPEN = 8081, 8080
+MOMENTS = 20
+# What test_chain_* commits, in its order.
+COMMITTED = (
+    ["port-filter"],
+    ["port-filter", "ratelimiting"],
+    ["ratelimiting", "port-filter"],
+)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[LiveNode]:
+    with live_node(tmp_path) as made:
+        made.install("port-filter", ports=str(CLOSED))
+        yield made
+
+
+def one_round(node: LiveNode, opened: Node) -> None:
+    opened.install(node.request("ratelimiting"))
+    opened.set("port-filter", {"ports": str(OPEN)})
+    opened.move("ratelimiting", before="port-filter")
+    opened.set("port-filter", {"ports": str(CLOSED)})
+    opened.remove("ratelimiting")
+
+
+@contextmanager
+def beside(work: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """Do something in another process; gives whether it is still at it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            raise
+        finally:
+            os._exit(1)
+    codes: list[int] = []
+
+    def is_busy() -> bool:
+        if not codes:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            codes.extend([os.waitstatus_to_exitcode(status)] if ended else [])
+        return not codes
+
+    try:
+        yield is_busy
+    finally:
+        while is_busy():
+            time.sleep(0.01)
+    assert codes == [0]
+
+
+def rounds(node: LiveNode, count: int) -> Callable[[], None]:
+    def work() -> None:
+        with node.opened() as opened:
+            for _ in range(count):
+                one_round(node, opened)
+
+    return work
+
+
+def repeated(skep: Skep, is_busy: Callable[[], bool], *words: str) -> list[Ran]:
+    """What a command said, again and again until the other process has ended."""
+    said = []
+    while is_busy():
+        said.append(skep(*words))
+    return said
+
+
+def together(work: dict[str, Callable[[], list[Ran]]]) -> dict[str, list[Ran]]:
+    """Do several things in threads."""
+    found: dict[str, list[Ran]] = {}
+
+    def run(name: str) -> None:
+        found[name] = work[name]()
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+def check_list(ran: Ran) -> None:
+    assert (ran.code, ran.err) == (0, ""), ran
+    assert ran.document["interrupted"] == ran.document["damaged"] == []
+    listed = ran.documents("deployments")
+    assert [one["name"] for one in listed] in COMMITTED
+    assert {(one["condition"], json.dumps(one["maps_missing"])) for one in listed} == {
+        ("running", "[]")
+    }, ran
+
+
+def check_chain(ran: Ran) -> None:
+    assert (ran.code, ran.err) == (0, ""), ran
+    (chain,) = ran.documents("chains")
+    assert chain["condition"] == "running"
+    members = chain["members"]
+    assert isinstance(members, list)
+    assert [one["name"] for one in members] in COMMITTED
+    assert all(one["metrics"] for one in members)
+
+
+def check_doctor(ran: Ran) -> None:
+    assert (ran.code, ran.err) == (0, ""), ran
+    assert ran.document == {"findings": []}
+
+
+CHECKS: dict[str, Callable[[Ran], None]] = {
+    "list": check_list,
+    "chain": check_chain,
+    "doctor": check_doctor,
+}
+
+
+@pytest.mark.parametrize("looks", [("list",), ("list", "chain", "doctor")])
+def test_who_looks_beside_changes_sees_what_is_committed(
+    node: LiveNode, looks: tuple[str, ...]
+) -> None:
+    with beside(rounds(node, 3 + len(looks))) as is_busy:
+        said = together(
+            {look: lambda look=look: repeated(node.skep, is_busy, look, "--json") for look in looks}  # type: ignore[misc]  # bound now
+        )
+    for look, ran in said.items():
+        assert len(ran) >= 2
+        for each in ran:
+            CHECKS[look](each)
+
+
+def test_changes_of_several_processes_wait_for_each_other(node: LiveNode) -> None:
+    def other(name: str) -> Callable[[], None]:
+        def work() -> None:
+            with node.opened() as opened:
+                for _ in range(3):
+                    opened.install(replace(node.request("ratelimiting"), name=name))
+                    opened.set(name, {"ports": str(CLOSED)})
+                    opened.remove(name)
+
+        return work
+
+    with beside(other("first")), beside(other("second")), beside(other("third")):
+        pass
+    with node.opened() as opened:
+        assert opened.examine() == ()
+        assert [one.deployment.name for one in opened.installed()] == ["port-filter"]
+        assert {entry.outcome for entry in opened.history()} == {"done"}
+        assert len(opened.history()) == 1 + 3 * 3 * 3
+    assert node.deliver([udp_frame(CLOSED), udp_frame(OPEN)]) == [udp_frame(OPEN)]
+
+
+def test_a_command_waits_for_another_and_then_does_its_work(node: LiveNode) -> None:
+    with locked(node.settings.lock, 1):
+        words = node.skep.words("set", "port-filter", f"ports={OPEN}")
+        waiting = subprocess.Popen(words, env=node.skep.variables, stdout=subprocess.DEVNULL)
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(1.5)
+        assert node.deliver([udp_frame(CLOSED), udp_frame(OPEN)]) == [udp_frame(OPEN)]
+    assert waiting.wait(30) == 0
+    assert node.deliver([udp_frame(CLOSED), udp_frame(OPEN)]) == [udp_frame(CLOSED)]
+
+
+def test_a_node_is_busy_only_after_the_waiting_time(node: LiveNode) -> None:
+    impatient = replace(node.settings, lock_seconds=0.4)
+    with locked(node.settings.lock, 1), open_node(impatient, lambda: NOW, HostAdapter) as opened:
+        began = time.monotonic()
+        with pytest.raises(NodeBusy):
+            opened.remove("port-filter")
+        assert time.monotonic() - began >= 0.4
+    assert node.chain() == ["port-filter"]
+
+
+def test_the_doctor_finds_nothing_in_half_of_a_change(
+    node: LiveNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skep.node.wiring.LOOKING_SECONDS", 0.1)
+    state = SqliteState(node.settings.database)
+    entry = state.begin("a change that takes long", [], "2026-11-23T08:00:00Z")
+    with node.opened() as opened:
+        with locked(node.settings.lock, 1), opened.look() as look:
+            (finding,) = opened.examine()
+            assert (finding.kind, finding.is_information) == ("change in progress", True)
+            assert not look.is_consistent
+        assert [each.kind for each in opened.examine()] == ["change interrupted"]
+    state.end(entry, "undone", "2026-11-23T08:00:00Z")
+    state.close()
+
+
+# Ctrl-C ------------------------------------------------------------------------------------------
+
+# Commands without the time Python takes to start: each is a process of its own, forked from one
+# that has imported everything. Reads words and when to interrupt; prints the exit code.
+FORKING = """
+import gc, importlib, json, os, signal, sys, time
+import skep.__main__
+for name in (
+    "cli.install", "cli.consenting", "cli.consent_documents", "cli.nodes", "cli.obtaining",
+    "cli.configuring", "cli.set", "cli.move", "cli.remove", "cli.assignments", "cli.interrupts",
+    "node.wiring", "node.deploying.installing", "hooks.table", "packages.references",
+):
+    importlib.import_module("skep." + name)
+gc.freeze()
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command is about to begin
+for line in sys.stdin:
+    words, after = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        skep.__main__.run(words)
+    if after is not None:
+        time.sleep(after)
+        os.kill(child, signal.SIGINT)  # also of one that has ended: it was not waited for
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Forked:
+    """Runs commands that are interrupted."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def __call__(self, *words: str, after: float | None = None) -> tuple[int, float]:
+        """Run a command, with SIGINT after some seconds; gives exit code and duration."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        began = time.monotonic()
+        self._process.stdin.write(json.dumps([words, after]) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline()), time.monotonic() - began
+
+
+@pytest.fixture
+def forked(node: LiveNode) -> Iterator[Forked]:
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING],
+        env=node.skep.variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield Forked(process)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command, the same without one, and the chain that it makes."""
+
+    words: tuple[str, ...]
+    do: Callable[[Node], object]
+    names: tuple[str, ...]
+    ports: int
+
+
+def steps(node: LiveNode, ports: int, new_ports: int) -> tuple[Step, ...]:
+    """Changes one after the other that end as they began, but for a setting."""
+    both = ("ratelimiting", "port-filter")
+    install = ("install", "skep/ratelimiting:1.0.0", "--before", "port-filter", "--yes", "--on")
+    return (
+        Step(
+            (*install, str(node.on)),
+            lambda opened: opened.install(
+                node.request("ratelimiting", placement=Before("port-filter"))
+            ),
+            both,
+            ports,
+        ),
+        Step(
+            ("set", "port-filter", f"ports={new_ports}"),
+            lambda opened: opened.set("port-filter", {"ports": str(new_ports)}),
+            both,
+            new_ports,
+        ),
+        Step(
+            ("move", "ratelimiting", "--after", "port-filter"),
+            lambda opened: opened.move("ratelimiting", after="port-filter"),
+            both[::-1],
+            new_ports,
+        ),
+        Step(
+            ("remove", "ratelimiting"),
+            lambda opened: opened.remove("ratelimiting"),
+            both[1:],
+            new_ports,
+        ),
+    )
+
+
+def committed(node: LiveNode) -> tuple[tuple[str, ...], int]:
+    """Names and ports, once it was seen that nothing is wrong."""
+    with node.opened() as opened:
+        assert opened.examine() == ()
+        listed = opened.installed()
+    assert {(one.condition, one.maps_missing) for one in listed} == {("running", ())}
+    found = {one.deployment.name: dict(one.deployment.settings) for one in listed}
+    return tuple(found), int(found["port-filter"]["ports"])
+
+
+def test_ctrl_c_leaves_nothing_half_done(node: LiveNode, forked: Forked) -> None:
+    whole = []
+    for step in steps(node, CLOSED, OPEN):
+        code, seconds = forked(*step.words)
+        assert code == 0
+        whole.append(seconds)
+    outcomes = set()
+    before = committed(node)
+    for moment in range(MOMENTS):
+        ports = (OPEN, CLOSED) if moment % 2 == 0 else (CLOSED, OPEN)
+        for step, seconds in zip(steps(node, *ports), whole, strict=True):
+            code, _ = forked(*step.words, after=seconds * moment / (MOMENTS - 1))
+            after = committed(node)
+            is_done = after != before
+            assert after in (before, (step.names, step.ports))
+            # 130 also if it was asked for at the last moment: what is done is done. Before the
+            # command has begun, the signal just ends it.
+            assert code in {0, 130} or (code, is_done, moment) == (-signal.SIGINT, False, 0)
+            assert is_done or code != 0
+            outcomes.add((step.words[0], is_done))
+            if not is_done:
+                with node.opened() as opened:
+                    step.do(opened)
+            before = (step.names, step.ports)
+    assert outcomes == {(step.words[0], done) for step in steps(node, *ports) for done in (0, 1)}
+    sent = [udp_frame(CLOSED), udp_frame(OPEN)]
+    assert node.deliver(sent) == [udp_frame(port) for port in (CLOSED, OPEN) if port != ports[1]]
+
+
+def test_ctrl_c_to_the_real_command(node: LiveNode) -> None:
+    """From its start on: until its commands are loaded the signal just ends it."""
+    words = node.skep.words("set", "port-filter", f"ports={OPEN}")
+    for moment in range(6):
+        process = subprocess.Popen(
+            words,
+            env=node.skep.variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        time.sleep(0.05 + moment * 0.08)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode in {0, 130, -signal.SIGINT}
+        assert said in {b"", b"interrupted\n"}
+        with node.opened() as opened:
+            assert opened.examine() == ()
+            opened.set("port-filter", {"ports": str(CLOSED)})
