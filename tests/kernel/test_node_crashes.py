@@ -11,11 +11,15 @@ import pytest
 from tests.builders.compiled import bundled_plan
 from tests.builders.live_node import NOW, LiveNode, live_node
 from tests.builders.packets import udp_frame
+from tests.builders.wires import rename
 
 from skep.chains.ordering import Before
+from skep.digests import Digest
 from skep.kernel.network import namespaces
-from skep.kernel.pins import is_bpffs
+from skep.kernel.pins import PinRoot, is_bpffs
 from skep.node.node import Node
+from skep.node.observing.link_pins import LINKS, link_name
+from skep.node.store.kept import KeptFiles
 from skep.node.store.state import SqliteState
 from skep.node.wiring import open_node
 from skep.node.wiring.host import HostAdapter
@@ -31,6 +35,7 @@ CHANGES = {
         "load", "attach", "replace", "detach",
     ),
     SqliteState: ("begin", "commit", "end"),
+    KeptFiles: ("keep", "forget_except"),
 }  # fmt: skip
 
 COMMANDS: dict[str, Callable[[LiveNode, Node], object]] = {
@@ -40,6 +45,8 @@ COMMANDS: dict[str, Callable[[LiveNode, Node], object]] = {
     "remove": lambda _, opened: opened.remove("port-filter"),
     "move": lambda _, opened: opened.move("ratelimiting", before="port-filter"),
     "set": lambda _, opened: opened.set("port-filter", {"ports": str(OPEN)}),
+    "remove-on": lambda node, opened: opened.remove_all(node.on),
+    "repair": lambda _, opened: opened.repair(),
 }
 
 
@@ -88,8 +95,22 @@ def start_over(node: LiveNode, what: str) -> None:
         for listed in opened.installed():
             opened.remove(listed.deployment.name)
         opened.install(node.request("port-filter", settings={"ports": str(CLOSED)}))
-        if what == "move":
+        if what in {"move", "remove-on"}:
             opened.install(node.request("ratelimiting"))
+    no_litter(node)
+
+
+def no_litter(node: LiveNode) -> None:
+    """After a change, nothing is kept and no link is pinned that no deployment names."""
+    with SqliteState(node.settings.database) as state, PinRoot(node.settings.bpffs) as pins:
+        installed = state.installed()
+        assert set(pins.names(LINKS)) == {
+            link_name(one.deployment.on.hook, one.binding.link, one.binding.identity)
+            for one in installed
+            if one.binding is not None
+        }
+    copies = {f"{Digest.parse(one.kept).hexadecimal}.json" for one in installed}
+    assert {path.name for path in node.settings.kept.iterdir()} == copies
 
 
 def check(opened: Node) -> list[str]:
@@ -108,6 +129,7 @@ def check(opened: Node) -> list[str]:
         ("remove", ["port-filter"], []),
         ("move", ["port-filter", "ratelimiting"], ["ratelimiting", "port-filter"]),
         ("set", ["port-filter"], ["port-filter"]),
+        ("remove-on", ["port-filter", "ratelimiting"], []),
     ],
 )
 def test_a_kill_at_any_step_is_repaired_by_the_next_command(
@@ -140,7 +162,8 @@ def test_programs_run_on_while_nobody_is_there(node: LiveNode) -> None:
 
 def test_the_doctor_lists_and_repairs_what_a_kill_left(node: LiveNode) -> None:
     node.install("port-filter", ports=str(CLOSED))
-    steps_before_commit = 1 + len(bundled_plan("ratelimiting").maps) + 3 + 1  # begin, load, replace
+    # Two copies are kept; begin, load, replace.
+    steps_before_commit = 2 + 1 + len(bundled_plan("ratelimiting").maps) + 3 + 1
     assert run(node, "install", steps_before_commit) == -signal.SIGKILL
     with node.opened() as opened:
         found = {finding.kind for finding in opened.examine()}
@@ -148,6 +171,38 @@ def test_the_doctor_lists_and_repairs_what_a_kill_left(node: LiveNode) -> None:
         assert found == {finding.kind for finding in opened.examine()}
         assert all(finding.repaired for finding in opened.repair())
         assert check(opened) == ["port-filter"]
+
+
+def damage(node: LiveNode) -> None:
+    """An interrupted change, an interface of another name, and no link."""
+    start_over(node, "set")
+    assert run(node, "set", 2) == -signal.SIGKILL
+    rename(node.on.target, f"{node.on.target}r")
+    with PinRoot(node.settings.bpffs) as pins:
+        pins.remove(LINKS, *pins.names(LINKS))
+
+
+def test_a_kill_while_the_doctor_repairs_is_repaired_by_the_next_command(node: LiveNode) -> None:
+    kills = 0
+    for at in range(40):
+        damage(node)
+        code = run(node, "repair", at)
+        assert code in {0, -signal.SIGKILL}
+        kills += code != 0
+        with node.opened() as opened:
+            repaired = opened.repair()
+            assert check(opened) == ["port-filter"], repaired
+            (listed,) = opened.installed()
+            assert (listed.called, listed.deployment.on.target) == (None, f"{node.on.target}r")
+        with node.opened() as opened:
+            opened.set("port-filter", {"ports": str(CLOSED)})
+        no_litter(node)
+        with node.opened() as opened:
+            opened.remove("port-filter")
+        rename(f"{node.on.target}r", node.on.target)
+        if code == 0:
+            break
+    assert kills >= 5
 
 
 DEMO = """

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment, Observed, Plan, plan
-from skep.digests import Digest
-from skep.errors import SkepError
 from skep.hooks.table import HookTarget
 from skep.node.converging.executing import Outcome, drop
 from skep.node.converging.inspecting import observe
+from skep.node.converging.kept_programs import forget_other_copies
 from skep.node.converging.services import Writer
 from skep.node.looking.locating import Spot, Survey, newly_located, survey
 from skep.node.records import Consent, Installed, Measured
@@ -144,23 +143,11 @@ def _carry_out(writer: Writer, wanted: Change, prepared: _Prepared) -> Outcome:
     outcome = writer.interpreter.run(
         wanted.command, prepared.steps, prepared.linked, prepared.spots, committed, wanted.gone
     )
-    writer.kept.forget_except(_kept(writer))
+    forget_other_copies(writer)
     for link in survey(writer.kernel, writer.state.installed()).strays:
         if not link.is_attached:  # the last chain that was on it has gone
             drop(writer.kernel, link)
     return outcome
-
-
-def _kept(writer: Writer) -> list[Digest]:
-    texts = [one.kept for one in writer.state.installed()]
-    texts += [one.kept for one in writer.state.damaged()]
-    found = []
-    for text in texts:
-        try:
-            found.append(Digest.parse(text))
-        except SkepError:
-            continue  # none was kept, or its record is damaged
-    return found
 
 
 def _changed_targets(

@@ -92,3 +92,16 @@ def restore_records(writer: Writer) -> tuple[str, ...]:
     entry = writer.state.begin("restore damaged records", steps, writer.now)
     writer.state.commit(entry, [*writer.state.installed(), *back], writer.now)
     return names
+
+
+def forget_other_copies(writer: Writer) -> None:
+    """Remove every copy that no committed deployment names, for the end of a change."""
+    texts = [one.kept for one in writer.state.installed()]
+    texts += [one.kept for one in writer.state.damaged()]
+    wanted = []
+    for text in texts:
+        try:
+            wanted.append(Digest.parse(text))
+        except SkepError:
+            continue  # none was kept, or its record is damaged
+    writer.kept.forget_except(wanted)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from skep.errors import Conflict
 from skep.hooks.identity import Binding
 from skep.hooks.table import HookTarget
-from skep.node.converging.kept_programs import kept_program
+from skep.node.converging.kept_programs import forget_other_copies, kept_program
 from skep.node.converging.services import Writer
 from skep.node.looking.locating import Spot, survey
 from skep.node.records import Installed
@@ -43,6 +43,7 @@ def record_name(writer: Writer, on: HookTarget) -> tuple[str, ...]:
         for one in installed
     ]
     writer.state.commit(entry, after, writer.now)
+    forget_other_copies(writer)
     return (done,)
 
 

@@ -95,7 +95,7 @@ def survey(links: Links, installed: Sequence[Installed]) -> Survey:
     for on in sorted(bindings, key=lambda on: (bindings[on] is None, on)):
         binding = bindings[on]
         if binding is not None:
-            spot = _bound(links, there, on, binding)
+            spot = _bound(links, there, on, binding, installed)
         else:
             spot = _recognised(there, installed, on) or _named(links, there, on)
         if spot.place is not None:
@@ -141,7 +141,13 @@ def resolved(links: Links, on: HookTarget) -> HookTarget:
     return on if on.namespace else replace(on, namespace=links.here())
 
 
-def _bound(links: Links, there: Sequence[PinnedLink], on: HookTarget, binding: Binding) -> Spot:
+def _bound(
+    links: Links,
+    there: Sequence[PinnedLink],
+    on: HookTarget,
+    binding: Binding,
+    installed: Sequence[Installed],
+) -> Spot:
     for link in there:
         if (link.hook, link.link) == (on.hook, binding.link):
             if not link.is_attached:
@@ -151,6 +157,9 @@ def _bound(links: Links, there: Sequence[PinnedLink], on: HookTarget, binding: B
     link_there = _link_on(there, on.hook, binding.identity)
     if link_there is not None:
         return Spot(on, "here", link_there.place, link_there)
+    recognised = _recognised(there, installed, on)
+    if recognised is not None:
+        return recognised
     try:
         return Spot(on, "here", links.find(on.hook, binding.identity))
     except NoSuchTarget:

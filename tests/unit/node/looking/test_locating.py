@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.builders.nodes import FakeNode
+from tests.fakes.faults import Fault, PlannedFailure
 from tests.unit.node.converging.test_doctoring import NONE, kinds
 
 from skep.chains.planning import HookOccupied, HookTargetHidden, HookTargetMissing
@@ -170,6 +171,20 @@ def test_without_a_binding_the_link_that_runs_the_chain_is_followed(node: FakeNo
     assert one.binding is not None
     assert node.kernel.runs("eth0") is None
     node.consistent()
+
+
+def test_a_chain_that_was_attached_again_by_an_undo_is_followed(node: FakeNode) -> None:
+    node.install("acme/limit")
+    with pytest.raises(PlannedFailure):
+        remove(node.writer(Fault(2, kills=False)), "limit")  # after it was detached
+    (one,), (link,) = node.state.installed(), node.kernel.links()
+    assert one.binding is not None
+    assert one.binding.link != link.link, "it was attached again"
+    node.kernel.interface("eth0").namespace = "blue"
+    (listed,) = list_installed(node.state, node.kernel)
+    assert (listed.condition, str(listed.called)) == ("running", "xdp:eth0@blue")
+    remove(node.writer(), "limit")
+    assert node.kernel.link_table == {}
 
 
 def test_without_a_binding_or_a_link_names_count(node: FakeNode) -> None:
