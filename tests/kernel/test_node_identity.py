@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.builders.attaching import attach_xdp, xdp_program_id
 from tests.builders.databases import return_to
 from tests.builders.deployments import returning
 from tests.builders.live_node import LiveNode, live_node
@@ -24,8 +25,7 @@ from tests.builders.wires import (
 from skep.chains.planning import HookOccupied, HookTargetMissing
 from skep.errors import SkepError
 from skep.hooks.target import HookTarget
-from skep.kernel.interfaces import ifindex, xdp_program_id
-from skep.kernel.links import attach_xdp
+from skep.kernel.interfaces import ifindex
 from skep.kernel.loading import load_program
 from skep.kernel.namespaces import entered
 from skep.kernel.network import remove_interface

@@ -151,7 +151,7 @@ CHECKS: dict[str, Callable[[Ran], None]] = {
 def test_who_looks_beside_changes_sees_what_is_committed(
     node: LiveNode, looks: tuple[str, ...]
 ) -> None:
-    with beside(rounds(node, 3 + len(looks))) as is_busy:
+    with beside(rounds(node, 4)) as is_busy:
         said = together(
             {look: lambda look=look: repeated(node.skep, is_busy, look, "--json") for look in looks}  # type: ignore[misc]  # bound now
         )
@@ -374,7 +374,8 @@ def test_ctrl_c_to_the_real_command(node: LiveNode) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         assert process.returncode in {0, 130, -signal.SIGINT}
-        assert said in {b"", b"interrupted\n"}
+        # Python itself may be what it ended.
+        assert said in {b"", b"interrupted\n"} or process.returncode == -signal.SIGINT
         with node.opened() as opened:
             assert opened.examine() == ()
             opened.set("port-filter", {"ports": str(CLOSED)})

@@ -77,12 +77,13 @@ def change_if_needed(writer: Writer, wanted: Change) -> tuple[str, ...]:
     """As :func:`change`, but nothing is written if nothing is to be done.
 
     Returns:
-        A line for each step that was needed.
+        A line for each step that was needed, and for what a person should know about it.
     """
     prepared = _prepare(writer, wanted)
-    if prepared.steps.actions:
-        _carry_out(writer, wanted, prepared)
-    return prepared.steps.summary()
+    if not prepared.steps.actions:
+        return ()
+    outcome = _carry_out(writer, wanted, prepared)
+    return (*prepared.steps.summary(), *outcome.remarks.values())
 
 
 def _prepare(writer: Writer, wanted: Change) -> _Prepared:
