@@ -138,6 +138,14 @@ def test_a_full_set_can_be_exchanged_for_another(port: Port) -> None:
     assert port.kernel.read_entries("limit", "ports") == {OTHER_KEY: ONE}
 
 
+def test_nothing_is_written_into_a_map_of_other_sizes(port: Port) -> None:
+    port.kernel.create_map("limit", "ports", hash_map())
+    for changed, gone in (({KEY: ONE, bytes(8): ONE}, []), ({KEY: ONE + ONE}, []), ({}, [b"?"])):
+        with pytest.raises(PinInTheWay):
+            port.kernel.write_entries("limit", "ports", changed, gone)
+    assert port.kernel.read_entries("limit", "ports") == {}
+
+
 def test_only_asked_keys_that_exist_are_read(port: Port) -> None:
     port.kernel.create_map("limit", "ports", replace(hash_map(), contents=((KEY, ONE),)))
     assert port.kernel.read_entries("limit", "ports", [KEY, OTHER_KEY]) == {KEY: ONE}

@@ -303,7 +303,12 @@ class FakeKernel:
     def write_entries(
         self, deployment: str, pin: str, changed: Mapping[bytes, bytes], gone: Collection[bytes]
     ) -> None:
-        contents = self._map(deployment, pin).contents
+        one = self._map(deployment, pin)
+        keys = {len(key) for key in (*changed, *gone)}
+        values = {len(value) for value in changed.values()}
+        if not (keys <= {one.plan.key_size} and values <= {one.plan.value_size}):
+            raise PinInTheWay(f"{deployment}/{pin} is another kind of map")
+        contents = one.contents
         contents.update(changed)
         for key in gone:
             contents.pop(key, None)

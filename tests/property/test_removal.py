@@ -67,9 +67,11 @@ def _damage_copy(name: str) -> Damage:
 
 def _foreign_map(name: str) -> Damage:
     def damage(node: FakeNode) -> None:
-        one = node.kernel.maps.get((name, "counts"))
-        if one is not None:
-            node.kernel.maps[name, "counts"] = replace(one, plan=hash_map("other", entries=99))
+        for pin in ("counts", "ports"):
+            one = node.kernel.maps.get((name, pin))
+            if one is not None:
+                other = replace(hash_map("other", entries=99), key_size=12)
+                node.kernel.maps[name, pin] = replace(one, plan=other, contents={})
 
     return damage
 

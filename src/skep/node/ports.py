@@ -277,6 +277,7 @@ class Kernel(KernelReader, Protocol):
 
         Raises:
             NoSuchPin: no such map.
+            PinInTheWay: the map has keys or values of other sizes; nothing was written.
         """
         ...
 

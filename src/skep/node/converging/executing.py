@@ -8,7 +8,7 @@ needs to have been remembered for that.
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
@@ -30,7 +30,7 @@ from skep.errors import SkepError, Unavailable
 from skep.hooks.identity import Binding, Identity
 from skep.hooks.target import HookTarget
 from skep.node.looking.locating import Spot
-from skep.node.ports import Kernel, NoSuchPin, PinnedLink, Program, State, TargetHidden
+from skep.node.ports import Kernel, NoSuchPin, PinInTheWay, PinnedLink, Program, State, TargetHidden
 from skep.node.records import Installed, Measured, Scope
 
 log = logging.getLogger(__name__)
@@ -229,7 +229,9 @@ class _Undoable:
                     case RunChain() as back:
                         self._run(back, before)
                     case WriteSetting() as back:
-                        self._write(back)
+                        # A map that others put there was not written into in the first place.
+                        with suppress(PinInTheWay):
+                            self._write(back)
                     case CreateMaps() | DeleteMaps() | RetireMaps() | RestoreMaps() as back:
                         self._each_map(back, record=False)
         except (SkepError, OSError) as error:

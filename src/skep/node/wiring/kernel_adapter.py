@@ -110,6 +110,13 @@ class KernelAdapter(KernelWatcher):
         A map that is too full for old and new together is made room in first.
         """
         with translating(), self._pins.open_map(MAPS, deployment, pin) as loaded:
+            # Whoever put another map there must not make us fail between two entries.
+            if not _fits(loaded, changed, gone):
+                raise PinInTheWay(
+                    f"the map {pin} of {deployment} has keys of {loaded.key_size} and values of "
+                    f"{loaded.value_size} bytes, which the settings do not have",
+                    hint="remove the deployment and install it again; its maps start empty",
+                )
             try:
                 _update(loaded, changed)
             except KernelRefused:
@@ -245,6 +252,12 @@ class KernelAdapter(KernelWatcher):
     def _tidy(self, directory: str, deployment: str) -> None:
         if not self._pins.names(directory, deployment):
             self._pins.remove(directory, deployment)
+
+
+def _fits(loaded: LoadedMap, changed: Mapping[bytes, bytes], gone: Collection[bytes]) -> bool:
+    keys = {len(key) for key in (*changed, *gone)}
+    values = {len(value) for value in changed.values()}
+    return keys <= {loaded.key_size} and values <= {loaded.value_size, loaded.value_bytes}
 
 
 def _update(loaded: LoadedMap, changed: Mapping[bytes, bytes]) -> None:
