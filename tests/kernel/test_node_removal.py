@@ -97,11 +97,11 @@ def maps(node: LiveNode) -> set[str]:
 
 
 def remove_the_rest(node: LiveNode) -> None:
-    node.skep.ok("remove", "port-filter", "--yes")
-    assert programs(node) is None
-    assert maps(node) == set()
-    assert node.skep.ok("list").out == "nothing is deployed here\n"
-    assert node.skep.ok("doctor").out == "everything is as it should be\n"
+    with node.opened() as opened:
+        opened.remove("port-filter", others_may_stop=True)
+        assert programs(node) is None
+        assert maps(node) == set()
+        assert (opened.installed(), opened.damaged(), opened.examine()) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,9 @@ def test_what_stays_runs_on(node: LiveNode, damage: Damage) -> None:
     damage(node)
     node.skep.ok("remove", "ratelimiting")
     assert node.deliver(SENT) == [udp_frame(OPEN)]
-    (one,) = node.skep.ok("list", "--json").documents("deployments")
-    assert (one["name"], one["condition"], one["maps_missing"]) == ("port-filter", "running", [])
+    with node.opened() as opened:
+        (one,) = opened.installed()
+    assert (one.deployment.name, one.condition, one.maps_missing) == ("port-filter", "running", ())
     assert maps(node) == {"port-filter"}
     if node.settings.content.exists():  # what is counted, the package tells
         assert node.counts("port-filter")["seen"] == seen + len(SENT)

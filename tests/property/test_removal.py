@@ -202,6 +202,8 @@ def test_whatever_was_damaged_every_deployment_can_be_taken_away(
                 assert not _programs(node), "nothing is started by taking something away"
         assert not node.kernel.link_table
         assert node.kernel.retired_maps() == {}
+        recover(node.writer())
+        assert node.state.unfinished() == (), "nothing keeps the journal open"
         node.close()
 
 
