@@ -28,7 +28,7 @@ class MemoryState:
         """Make the record of a deployment unreadable."""
         (one,) = [each for each in self._installed if each.deployment.name == name]
         self._installed = tuple(each for each in self._installed if each is not one)
-        row = DamagedRow(name, reason, one.kept, one.deployment.on)
+        row = DamagedRow(name, reason, one.deployment.on, one.kept)
         self._damaged = tuple(sorted((*self._damaged, row), key=lambda row: row.name))
 
     def damaged(self) -> tuple[DamagedRow, ...]:

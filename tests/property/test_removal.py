@@ -140,6 +140,7 @@ DAMAGES: tuple[Damage, ...] = (
     *(_foreign_map(name) for name in ALL),
     *(_lose_map(name) for name in ALL),
     *(_sql(f"UPDATE deployments SET run_on = '[1]' WHERE name = '{name}'") for name in ALL),  # noqa: S608 - constants
+    *(_sql(f"UPDATE deployments SET hook = 'later' WHERE name = '{name}'") for name in ALL),  # noqa: S608 - constants
     *(_sql(f"UPDATE deployments SET kept = '?' WHERE name = '{name}'") for name in ALL),  # noqa: S608 - constants
     *((lambda node, n=name: node.packages.gone.add(f"acme/{n}")) for name in ALL),
     *((lambda node, n=name: node.packages.unsigned.add(f"acme/{n}")) for name in ALL),
@@ -247,8 +248,21 @@ def test_a_hook_can_be_emptied_orphans_included(place: Damage, damages: list[Dam
         recover(node.writer())
         if _names(node):
             remove_all(node.writer(), parse_hook_target("xdp:eth0"))
-        assert _names(node) == set()
+        # A record that says it is on another hook is not on this one.
+        assert {row.on.hook for row in node.state.damaged()} <= {"later"}
+        assert node.state.installed() == ()
         assert not _programs(node)
+        node.close()
+
+
+def test_maps_that_nothing_remembers_go_and_touch_no_chain() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        node = _node(directory)
+        node.kernel.maps["old", "counts"] = node.kernel.maps["limit", "counts"]
+        node.kernel.exchanges.clear()
+        assert remove(node.writer(), "old").names == ("old",)
+        assert node.kernel.exchanges == []
+        assert "old" not in node.kernel.pinned_maps()
         node.close()
 
 

@@ -29,6 +29,8 @@ def condition_text(on: HookTarget, condition: Condition) -> str:
     match condition:
         case "waiting":
             return f"waiting for {on.target}"
+        case "detached":
+            return f"not attached to the {on.target} that is there now"
         case "not visible":
             return "not visible from here"
         case "shared":
@@ -46,6 +48,7 @@ def listed_row(one: Listed, here: str) -> list[str]:
         state += f" on {one.called.target}" + (
             f"@{one.called.namespace}" if one.called.namespace != deployment.on.namespace else ""
         )
+    state += ", not visible from here" if one.is_hidden and one.condition == "running" else ""
     state += " unsigned" if deployment.accepts_unsigned else ""
     state += "".join(f" missing map {pin}" for pin in one.maps_missing)
     package = str(parse_reference(deployment.reference).local)
@@ -71,6 +74,7 @@ def listed_document(one: Listed) -> dict[str, object]:
         "signer": deployment.signer,
         "is_unsigned": deployment.accepts_unsigned,
         "condition": one.condition,
+        "is_hidden": one.is_hidden,
         "maps_missing": [*one.maps_missing],
         "installed_at": one.installed.installed_at,
         "consent": consent_document(one.installed.consent),
@@ -87,4 +91,4 @@ def binding_document(binding: Binding | None) -> dict[str, object] | None:
 
 def damaged_document(row: DamagedRow) -> dict[str, object]:
     """A deployment whose record cannot be read, as ``--json`` prints it."""
-    return {"name": row.name, "reason": row.reason, "on": None if row.on is None else str(row.on)}
+    return {"name": row.name, "reason": row.reason, "on": str(row.on)}

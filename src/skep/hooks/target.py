@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from skep.errors import UsageError
 
+COOKIE_PREFIX = "netns:"
 HOST = "host"
 """What people type for the host's namespace from inside another: ``xdp:eth0@host``."""
 

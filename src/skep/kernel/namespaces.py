@@ -39,6 +39,8 @@ _PROCESSES = Path("/proc")
 _OURS = Path("/proc/thread-self/ns/net")
 _HOSTS = Path("/proc/1/ns/net")
 
+_NOWHERE = Path("/proc/1/ns/of-the-beginning")  # there is no such file
+
 _COOKIE_PREFIX = "netns:"
 # File names; what else is in the directory cannot be written in a declared target.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,255}")
@@ -280,12 +282,21 @@ def _name_in(place: Path) -> str:
 
 def _hosts() -> Path:
     """File of the host's namespace: that of process 1, or of who stands in for it."""
+    if _is_process_1():
+        return _NOWHERE  # its file moves with us; the namespace we began in counts as the host's
     if _file_at(_HOSTS) is not None:
         return _HOSTS
     known = _stands_in.get(_HOSTS)
     if known is None or _file_at(known) is None:
         known = _stands_in[_HOSTS] = _PROCESSES / network_stand_in() / "ns" / "net"
     return known
+
+
+def _is_process_1() -> bool:
+    try:
+        return (_PROCESSES / "self").readlink() == Path("1")
+    except OSError:
+        return False
 
 
 def _hosts_file() -> _File | None:

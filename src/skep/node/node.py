@@ -204,7 +204,8 @@ class Node:
         with locked(self._lock(), self._lock_seconds):
             cleared = clear_playgrounds(self._playgrounds)
         found = self.examine()
-        if not any(one.remedy is not None and one.remedy.is_repair for one in found):
+        needs_mending = any(one.remedy is not None and one.remedy.is_repair for one in found)
+        if not needs_mending and not self.installed():
             return (*cleared, *found)
         with self._writing() as writer:
             return (*cleared, *repair(writer, self._playgrounds))

@@ -104,16 +104,18 @@ class DamagedRow:
     Attributes:
         name: of the deployment; the one thing that must be readable.
         reason: what is wrong with the record.
+        on: where it is, as far as the record tells; it may name a hook that there is not.
         kept: digest of the kept copy of its linked program; empty if that is not readable either.
-        on: where it is, as far as the record tells.
-        binding: what that was, as far as the record tells.
+        binding: what its target was, as far as the record tells.
+        consent: what was agreed to, if that is readable.
     """
 
     name: str
     reason: str
+    on: HookTarget
     kept: str = ""
-    on: HookTarget | None = None
     binding: Binding | None = None
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)

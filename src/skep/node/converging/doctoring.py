@@ -25,10 +25,10 @@ from skep.node.converging.reconciling import (
     undeclared_maps,
 )
 from skep.node.converging.recovering import recover
-from skep.node.converging.renaming import record_name
+from skep.node.converging.renaming import record_bindings, record_name
 from skep.node.converging.services import Services, Writer
 from skep.node.looking.listing import ChainView, list_chains, list_installed
-from skep.node.looking.locating import Survey, newly_located, survey
+from skep.node.looking.locating import Survey, is_of_one_boot, newly_located, survey
 
 Kind = Literal[
     "change in progress",
@@ -36,6 +36,8 @@ Kind = Literal[
     "record damaged",
     "change interrupted",
     "target renamed",
+    "target moved",
+    "target name taken",
     "target missing",
     "target deleted",
     "target not visible",
@@ -53,6 +55,7 @@ Kind = Literal[
 ]
 _INFORMATION: tuple[Kind, ...] = (
     "change in progress",
+    "target moved",
     "target not visible",
     "unsigned accepted",
     "consent not stored",
@@ -154,6 +157,7 @@ def repair(writer: Writer, playgrounds: Playgrounds) -> tuple[Finding, ...]:
         came up meanwhile.
     """
     found = examine(writer.services, playgrounds)
+    record_bindings(writer)
     tried = [_repair(writer, finding) for finding in found]
     left = {(each.kind, each.subject): each for each in examine(writer.services, playgrounds)}
     outcome = []
@@ -234,9 +238,23 @@ def _chains(services: Services, looked: Survey) -> list[Finding]:
 
 
 def _renamed(view: ChainView) -> list[Finding]:
-    called = view.spot.called if view.spot is not None else None
+    if view.spot is None:
+        return []
+    called, usurper = view.spot.called, view.spot.usurper
+    if called is None and usurper is not None and view.running:
+        text = (
+            f"{_members(view)} on what {view.on} was, which is not visible from here; another "
+            f"one has the name, and nothing of Skep's is on it"
+        )
+        return [Finding("target name taken", str(view.on), text, _goodbye(view))]
     if called is None:
         return []
+    if is_of_one_boot(called) and not is_of_one_boot(view.on):
+        text = (
+            f"{view.on} is {called} now, in a network namespace without a name; {_members(view)} "
+            f"still on it, until the machine is started anew"
+        )
+        return [Finding("target moved", str(view.on), text)]
     return [
         Finding(
             "target renamed",
@@ -252,11 +270,16 @@ def _chain(services: Services, looked: Survey, view: ChainView, missing: Sequenc
     spot = view.spot
     match view.condition:
         case "waiting":
+            text = f"{missing_text(on)}; {names} waiting for it"
+            return Finding("target missing", str(on), text, _goodbye(view))
+        case "detached":
             back = newly_located(services.kernel, looked, on)
-            if back.standing == "here" and in_the_way(services.kernel, back, looked) is None:
-                text = f"what {on} was is gone, and a new one has the name; {names} not on it"
-                return Finding("target deleted", str(on), text, Remedy("attach to the new one"))
-            return Finding("target missing", str(on), f"{missing_text(on)}; {names} waiting for it")
+            stranger = in_the_way(services.kernel, back, looked)
+            if stranger is not None:
+                text = f"{on} was made anew and is taken by {stranger}; {names} not on it"
+                return Finding("hook taken", str(on), text)
+            text = f"{on} was made anew, or somebody detached the link there; {names} not on it"
+            return Finding("target deleted", str(on), text, Remedy("attach to what is there now"))
         case "not visible":
             text = f"{on} is not visible from here; whether {names} running there is not known"
             return Finding("target not visible", str(on), text)
@@ -274,6 +297,11 @@ def _chain(services: Services, looked: Survey, view: ChainView, missing: Sequenc
         f"{_instead(view.running, missing)}",
         Remedy("verify, compose and attach it again"),
     )
+
+
+def _goodbye(view: ChainView) -> Remedy:
+    name = view.members[0].deployment.name
+    return Remedy("if it is not to come back", f"skep remove {name}")
 
 
 def _members(view: ChainView) -> str:
@@ -298,6 +326,12 @@ def _leftovers(services: Services, deployments: Sequence[Deployment]) -> list[Fi
                 f"the link {link.pin} runs {link.program_name} on something not visible from here"
             )
             finding = Finding("link without deployment", link.pin, text)
+        elif services.state.damaged():
+            text = (
+                f"{link.place.called} runs {link.program_name}, which no readable record declares"
+            )
+            remedy = Remedy("mend the damaged records first", "skep doctor --repair")
+            finding = Finding("link without deployment", link.pin, text, remedy)
         else:
             called = link.place.called
             text = f"{called} runs {link.program_name}, which no deployment declares"

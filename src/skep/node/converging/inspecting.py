@@ -11,7 +11,7 @@ from skep.chains.deployment import Deployment
 from skep.chains.planning import Chain, LinkedDeployment, Observed
 from skep.hooks.table import HookTarget
 from skep.node.looking.identifying import declared_members, running_fingerprint
-from skep.node.looking.locating import Spot, Survey
+from skep.node.looking.locating import Spot, Survey, is_of_one_boot
 from skep.node.ports import KernelReader, NoSuchTarget, TargetHidden
 
 
@@ -86,7 +86,7 @@ def _look(
         declared = declared_chain(committed, on)
         found.chains[on] = declared if declared.fingerprint == fingerprint else Chain(fingerprint)
     elif spot.standing == "waiting":
-        found.absent[on] = missing_text(on)
+        found.absent[on] = missing_text(on) if spot.named is None else detached_text(on)
     elif spot.standing == "hidden":
         found.hidden.add(on)
     elif stranger := in_the_way(kernel, spot, looked):
@@ -95,8 +95,15 @@ def _look(
 
 def missing_text(on: HookTarget) -> str:
     """A sentence that says what is not there."""
+    if is_of_one_boot(on):
+        return f"{on} was in a network namespace of an earlier boot, or one that has ended"
     where = f" in the network namespace {on.namespace}" if on.namespace else ""
-    return f"there is no {on.target}{where} for {on.hook} to be attached to"
+    return f"there is no {on.target}{where}"
+
+
+def detached_text(on: HookTarget) -> str:
+    """A sentence that says that what has the name now is not what the chain was on."""
+    return f"{on} was made anew, or its link was detached; skep doctor --repair attaches to it"
 
 
 def in_the_way(kernel: KernelReader, spot: Spot, looked: Survey) -> str | None:

@@ -22,6 +22,7 @@ from skep.hooks.table import HookTarget
 from skep.node.converging.services import Writer
 from skep.node.ports import KeptDamaged
 from skep.node.records import DamagedRow, Installed
+from skep.node.store.rows import require_usable
 
 
 class RecordDamaged(Conflict):
@@ -53,15 +54,22 @@ def _check(copy: Deployment, declared: Deployment) -> None:
 def restored(writer: Writer, row: DamagedRow) -> Installed | None:
     """A damaged record as it was, from its kept copy; ``None`` if that is lost, too.
 
-    What was agreed to is not in the copy, so the next change asks again.
+    What was agreed to is not in the copy: where that is not readable, the next change asks again.
     """
     try:
         copy = writer.kept.kept(Digest.parse(row.kept))
     except SkepError:
         return None
-    if copy.deployment.name != row.name:
+    deployment, consent = copy.deployment, row.consent
+    if deployment.name != row.name:
         return None
-    return Installed(copy.deployment, writer.now, binding=row.binding, kept=row.kept)
+    try:
+        require_usable(deployment)
+    except ValueError:
+        return None
+    if consent is not None and consent.digest != deployment.digest:
+        consent = None
+    return Installed(deployment, writer.now, consent=consent, binding=row.binding, kept=row.kept)
 
 
 def require_readable(writer: Writer, on: HookTarget) -> None:
@@ -71,7 +79,7 @@ def require_readable(writer: Writer, on: HookTarget) -> None:
         RecordDamaged: one cannot, so a change of the chain would take its program away.
     """
     for row in writer.state.damaged():
-        if row.on == on or row.on is None:
+        if row.on == on:
             raise RecordDamaged(
                 f"the record of {row.name} is damaged ({row.reason}), and its kept copy is lost",
                 hint=f"skep remove {row.name}, then install it again",

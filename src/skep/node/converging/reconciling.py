@@ -14,7 +14,7 @@ from skep.hooks.table import HookTarget
 from skep.node.converging.changing import Change, change_if_needed
 from skep.node.converging.kept_programs import require_readable
 from skep.node.converging.services import Services, Writer
-from skep.node.looking.locating import survey
+from skep.node.looking.locating import is_of_one_boot, survey
 from skep.node.ports import PinnedLink
 from skep.node.records import Scope
 
@@ -82,6 +82,8 @@ def reconcile_target(writer: Writer, on: HookTarget, *, anew: bool = False) -> t
         SkepError: a member cannot be opened, linked or loaded; nothing is changed.
     """
     require_readable(writer, on)
+    # A cookie of an earlier boot is another namespace's by now; only a person can mean that.
+    anew = anew and not is_of_one_boot(on)
     deployments = [one.deployment for one in writer.state.installed()]
     wanted = Change(f"repair {on}", deployments, must_run={on}, also={on}, anew=anew)
     return change_if_needed(writer, wanted)

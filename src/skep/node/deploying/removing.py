@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
 from skep.errors import NeedsConsent, SkepError
-from skep.hooks.table import HookTarget
+from skep.hooks.table import HOOKS, HookTarget
 from skep.node.converging.changing import Change, change
 from skep.node.converging.kept_programs import kept_program
 from skep.node.converging.reconciling import undeclared_maps
 from skep.node.converging.services import Writer
-from skep.node.looking.listing import NoSuchDeployment, find_installed
-from skep.node.looking.locating import declared_as, survey
+from skep.node.looking.listing import NoSuchDeployment, find_installed, list_chains
+from skep.node.looking.locating import meant_by, survey
 from skep.node.ports import NoSuchTarget, PinnedLink, TargetHidden
 from skep.node.records import Installed, Scope
 
@@ -72,25 +72,46 @@ def remove(writer: Writer, name: str, *, others_may_stop: bool = False) -> Remov
     """
     installed = writer.state.installed()
     rows = {row.name: row.on for row in writer.state.damaged()}
-    if name in rows or name in undeclared_maps(writer.services):
-        on = rows.get(name)
-        gone = [name]
-    else:
-        try:
-            on = find_installed(installed, name).deployment.on
-        except NoSuchDeployment as error:
-            raise _with_damaged(error, rows) from None
-        gone = []
+    if name in rows:
+        return _remove_damaged(writer, name, rows[name], others_may_stop=others_may_stop)
+    left_maps = undeclared_maps(writer.services).get(name)
+    if left_maps is not None:
+        return _remove_maps(writer, name, left_maps)
+    try:
+        on = find_installed(installed, name).deployment.on
+    except NoSuchDeployment as error:
+        raise _with_damaged(error, rows) from None
     after = [one for one in installed if one.deployment.name != name]
-    targets = {on} if on is not None else _targets(installed)
-    stopped = _leave(writer, name, after, targets, gone, others_may_stop=others_may_stop)
+    stopped = _leave(writer, name, after, {on}, (), others_may_stop=others_may_stop)
+    return Removed((name,), (on,), stopped=stopped)
+
+
+def _remove_damaged(writer: Writer, name: str, on: HookTarget, *, others_may_stop: bool) -> Removed:
+    after = writer.state.installed()
+    targets = {on}
+    if on not in _targets(after):
+        # Where it was cannot be told: wherever another chain runs than the readable records say.
+        views = list_chains(writer.state, writer.kernel)
+        targets = {view.on for view in views if view.condition == "differs"}
+    stopped = _leave(writer, name, after, targets, [name], others_may_stop=others_may_stop)
     strays: tuple[PinnedLink, ...] = ()
-    if name in rows and on is not None and on not in _targets(after):
+    if on not in _targets(after):
         # Nothing that can be read was on this target, so its link belonged to the damaged one.
         strays = _strays(writer, survey(writer.kernel, after).strays, on)
         for link in strays:
             _detach(writer, link)
-    return Removed((name,), () if on is None else (on,), strays, stopped)
+    return Removed((name,), (on,), strays, stopped)
+
+
+def _remove_maps(writer: Writer, name: str, pins: Sequence[str]) -> Removed:
+    """Take away what a deployment left that nothing remembers; no chain is touched."""
+    steps = [f"remove the map {pin}" for pin in pins]
+    scope = Scope(deployments=(name,))
+    entry = writer.state.begin(f"remove {name}", steps, writer.now, scope)
+    for pin in pins:
+        writer.kernel.delete_map(name, pin)
+    writer.state.end(entry, "done", writer.now)
+    return Removed((name,))
 
 
 def remove_all(writer: Writer, on: HookTarget) -> Removed:
@@ -101,29 +122,27 @@ def remove_all(writer: Writer, on: HookTarget) -> Removed:
     """
     installed = writer.state.installed()
     looked = survey(writer.kernel, installed)
-    declared = declared_as(writer.kernel, looked, on)
-    rows = [row.name for row in writer.state.damaged() if row.on == declared]
-    names = [one.deployment.name for one in installed if one.deployment.on == declared]
-    strays = _strays(writer, looked.strays, declared)
+    meant = meant_by(writer.kernel, looked, on)
+    # What was declared under the name, and runs on something else, stays.
+    declared = {each for each in (meant.chain, meant.waiting) if each is not None}
+    damaged = declared | ({meant.on} if meant.on not in looked.spots else set())
+    rows = [row.name for row in writer.state.damaged() if row.on in damaged]
+    names = [one.deployment.name for one in installed if one.deployment.on in declared]
+    strays = _strays(writer, looked.strays, meant.on)
     if not (names or rows or strays):
         raise NoSuchDeployment(
             f"there is nothing of this node on {on}", hint="skep list shows what is where"
         )
     if names or rows:
-        after = [one for one in installed if one.deployment.on != declared]
-        command = f"remove everything on {declared}"
-        change(
-            writer,
-            Change(command, [one.deployment for one in after], also={declared}, gone=rows),
-        )
+        after = [one.deployment for one in installed if one.deployment.on not in declared]
+        wanted = Change(f"remove everything on {meant.on}", after, also=declared, gone=rows)
+        change(writer, wanted)
     for link in strays:
         _detach(writer, link)
-    return Removed((*names, *rows), (declared,), strays)
+    return Removed((*names, *rows), (meant.on,), strays)
 
 
-def _with_damaged(
-    error: NoSuchDeployment, rows: Mapping[str, HookTarget | None]
-) -> NoSuchDeployment:
+def _with_damaged(error: NoSuchDeployment, rows: Mapping[str, HookTarget]) -> NoSuchDeployment:
     hint = f"{error.hint}; damaged: {', '.join(rows)}" if rows else error.hint
     return NoSuchDeployment(error.message, hint=hint)
 
@@ -193,11 +212,13 @@ def _damaged_members(
     return {
         row.name: SkepError(f"its record is damaged: {row.reason}")
         for row in writer.state.damaged()
-        if row.name != name and targets and (row.on is None or row.on in targets)
+        if row.name != name and row.on in targets
     }
 
 
 def _strays(writer: Writer, strays: Sequence[PinnedLink], on: HookTarget) -> tuple[PinnedLink, ...]:
+    if on.hook not in HOOKS:
+        return ()
     try:
         identity = writer.kernel.locate(on).identity
     except (NoSuchTarget, TargetHidden):

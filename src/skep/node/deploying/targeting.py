@@ -49,10 +49,16 @@ def _check_name(looked: Survey, wanted: HookTarget) -> None:
     known = looked.spots.get(wanted)
     if known is None or known.standing == "waiting":
         return
-    now = f"is called {known.called} now" if known.called else "is somewhere else now"
+    if known.called is not None:
+        raise NameMoved(
+            f"what {wanted} was when its chain was installed is called {known.called} now, and "
+            "another one has the name",
+            hint="skep doctor --repair records the new name; then install again",
+        )
     raise NameMoved(
-        f"what {wanted} was when its chain was installed {now}, and another one has the name",
-        hint="skep doctor --repair records the new name; then install again",
+        f"what {wanted} was when its chain was installed is not visible from here, and another "
+        "one has the name",
+        hint="skep list shows what is installed under that name: remove it, or rename the new one",
     )
 
 

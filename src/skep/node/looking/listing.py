@@ -10,13 +10,16 @@ from skep.chains.ordering import in_order
 from skep.errors import NotFound
 from skep.hooks.table import HookTarget
 from skep.node.looking.identifying import declared_members, running_fingerprint
-from skep.node.looking.locating import Spot, Survey, declared_as, survey
+from skep.node.looking.locating import Spot, Survey, meant_by, survey
 from skep.node.ports import Links, StateReader
 from skep.node.records import Installed
 
-Condition = Literal["running", "not running", "differs", "waiting", "not visible", "shared"]
+Condition = Literal[
+    "running", "not running", "differs", "waiting", "detached", "not visible", "shared"
+]
 """``differs``: a chain of ours runs there, but not the one that is declared; ``waiting``: what it
-is to run on is not there; ``not visible``: from here; ``shared``: another chain is there."""
+is to run on is not there; ``detached``: something has the name, and the chain is not on it;
+``not visible``: from here; ``shared``: another chain is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,14 @@ class Listed:
         condition: of its chain.
         maps_missing: pin names of maps it should have and has not.
         called: what its target is called now, if that is not what was declared.
+        is_hidden: what it runs on is not visible from here.
     """
 
     installed: Installed
     condition: Condition
     maps_missing: tuple[str, ...] = ()
     called: HookTarget | None = None
+    is_hidden: bool = False
 
     @property
     def deployment(self) -> Deployment:
@@ -60,6 +65,11 @@ class ChainView:
     declared: str
     running: str
     spot: Spot | None = None
+
+    @property
+    def is_hidden(self) -> bool:
+        """What it is on is not visible from here."""
+        return self.spot is not None and self.spot.standing == "hidden"
 
 
 class NoSuchDeployment(NotFound):
@@ -92,6 +102,7 @@ def list_installed(state: StateReader, links: Links) -> tuple[Listed, ...]:
             views[one.deployment.on].condition,
             _missing(one.deployment, pinned),
             _called(views[one.deployment.on]),
+            views[one.deployment.on].is_hidden,
         )
         for one in installed
     )
@@ -107,11 +118,11 @@ def view_chain(state: StateReader, links: Links, on: HookTarget) -> ChainView:
     """The chain on a hook target, by any of its names; without members if none is there."""
     installed = state.installed()
     looked = survey(links, installed)
-    declared = declared_as(links, looked, on)
+    meant = meant_by(links, looked, on)
     for view in _views(installed, looked):
-        if view.on == declared:
+        if view.on == (meant.chain or meant.waiting):
             return view
-    return ChainView(declared, (), "not running", "", "")
+    return ChainView(meant.on, (), "not running", "", "")
 
 
 def _called(view: ChainView) -> HookTarget | None:
@@ -138,7 +149,7 @@ def _how(spot: Spot, declared: str, running: str) -> Condition:
         case "here":
             return "not running"
         case "waiting":
-            return "waiting"
+            return "waiting" if spot.named is None else "detached"
         case "hidden":
             return "not visible"
         case "shared":

@@ -13,7 +13,7 @@ from skep.chains.fingerprints import chain_fingerprint, chain_member, kernel_nam
 from skep.chains.ordering import in_order
 from skep.hooks.identity import Binding, Identity, Place
 from skep.hooks.table import HookTarget, find_hook
-from skep.hooks.target import HOST
+from skep.hooks.target import COOKIE_PREFIX, HOST
 from skep.node.ports import Links, NoSuchTarget, PinnedLink, TargetHidden
 from skep.node.records import Installed
 
@@ -31,19 +31,27 @@ class Spot:
         standing: how it is.
         place: what it is; ``None`` unless ``here`` or ``shared``.
         link: our link there, also one that has lost what it was on.
+        named: what the declared name leads to now, whether that is ``place`` or another thing;
+            ``None`` if nothing has the name, or it is not visible.
     """
 
     on: HookTarget
     standing: Standing
     place: Place | None = None
     link: PinnedLink | None = None
+    named: Place | None = None
 
     @property
     def called(self) -> HookTarget | None:
-        """What it is called now, if that is not what was declared."""
-        if self.place is None or self.place.called == self.on:
+        """What it is called now, if what was declared is not a name of it any more."""
+        if self.place is None or self.named == self.place:
             return None
         return self.place.called
+
+    @property
+    def usurper(self) -> Place | None:
+        """Another thing that has the declared name now."""
+        return self.named if self.named != self.place else None
 
     @property
     def runs(self) -> PinnedLink | None:
@@ -97,12 +105,12 @@ def survey(links: Links, installed: Sequence[Installed]) -> Survey:
         if binding is not None:
             spot = _bound(links, there, on, binding, installed)
         else:
-            spot = _recognised(there, installed, on) or _named(links, there, on)
+            spot = _unbound(links, there, on, installed)
         if spot.place is not None:
             key = (on.hook, spot.place.identity)
             if claimed.setdefault(key, on) != on:
                 spot = Spot(on, "shared", spot.place)
-        spots[on] = spot
+        spots[on] = _with_name(links, spot)
     used = {spot.link.pin for spot in spots.values() if spot.link is not None}
     return Survey(spots, tuple(link for link in there if link.pin not in used))
 
@@ -119,18 +127,40 @@ def newly_located(links: Links, looked: Survey, on: HookTarget) -> Spot:
     return spot
 
 
-def declared_as(links: Links, looked: Survey, on: HookTarget) -> HookTarget:
-    """The declared target that a name means here, or the name with its namespace.
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What somebody means by a name.
 
-    A name of something that a chain is bound to means that chain, whatever it was declared as.
+    Attributes:
+        on: the name with its namespace.
+        place: what has the name; ``None`` if nothing has it, or it is not visible.
+        chain: the declared target whose chain is on it, or would be if it were there.
+        waiting: another declared target of this name, that waits for what was deleted.
+    """
+
+    on: HookTarget
+    place: Place | None = None
+    chain: HookTarget | None = None
+    waiting: HookTarget | None = None
+
+
+def meant_by(links: Links, looked: Survey, on: HookTarget) -> Meant:
+    """What a name means here.
+
+    A name of something that a chain is bound to means that chain, whatever it was declared as. A
+    chain that was declared under the name, and is on something else, is not meant.
     """
     here = resolved(links, on)
+    known = looked.spots.get(here)
     try:
         place = links.locate(here)
     except (NoSuchTarget, TargetHidden):
-        return here
+        return Meant(here, chain=None if known is None else here)
+    waiting = here if known is not None and known.standing == "waiting" else None
     spot = looked.on(place.identity, on.hook)
-    return spot.on if spot is not None else here
+    if spot is not None:
+        return Meant(here, place, spot.on, waiting)
+    return Meant(here, place, waiting)
 
 
 def resolved(links: Links, on: HookTarget) -> HookTarget:
@@ -166,6 +196,33 @@ def _bound(
         return Spot(on, "waiting")
     except TargetHidden:
         return Spot(on, "hidden")
+
+
+def is_of_one_boot(on: HookTarget) -> bool:
+    """Whether a target is declared by a cookie, which another namespace has after a boot."""
+    return on.namespace.startswith(COOKIE_PREFIX)
+
+
+def _with_name(links: Links, spot: Spot) -> Spot:
+    if spot.place is not None and spot.place.called == spot.on:
+        return replace(spot, named=spot.place)
+    if is_of_one_boot(spot.on) and spot.standing == "waiting":
+        return spot
+    try:
+        return replace(spot, named=links.locate(spot.on))
+    except (NoSuchTarget, TargetHidden):
+        return spot
+
+
+def _unbound(
+    links: Links, there: Sequence[PinnedLink], on: HookTarget, installed: Sequence[Installed]
+) -> Spot:
+    recognised = _recognised(there, installed, on)
+    if recognised is not None:
+        return recognised
+    if is_of_one_boot(on):
+        return Spot(on, "waiting")  # whoever has the cookie now is somebody else
+    return _named(links, there, on)
 
 
 def _recognised(

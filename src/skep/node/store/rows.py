@@ -1,9 +1,12 @@
 """Rows of a node's database as values, and back; what was not written by Skep is never guessed."""
 
 import json
+import re
 from contextlib import suppress
 
-from skep.chains.deployment import Deployment, TrustDecision
+from skep.chains.deployment import Deployment, TrustDecision, parse_deployment_name
+from skep.digests import Digest
+from skep.errors import SkepError
 from skep.hooks.identity import Binding, Identity, identity_fields, parse_identity
 from skep.hooks.table import HOOKS, HookTarget
 from skep.node.records import (
@@ -40,6 +43,9 @@ JOURNAL_COLUMNS = ("number", "started_at", "command", "steps", "ended_at", "outc
 
 Row = tuple[object, ...]
 
+# Reading references properly would make every listing import packages.
+_REFERENCE = re.compile(r"[a-z0-9][^\s/]*(?:/[^\s/]+)+")
+
 
 def deployment_row(one: Installed) -> Row:
     """A committed deployment without its consent, in the order of the columns."""
@@ -75,18 +81,22 @@ def read_deployment(row: Row, consent: Consent | None) -> Installed:
     """
     values = dict(zip(DEPLOYMENT_COLUMNS, row, strict=True))
     return Installed(
-        Deployment(
-            name=str(values["name"]),
-            reference=str(values["reference"]),
-            digest=str(values["digest"]),
-            program=str(values["program"]),
-            on=HookTarget(str(values["hook"]), str(values["target"]), str(values["namespace"])),
-            order=int(str(values["place"])),
-            run_on=tuple(_texts(values["run_on"])),
-            settings=tuple((_text(k), _text(v)) for k, v in json.loads(str(values["settings"]))),
-            policy=_policy(values["policy"]),
-            signer=str(values["signer"]),
-            maps=tuple(_texts(values["maps"])),
+        require_usable(
+            Deployment(
+                name=str(values["name"]),
+                reference=str(values["reference"]),
+                digest=str(values["digest"]),
+                program=str(values["program"]),
+                on=HookTarget(str(values["hook"]), str(values["target"]), str(values["namespace"])),
+                order=int(str(values["place"])),
+                run_on=tuple(_texts(values["run_on"])),
+                settings=tuple(
+                    (_text(k), _text(v)) for k, v in json.loads(str(values["settings"]))
+                ),
+                policy=_policy(values["policy"]),
+                signer=str(values["signer"]),
+                maps=tuple(_texts(values["maps"])),
+            )
         ),
         str(values["installed_at"]),
         Measured(
@@ -100,15 +110,41 @@ def read_deployment(row: Row, consent: Consent | None) -> Installed:
     )
 
 
-def read_damaged(row: Row, reason: str) -> DamagedRow:
+def require_usable(deployment: Deployment) -> Deployment:
+    """The deployment, if this version of Skep can do something with it.
+
+    A record may be of a later version, with a hook that this one does not know.
+
+    Raises:
+        ValueError: it cannot; the others are not affected.
+    """
+    on = deployment.on
+    hook = HOOKS.get(on.hook)
+    if hook is None:
+        raise ValueError(f"this version of Skep has no hook {on.hook!r}")
+    try:
+        parse_deployment_name(deployment.name)
+        Digest.parse(deployment.digest)
+        if hook.target.parse(on.hook, str(on).partition(":")[2]) != on:
+            raise ValueError(f"{on} is no target")
+    except SkepError as error:
+        raise ValueError(error.message) from error
+    unknown = [verdict for verdict in deployment.run_on if verdict not in hook.verdicts]
+    if unknown:
+        raise ValueError(f"{on.hook} has no verdict {unknown[0]!r}")
+    if not _REFERENCE.fullmatch(deployment.reference):
+        raise ValueError(f"{deployment.reference!r} is no reference to a package")
+    return deployment
+
+
+def read_damaged(row: Row, reason: str, consent: Consent | None) -> DamagedRow:
     """What can still be told of a record that cannot be read."""
     values = {column: str(value) for column, value in zip(DEPLOYMENT_COLUMNS, row, strict=True)}
     on = HookTarget(values["hook"], values["target"], values["namespace"])
     binding: Binding | None = None
     with suppress(ValueError, TypeError):
         binding = _binding(json.loads(values["binding"]))
-    known = on if on.hook in HOOKS else None
-    return DamagedRow(values["name"], reason, values["kept"], known, binding)
+    return DamagedRow(values["name"], reason, on, values["kept"], binding, consent)
 
 
 def scope_text(scope: Scope) -> str:

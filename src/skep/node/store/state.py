@@ -197,13 +197,13 @@ class SqliteState:
         with translating_errors(self._path):
             rows = self._connection.execute(_INSTALLED).fetchall()
         for row in rows:
+            consent: Consent | None = None
             try:
-                number = row[_WIDTH]
-                given = consents.read_record(row[_WIDTH + 1 :]) if number is not None else None
-                consent = None if given is None else _given(given, str(row[0]))
+                if row[_WIDTH] is not None:
+                    consent = _given(consents.read_record(row[_WIDTH + 1 :]), str(row[0]))
                 yield read_deployment(row[:_WIDTH], consent)
             except (ValueError, TypeError) as error:
-                yield read_damaged(row[:_WIDTH], str(error))
+                yield read_damaged(row[:_WIDTH], str(error), consent)
 
     def _damaged(self, error: Exception) -> DatabaseDamaged:
         return DatabaseDamaged(

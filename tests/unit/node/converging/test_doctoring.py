@@ -106,7 +106,7 @@ def test_a_damaged_record_is_restored_from_its_kept_copy(node: FakeNode) -> None
     assert all(not finding.is_open for finding in found if finding.kind == "record damaged")
     (after,) = node.state.installed()
     assert (after.deployment, after.kept) == (before.deployment, before.kept)
-    assert after.consent is None  # it was in the record alone, so the next change asks
+    assert after.consent == before.consent
     assert node.kernel.runs() is not None
 
 
@@ -167,7 +167,7 @@ def test_a_new_interface_of_the_name_is_left_to_others_who_are_on_it(node: FakeN
     make_anew(node)
     node.kernel.occupy()
     (finding,) = repair(node.writer(), NONE)
-    assert finding.kind == "target missing"
+    assert finding.kind == "hook taken"
     assert node.kernel.runs() is None
 
 
@@ -181,6 +181,54 @@ def test_what_is_not_visible_from_here_is_not_called_gone(node: FakeNode) -> Non
     (finding,) = repair(node.writer(), NONE)
     assert finding.kind == "target not visible"
     assert finding.is_information
+
+
+def test_another_interface_that_has_the_name_of_a_hidden_one_is_told(node: FakeNode) -> None:
+    node.install()
+    node.kernel.interface("eth0").namespace = "blue"
+    node.kernel.hidden.add("blue")
+    node.kernel.add_interface("eth0", 9)
+    (finding,) = repair(node.writer(), NONE)
+    assert (finding.kind, finding.is_open) == ("target name taken", True)
+    assert "another one has the name" in finding.text
+    assert node.kernel.runs() is None
+
+
+def test_a_namespace_of_an_earlier_boot_is_not_looked_for_by_its_cookie(node: FakeNode) -> None:
+    node.kernel.add_interface("eth0", 2, "netns:7")
+    node.install(on="xdp:eth0@netns:7")
+    node.kernel.reboot()
+    (finding,) = repair(node.writer(), NONE)
+    assert finding.kind == "target missing"
+    assert finding.remedy is not None
+    assert finding.remedy.command == "skep remove limit"
+    assert "earlier boot" in finding.text
+    assert node.kernel.runs(namespace="netns:7") is None
+
+
+def test_a_name_that_lasts_is_not_given_up_for_a_cookie(node: FakeNode) -> None:
+    node.install()
+    node.kernel.interface("eth0").namespace = "netns:7"
+    (finding,) = repair(node.writer(), NONE)
+    assert (finding.kind, finding.is_information) == ("target moved", True)
+    assert node.names("xdp:eth0") == ["limit"]
+
+
+def test_names_that_were_exchanged_are_recorded_in_one_step(node: FakeNode) -> None:
+    node.install("acme/limit", on="xdp:eth0")
+    node.install("acme/filter", on="xdp:eth1")
+    first, second = node.kernel.interface("eth0"), node.kernel.interface("eth1")
+    first.name, second.name = "eth1", "eth0"
+    assert all(finding.repaired for finding in repair(node.writer(), NONE))
+    assert (node.names("xdp:eth1"), node.names("xdp:eth0")) == (["limit"], ["filter"])
+    node.consistent()
+
+
+def test_a_running_chain_with_a_damaged_record_is_not_proposed_for_removal(node: FakeNode) -> None:
+    node.install("acme/limit")
+    damage_record(node)
+    stray = [each for each in examine(node.services(), NONE) if each.subject.startswith("xdp")]
+    assert [each.remedy and each.remedy.command for each in stray] == ["skep doctor --repair"]
 
 
 def test_a_hook_somebody_took_is_told_and_left_alone(node: FakeNode) -> None:

@@ -10,10 +10,10 @@ from tests.unit.node.converging.test_doctoring import NONE, kinds
 from skep.chains.planning import HookOccupied, HookTargetHidden, HookTargetMissing
 from skep.hooks.table import parse_hook_target
 from skep.node.converging.doctoring import examine, repair
-from skep.node.deploying.removing import remove
+from skep.node.deploying.removing import remove, remove_all
 from skep.node.deploying.setting import change_settings
 from skep.node.deploying.targeting import NameMoved
-from skep.node.looking.listing import list_installed, view_chain
+from skep.node.looking.listing import NoSuchDeployment, list_installed, view_chain
 
 LONG = "uplink-" + "n" * 120
 
@@ -99,8 +99,8 @@ def test_a_deleted_interface_is_waited_for_and_bound_anew_only_when_asked(node: 
     node.install("acme/limit")
     node.kernel.remove_interface("eth0")
     node.kernel.add_interface("eth0", 2)  # the same name, even the same index
-    assert conditions(node) == {"limit": "waiting"}
-    with pytest.raises(HookTargetMissing):
+    assert conditions(node) == {"limit": "detached"}
+    with pytest.raises(HookTargetMissing, match="skep doctor --repair attaches"):
         change_settings(node.writer(), "limit", {"constant": "3"})
     assert node.kernel.runs("eth0") is None
     node.install("acme/filter")
@@ -127,6 +127,37 @@ def test_two_names_that_turn_out_to_be_one_interface_never_make_two_chains(node:
     assert "target shared" in kinds(found)
     assert sorted(conditions(node).values()) == ["running", "shared"]
     assert len(node.kernel.link_table) == 1
+
+
+def test_taking_everything_off_a_name_touches_only_what_has_it(node: FakeNode) -> None:
+    node.install("acme/limit")
+    node.kernel.interface("eth0").namespace = "blue"
+    node.kernel.hidden.add("blue")
+    node.kernel.add_interface("eth0", 9)
+    with pytest.raises(NoSuchDeployment):
+        remove_all(node.writer(), parse_hook_target("xdp:eth0"))
+    assert node.names() == ["limit"]
+    assert len(node.kernel.link_table) == 1
+    with pytest.raises(NameMoved, match="not visible from here"):
+        node.install("acme/filter")
+    remove(node.writer(), "limit")
+    assert node.kernel.link_table == {}
+
+
+def test_taking_everything_off_a_name_includes_what_waits_for_it(node: FakeNode) -> None:
+    node.install("acme/limit", on="xdp:eth0")
+    node.install("acme/filter", on="xdp:eth1")
+    node.kernel.remove_interface("eth0")
+    node.kernel.interface("eth1").others.add("eth0")
+    removed = remove_all(node.writer(), parse_hook_target("xdp:eth0"))
+    assert set(removed.names) == {"limit", "filter"}
+    node.consistent()
+
+
+def test_an_alternative_name_that_still_leads_there_is_no_renaming(node: FakeNode) -> None:
+    node.kernel.interface("eth0").others.add("uplink")
+    node.install("acme/limit", on="xdp:uplink")
+    assert examine(node.services(), NONE) == ()
 
 
 def test_an_orphan_of_ours_is_in_the_way_until_somebody_takes_it_away(node: FakeNode) -> None:

@@ -68,6 +68,11 @@ def test_deployments_come_by_hook_target_and_order(tmp_path: Path) -> None:
         "UPDATE deployments SET settings = '[1]'",
         "UPDATE deployments SET run_on = '[1]'",
         "UPDATE deployments SET maps = 'null'",
+        pytest.param("UPDATE deployments SET hook = 'later'", id="hook-of-a-later-version"),
+        pytest.param("UPDATE deployments SET target = 'a b'", id="no-target"),
+        pytest.param("UPDATE deployments SET digest = 'sha256:zz'", id="no-digest"),
+        pytest.param("UPDATE deployments SET reference = '??'", id="no-reference"),
+        pytest.param("UPDATE deployments SET run_on = '[\"later\"]'", id="no-verdict"),
     ],
 )
 def test_a_damaged_row_is_told_and_never_guessed(tmp_path: Path, damage: str) -> None:
