@@ -10,6 +10,7 @@ from types import MappingProxyType
 import pytest
 from tests.fakes.catalogue import FakeCatalogue
 
+from skep.bytecode.analysis.label import label_of
 from skep.digests import Digest
 from skep.marketplace.registry.errors import ManifestUnknown, VersionTaken
 from skep.marketplace.registry.ports import Catalogue
@@ -64,7 +65,7 @@ def version(
         summary=summary,
         licence="GPL-2.0-only",
         signed_by="SHA256:00",
-        label=MappingProxyType({"permissions": []}),
+        label=label_of({}),
         verdict=MappingProxyType({"outcome": "accepted"}),
     )
 

@@ -13,7 +13,7 @@ from skep.chains.fingerprints import map_pin_name
 from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.digests import Digest
 from skep.errors import UsageError
-from skep.node.labels import Label
+from skep.node.labels import ConsentLabel
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.packages.opening import open_package
 from skep.packages.references import Reference
@@ -102,12 +102,12 @@ class FakePackages:
             ),
         )
 
-    def label(self, deployment: Deployment) -> Label:
+    def label(self, deployment: Deployment) -> ConsentLabel:
         package = deployment.reference.partition(":")[0]
         self._check(package, deployment.policy)
         constant = dict(deployment.settings).get("constant", "1")
         shown = self.labels.get((package, constant), self.labels.get(package, (DROPS,)))
-        return Label(1, shown, self.compiled.get(package, shown))
+        return ConsentLabel(1, shown, self.compiled.get(package, shown))
 
     def _program(self, package: str) -> ProgramPlan:
         good = returning(2, "prog")

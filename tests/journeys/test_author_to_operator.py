@@ -41,7 +41,7 @@ def test_a_search_finds_by_words_of_the_summary(skep: Skep) -> None:
 
 def test_show_says_what_it_may_do_and_who_signed(skep: Skep) -> None:
     text = skep.ok("show", "skep/ratelimiting").out
-    assert "Can drop network packets" in text
+    assert "Can drop packets" in text
     assert "SHA256:" in text
     assert "GPL-2.0-only OR BSD-2-Clause" in text
 
@@ -67,7 +67,7 @@ def test_an_operator_runs_changes_and_removes_a_chain(
     on = f"xdp:{interface}"
     first = skep.ok("install", "skep/port-filter", "--on", on, "--set", "ports=9", "--yes")
     assert "may" in first.err
-    assert "drop network packets" in first.err
+    assert "drop packets" in first.err
     skep.ok(
         "install", "skep/ratelimiting", "--yes", "--on", on, "--set=ports=80",
         "--before=port-filter",

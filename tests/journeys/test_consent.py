@@ -66,7 +66,7 @@ def test_without_a_terminal_installing_needs_yes(
     ran = skep("install", REF, "--on", on, "--set", "ports=9, 10", *option)
     assert ran.code == 11
     assert "error: installing needs consent, and this is not a terminal" in ran.err
-    assert "Can drop network packets" in ran.err
+    assert "Can drop packets" in ran.err
     assert nothing_runs(skep, on)
     (hint,) = re.findall(r"^hint: (skep .*)$", ran.err, re.MULTILINE)
     assert shlex.split(hint)[1:] == [
@@ -109,7 +109,7 @@ def test_on_a_terminal_the_label_is_shown_and_the_question_asked(
 ) -> None:
     seen = skep.at_terminal("install", REF, "--on", on, *option, keys="y\n", out_elsewhere=True)
     assert seen.code == 0, seen.screen
-    assert "Can drop network packets" in seen.screen
+    assert "Can drop packets" in seen.screen
     assert "Install? [y/N]" in seen.screen
     stored = consent(skep)
     assert stored is not None
@@ -148,7 +148,7 @@ def test_what_is_not_yes_changes_nothing(
 def test_yes_is_not_asked(skep: Skep, on: str) -> None:
     seen = skep.at_terminal("install", REF, "--on", on, "--yes", keys="")
     assert seen.code == 0, seen.screen
-    assert "Can drop network packets" in seen.screen
+    assert "Can drop packets" in seen.screen
     assert "[y/N]" not in seen.screen
 
 

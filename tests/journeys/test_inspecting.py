@@ -30,7 +30,7 @@ def _refused(ran: Ran, code: int, *words: str) -> None:
 
 def test_why_names_program_instruction_and_source_line(looking: Skep) -> None:
     out = looking.ok("inspect", MAPS, "--why", "net.drop").out
-    assert "Can drop network packets" in out
+    assert "Can drop packets" in out
     assert "count: exit value 1" in out
     assert "23: exit" in out
     assert "; return map_lookup(&seen, &key) ? XDP_DROP : XDP_PASS; @ ./maps.bpf.c:40" in out
@@ -97,7 +97,7 @@ def test_what_is_no_object_is_refused_by_every_view(looking: Skep, tmp_path: Pat
 
 def test_a_version_that_may_more_asks_for_consent_again(looking: Skep) -> None:
     out = looking.ok("diff", PASS, MAPS).out
-    assert "+ may: Can drop network packets  [net.drop]" in out
+    assert "+ Can drop packets  [net.drop]" in out
     assert "instructions: 2 → 24" in out
     assert "+ counters: PERCPU_ARRAY" in out
     assert "consent must be asked again" in out
@@ -105,7 +105,7 @@ def test_a_version_that_may_more_asks_for_consent_again(looking: Skep) -> None:
 
 def test_a_version_that_may_less_does_not(looking: Skep) -> None:
     ran = looking.ok("diff", MAPS, PASS)
-    assert "- may: Can drop network packets  [net.drop]" in ran.out
+    assert "- Can drop packets  [net.drop]" in ran.out
     assert "no new consent needed" in ran.out
 
 

@@ -198,9 +198,9 @@ def test_a_preview_shows_what_is_derived_and_loads_nothing(node: LiveNode) -> No
     assert shown.kernel_suffices
     assert not shown.accepts_unsigned
     assert shown.trusted_since is not None
-    assert shown.permissions
-    assert shown.instructions > 0
-    assert shown.map_bytes > 0
+    assert shown.label.permissions
+    assert shown.label.instructions > 0
+    assert shown.label.map_bytes > 0
     assert [(place.name, place.is_new) for place in shown.chain] == [
         ("port-filter", False),
         ("ratelimiting", True),

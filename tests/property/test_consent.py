@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skep.bytecode.analysis.growth import Granted, granted, growth
 from skep.bytecode.analysis.taxonomy import PERMISSIONS, SEVERITIES
 from skep.node.converging.consenting import exceeding
-from skep.node.labels import Label
+from skep.node.labels import ConsentLabel
 from skep.node.records import Consent
 
 CONFIDENCES = ("excluded", "possible", "declared")
@@ -87,12 +87,12 @@ def test_any_permission_raised_asks(label: list[Granted], data: st.DataObject) -
 # The rule of a node: labels on this kernel, within the label of the package as compiled.
 
 
-def consent_to(label: Label) -> Consent:
+def consent_to(label: ConsentLabel) -> Consent:
     return Consent("", "", "yes", "", label.taxonomy, label.shown, label.package)
 
 
 @st.composite
-def labels(draw: st.DrawFn) -> tuple[Label, Label]:
+def labels(draw: st.DrawFn) -> tuple[ConsentLabel, ConsentLabel]:
     """A package on two kernels: compiled once, both labels within it; linking adds certainty."""
     package = granted(draw(PERMISSIONS_OF))
 
@@ -103,18 +103,18 @@ def labels(draw: st.DrawFn) -> tuple[Label, Label]:
             for each in kept
         )
 
-    return Label(2, linked(), package), Label(2, linked(), package)
+    return ConsentLabel(2, linked(), package), ConsentLabel(2, linked(), package)
 
 
 @given(labels())
-def test_a_new_kernel_alone_asks_nothing(both: tuple[Label, Label]) -> None:
+def test_a_new_kernel_alone_asks_nothing(both: tuple[ConsentLabel, ConsentLabel]) -> None:
     before, after = both
     assert exceeding(consent_to(before), after) == ()
     assert exceeding(consent_to(before), after, before=after.shown) == ()
 
 
 @given(labels())
-def test_what_a_change_brings_beyond_consent_asks(both: tuple[Label, Label]) -> None:
+def test_what_a_change_brings_beyond_consent_asks(both: tuple[ConsentLabel, ConsentLabel]) -> None:
     before, after = both
     found = exceeding(consent_to(before), after, before=before.shown)
     assert found == growth(before.shown, after.shown)
@@ -122,13 +122,13 @@ def test_what_a_change_brings_beyond_consent_asks(both: tuple[Label, Label]) -> 
 
 @given(PERMISSIONS_OF, PERMISSIONS_OF)
 def test_what_a_newer_analyser_finds_asks(label: list[Granted], found: list[Granted]) -> None:
-    before = Label(1, granted(label), granted(label))
-    after = Label(2, granted(label + found), granted(label + found))
+    before = ConsentLabel(1, granted(label), granted(label))
+    after = ConsentLabel(2, granted(label + found), granted(label + found))
     assert exceeding(consent_to(before), after) == growth(label, label + found)
 
 
 @given(PERMISSIONS_OF)
 def test_without_consent_everything_is_new(label: list[Granted]) -> None:
-    found = exceeding(None, Label(1, granted(label), granted(label)))
+    found = exceeding(None, ConsentLabel(1, granted(label), granted(label)))
     assert [each.permission for each in found] == list(granted(label))
     assert {each.why for each in found} <= {"new"}

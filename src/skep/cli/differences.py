@@ -120,7 +120,7 @@ def difference_lines(
 
 
 def _permission(each: Permission) -> str:
-    return f"may: {permission_text(each.id, each.confidence, each.scope)}  [{each.id}]"
+    return f"{permission_text(each.id, each.confidence, each.scope)}  [{each.id}]"
 
 
 def _also(before: Permission, after: Permission) -> str:
@@ -140,13 +140,13 @@ def _object_lines(difference: ReportDifference, output: Output) -> Iterator[str]
     for permission, (old, new) in moved.items():
         text = permission_text(permission, new.confidence)
         scopes = f"{scope_text(old.scope)} → {scope_text(new.scope)}"
-        line = f"~ may: {text}: scope {scopes}{_also(old, new)}  [{permission}]"
+        line = f"~ {text}: scope {scopes}{_also(old, new)}  [{permission}]"
         yield "  " + output.style(line, "yellow")
     for changed in difference.changed:
         before = f"{changed.confidence_before}, {changed.severity_before}"
         after = f"{changed.confidence_after}, {changed.severity_after}"
         text = permission_text(changed.id, scope=changed.scope)
-        yield f"  ~ may: {text}: {before} → {after}  [{changed.id}]"
+        yield f"  ~ {text}: {before} → {after}  [{changed.id}]"
     for flag in difference.combinations_added:
         yield "  " + output.style(f"+ attention: {flag}", "red")
     for flag in difference.combinations_removed:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from skep.bytecode.analysis.analysing import analyse
-from skep.bytecode.analysis.growth import Granted, granted
+from skep.bytecode.analysis.growth import Granted
+from skep.bytecode.analysis.label import label_of
 from skep.bytecode.analysis.label_bounds import within
 from skep.bytecode.analysis.linked import analyse_linked
 from skep.bytecode.analysis.report import AnalysisReport
@@ -70,8 +71,8 @@ def package_labels(content: PackageContent) -> dict[str, AnalysisReport]:
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """Permissions of a deployment.
+class ConsentLabel:
+    """What consent to a deployment is about: its label, in the short form that is stored.
 
     Attributes:
         taxonomy: version of the permissions table.
@@ -84,16 +85,15 @@ class Label:
     package: tuple[Granted, ...]
 
 
-def label_of(packaged: Mapping[str, AnalysisReport], loaded: AnalysisReport | None = None) -> Label:
-    """The label of a deployment.
+def consent_label(
+    packaged: Mapping[str, AnalysisReport], loaded: AnalysisReport | None = None
+) -> ConsentLabel:
+    """The label of a deployment, as consent is asked for and compared.
 
     Args:
         packaged: labels of its package's objects.
         loaded: label of what would be loaded; as packaged if nobody derived it.
     """
-    package = granted(each for report in packaged.values() for each in report.permissions)
-    return Label(
-        taxonomy=max((report.taxonomy for report in packaged.values()), default=0),
-        shown=package if loaded is None else granted(loaded.permissions),
-        package=package,
-    )
+    package = label_of(packaged)
+    shown = package if loaded is None else label_of({"": loaded})
+    return ConsentLabel(taxonomy=package.taxonomy, shown=shown.granted, package=package.granted)

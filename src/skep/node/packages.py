@@ -7,7 +7,7 @@ from skep.chains.deployment import Deployment, TrustDecision
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest
 from skep.errors import NotFound
-from skep.node.labels import Label
+from skep.node.labels import ConsentLabel
 from skep.packages.content import PackageContent
 from skep.packages.references import Reference
 from skep.trust.verifying import Evidence
@@ -51,6 +51,6 @@ class Packages(Protocol):
         """Open a deployment's package again, verify it again, and link it with its settings."""
         ...
 
-    def label(self, deployment: Deployment) -> Label:
+    def label(self, deployment: Deployment) -> ConsentLabel:
         """Open a deployment's package again, verify it again, and derive what it may do."""
         ...

@@ -25,10 +25,10 @@ from skep.cli.context import Invocation
 from skep.cli.environment import read_environment
 from skep.cli.output import Output
 from skep.node.converging.consenting import Answer, ConsentNeeded, Need, NotAsked, YesTo, YesToAll
-from skep.node.labels import Label
+from skep.node.labels import ConsentLabel
 
 DROPS = Granted("net.drop", "interface", "declared", "high")
-NEED = Need(deployment(), Label(1, (DROPS,), (DROPS,)), (Growth(DROPS, "new"),), "exceeds")
+NEED = Need(deployment(), ConsentLabel(1, (DROPS,), (DROPS,)), (Growth(DROPS, "new"),), "exceeds")
 
 
 class ListeningNode:
@@ -118,7 +118,7 @@ def test_yes_at_the_question_agrees_to_what_was_shown(
     assert answer.needs == (NEED,)
     screen = terminal.screen_with("[y/N]")
     assert "limit may do more than was agreed to: net.drop (interface)" in screen
-    assert "new: Can drop network packets" in screen
+    assert "new: Can drop packets" in screen
     assert "Continue? [y/N]" in screen
 
 

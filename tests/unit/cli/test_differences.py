@@ -23,7 +23,7 @@ def test_single_objects_are_compared_whatever_they_are_called() -> None:
 def test_an_object_that_is_new_asks_for_consent_to_all_it_may() -> None:
     comparison = Comparison.of({"pass": PASS}, {"pass": PASS, "maps": MAPS})
     assert comparison.differences["pass"].is_empty
-    assert "new in maps: Can drop network packets" in comparison.reasons
+    assert "new in maps: Can drop packets" in comparison.reasons
     assert "+ object maps" in lines(comparison)
 
 
@@ -55,13 +55,11 @@ class TestScopes:
     def test_a_wider_scope_is_one_line_and_a_question(self) -> None:
         comparison = Comparison.of({"a": self.GROUP}, {"a": self.INTERFACE})
         shown = lines(comparison)
-        assert (
-            "~ may: Can drop network packets: scope one control group → one interface  [net.drop]"
-        ) in shown
-        assert "+ may: Can drop network packets" not in shown
-        assert "- may: Can drop network packets" not in shown
+        assert ("~ Can drop packets: scope one cgroup → one interface  [net.drop]") in shown
+        assert "+ Can drop packets" not in shown
+        assert "- Can drop packets" not in shown
         assert comparison.reasons == [
-            "new scope, one interface (was: one control group): Can drop network packets"
+            "new scope, one interface (was: one cgroup): Can drop packets"
         ]
 
     def test_a_second_scope_is_an_addition(self) -> None:
@@ -69,5 +67,5 @@ class TestScopes:
             self.GROUP, permissions=(*self.GROUP.permissions, *self.INTERFACE.permissions)
         )
         shown = lines(Comparison.of({"a": self.GROUP}, {"a": both}))
-        assert "+ may: Can drop network packets  [net.drop]" in shown
+        assert "+ Can drop packets  [net.drop]" in shown
         assert "scope" in shown.partition("consent must be asked again")[2]

@@ -33,8 +33,8 @@ def test_a_permission_has_a_line_for_each_scope_it_has() -> None:
     narrow = analysed(leave(0), program_type="CGROUP_SKB")
     drops = [line for line in may_lines([narrow, wide], Output()) if "net.drop" in line]
     assert [line.rpartition("  ")[0] for line in drops] == [
-        "high     Can drop network packets (of one control group)",
-        "high     Can drop network packets",
+        "high     Can drop packets in one cgroup",
+        "high     Can drop packets",
     ]
 
 

@@ -78,7 +78,7 @@ class Growth:
         """A sentence for people.
 
         >>> Growth(Granted("net.drop", "cgroup", "possible", "high"), "new").text
-        'new: Cannot be excluded: can drop network packets (of one control group)'
+        'new: Might drop packets in one cgroup'
         """
         now = self.permission
         match self.why:

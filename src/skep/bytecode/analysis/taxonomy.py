@@ -50,7 +50,7 @@ class CombinationFacts(NamedTuple):
 _ROWS = (
     PermissionFacts(
         "net.drop",
-        "Can drop network packets",
+        "Can drop packets",
         "high",
         kernel_functions=("bpf_qdisc_skb_drop", "bpf_kfree_skb"),
     ),

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from skep.bytecode.analysis.label import Label, label_of
+from skep.bytecode.analysis.texts import permission_text
 from skep.clock import Clock
 from skep.digests import Digest
 from skep.errors import Malformed, Untrusted
@@ -22,7 +24,6 @@ from skep.marketplace.registry.records import (
     SearchEntry,
 )
 from skep.marketplace.registry.uploads import check_publisher
-from skep.marketplace.vetting.labels import label
 from skep.marketplace.vetting.reviewing import review
 from skep.marketplace.vetting.rules import Rule
 from skep.marketplace.vetting.submissions import Submission, submit
@@ -156,6 +157,7 @@ class Publishing:
                 detail="\n".join(map(str, verdict.errors)),
             )
         # (8)
+        label = label_of(submission.reports)
         version = PublishedVersion(
             package=package,
             version=content.metadata.version,
@@ -164,12 +166,12 @@ class Publishing:
             summary=content.metadata.summary,
             licence=content.metadata.licence,
             signed_by=evidence.fingerprint,
-            label=label(submission.reports),
+            label=label,
             verdict=verdict.to_document(),
         )
         is_newest = newest([version.version, *(one.version for one in versions)]) == version.version
         self._catalogue.publish(
-            Publication(version, referrers, _search_entry(submission) if is_newest else None)
+            Publication(version, referrers, _search_entry(submission, label) if is_newest else None)
         )
         return version
 
@@ -228,16 +230,12 @@ class Publishing:
         return self._blobs.read(digest, limit_bytes)
 
 
-def _search_entry(submission: Submission) -> SearchEntry:
+def _search_entry(submission: Submission, label: Label) -> SearchEntry:
     metadata = submission.content.metadata
     words = [
         *metadata.categories,
         *(program.name for program in metadata.programs),
         *(program.hook for program in metadata.programs),
-        *(
-            permission.text
-            for report in submission.reports.values()
-            for permission in report.permissions
-        ),
+        *(permission_text(each.id, each.confidence) for each in label.permissions),
     ]
     return SearchEntry(metadata.name, metadata.version, metadata.summary, " ".join(words))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from skep.bytecode.analysis.label import Label
 from skep.clock import rfc3339
 from skep.digests import Digest
 from skep.packages.oci.descriptors import Descriptor
@@ -86,7 +87,7 @@ class PublishedVersion:
         summary: one line for people.
         licence: SPDX expression.
         signed_by: fingerprint of the publisher's key.
-        label: what may be shown of the reports derived here, see ``vetting.labels``.
+        label: of the reports derived here.
         verdict: of the review, as a document.
     """
 
@@ -97,7 +98,7 @@ class PublishedVersion:
     summary: str
     licence: str
     signed_by: str
-    label: Mapping[str, object]
+    label: Label
     verdict: Mapping[str, object]
 
     def receipt(self) -> dict[str, object]:
@@ -120,7 +121,7 @@ class PublishedVersion:
             "summary": self.summary,
             "licence": self.licence,
             "signed_by": self.signed_by,
-            "label": dict(self.label),
+            "label": self.label.to_document(),
             "verdict": dict(self.verdict),
         }
 

@@ -24,7 +24,7 @@ from skep.chains.ordering import in_order
 from skep.errors import NeedsConsent
 from skep.hooks.table import HookTarget
 from skep.node.converging.services import Services, Writer
-from skep.node.labels import Label
+from skep.node.labels import ConsentLabel
 from skep.node.records import Consent, ConsentRecord, How, Installed, Outcome
 
 Kind = Literal["new", "unknown", "exceeds"]
@@ -43,7 +43,7 @@ class Need:
     """
 
     deployment: Deployment
-    label: Label
+    label: ConsentLabel
     exceeding: tuple[Growth, ...]
     kind: Kind
 
@@ -125,7 +125,7 @@ NOT_ASKED = NotAsked()
 
 
 def exceeding(
-    consent: Consent | None, label: Label, before: Sequence[Granted] | None = None
+    consent: Consent | None, label: ConsentLabel, before: Sequence[Granted] | None = None
 ) -> tuple[Growth, ...]:
     """What of a label goes beyond a consent; see the module for the rule.
 
@@ -183,7 +183,7 @@ def _need(services: Services, deployment: Deployment, known: Installed | None) -
 
 def need_of(
     deployment: Deployment,
-    label: Label,
+    label: ConsentLabel,
     known: Installed | None,
     *,
     before: Sequence[Granted] | None = None,

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from skep.bytecode.analysis.label import Label, label_of
 from skep.bytecode.analysis.label_bounds import LabelChange, label_changes
-from skep.bytecode.analysis.report import AnalysisReport, Permission
+from skep.bytecode.analysis.report import AnalysisReport
 from skep.chains.ordering import in_order, place
 from skep.chains.planning import LinkedDeployment
 from skep.errors import Malformed
@@ -75,7 +76,7 @@ class Preview:
         report_matches: the report in the package says what the package labels say.
         oldest_kernel: what the objects need.
         kernel: this node's.
-        permissions: of all objects, most severe first as derived.
+        label: of what is loaded here, as it is shown.
         settings: each of the package's.
         chain: members after installing, in order.
         needs: what consent is needed for: the newcomer, and members whose label exceeds theirs.
@@ -92,7 +93,7 @@ class Preview:
     report_matches: bool
     oldest_kernel: KernelVersion
     kernel: KernelFacts
-    permissions: tuple[Permission, ...]
+    label: Label
     settings: tuple[PreviewSetting, ...]
     chain: tuple[ChainPlace, ...]
     needs: tuple[Need, ...]
@@ -107,21 +108,6 @@ class Preview:
     def kernel_suffices(self) -> bool:
         """This node's kernel is not too old, as far as can be derived."""
         return self.kernel.version >= self.oldest_kernel
-
-    @property
-    def instructions(self) -> int:
-        """Slots of all programs."""
-        return sum(report.cost.instructions for report in self.reports.values())
-
-    @property
-    def map_bytes(self) -> int:
-        """Memory of all maps that does not depend on the number of CPUs."""
-        return sum(report.cost.map_bytes for report in self.reports.values())
-
-    @property
-    def map_bytes_per_cpu(self) -> int:
-        """Memory of all maps for each possible CPU."""
-        return sum(report.cost.map_bytes_per_cpu for report in self.reports.values())
 
 
 def preview(services: Services, trust: TrustedSince, request: InstallRequest) -> Preview:
@@ -163,7 +149,7 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
         report_matches=_matches(content, packaged),
         oldest_kernel=max([hook.first_kernel, *needs]),
         kernel=services.kernel.facts(),
-        permissions=_permissions(reports),
+        label=label_of(reports),
         settings=_settings(content, request),
         chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
         needs=find_needs(services, placed, on),
@@ -189,14 +175,6 @@ def _matches(content: PackageContent, reports: dict[str, AnalysisReport]) -> boo
     except (ValueError, RecursionError) as error:
         raise Malformed("expected the packaged report to be JSON") from error
     return bool(packaged == derived)
-
-
-def _permissions(reports: dict[str, AnalysisReport]) -> tuple[Permission, ...]:
-    found: dict[tuple[str, str], Permission] = {}
-    for report in reports.values():
-        for permission in report.permissions:
-            found.setdefault((permission.id, permission.scope), permission)
-    return tuple(found.values())
 
 
 def _settings(content: PackageContent, request: InstallRequest) -> tuple[PreviewSetting, ...]:

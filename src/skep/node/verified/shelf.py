@@ -31,7 +31,13 @@ from skep.clock import Clock
 from skep.digests import Digest
 from skep.errors import Unsupported, UsageError
 from skep.hooks.table import find_hook
-from skep.node.labels import Label, label_of, node_label, package_label, package_labels
+from skep.node.labels import (
+    ConsentLabel,
+    consent_label,
+    node_label,
+    package_label,
+    package_labels,
+)
 from skep.node.link_target import LinkTarget
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.node.verified.trust_store import TrustStore
@@ -134,14 +140,14 @@ class Shelf:
         """
         return link_deployment(self._content(deployment), deployment, self.target)
 
-    def label(self, deployment: Deployment) -> Label:
+    def label(self, deployment: Deployment) -> ConsentLabel:
         """Open a deployment's package again and derive what it may do.
 
         Raises:
             SkepError: as :meth:`open`; also for objects that cannot be read.
         """
         loaded = self.linked(deployment).label
-        return label_of(package_labels(self._content(deployment)), loaded)
+        return consent_label(package_labels(self._content(deployment)), loaded)
 
     def _content(self, deployment: Deployment) -> PackageContent:
         return self.open(

@@ -64,12 +64,12 @@ def test_a_union_has_the_highest_of_each() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "text"),
     [
-        ([], DROP, "new: Cannot be excluded: can drop network packets"),
-        ([DROP], replace(DROP, confidence="declared"), "now certain: Can drop network packets"),
+        ([], DROP, "new: Might drop packets"),
+        ([DROP], replace(DROP, confidence="declared"), "now certain: Can drop packets"),
         (
             [replace(DROP, severity="low")],
             DROP,
-            "high instead of low: Can drop network packets",
+            "high instead of low: Can drop packets",
         ),
     ],
 )
@@ -103,13 +103,10 @@ def test_less_covers_nothing(before: Granted, after: Granted) -> None:
 
 def test_another_scope_is_said_in_words() -> None:
     (found,) = growth([replace(DROP, scope="cgroup")], [DROP])
-    assert found.text == (
-        "new scope, one interface (was: one control group): "
-        "Cannot be excluded: can drop network packets"
-    )
+    assert found.text == ("new scope, one interface (was: one cgroup): Might drop packets")
 
 
 def test_a_permission_that_is_new_has_no_other_scopes() -> None:
     (found,) = growth([READ], [DROP])
     assert found.elsewhere == ()
-    assert found.text == "new: Cannot be excluded: can drop network packets"
+    assert found.text == "new: Might drop packets"

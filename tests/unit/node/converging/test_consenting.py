@@ -59,7 +59,7 @@ def test_installing_without_an_answer_changes_nothing(node: FakeNode) -> None:
     before = node.kernel.snapshot()
     with pytest.raises(ConsentNeeded, match="installing limit needs consent") as refused:
         node.install(answer=NOT_ASKED)
-    assert "Can drop network packets  [net.drop]" in refused.value.detail.splitlines()
+    assert "Can drop packets  [net.drop]" in refused.value.detail.splitlines()
     assert codes(refused.value).exit_code == 11
     assert (node.kernel.snapshot(), node.names()) == (before, [])
     assert (node.state.history(), node.state.consents()) == ((), ())

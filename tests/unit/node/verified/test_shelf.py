@@ -13,7 +13,7 @@ from tests.builders.trust import signer
 from skep.chains.deployment import Deployment
 from skep.digests import Digest
 from skep.hooks.table import HookTarget
-from skep.node.labels import label_of, package_labels
+from skep.node.labels import consent_label, package_labels
 from skep.node.packages import NoSuchVersion
 from skep.node.verified.shelf import Shelf, link_deployment
 from skep.node.verified.trust_store import TrustStore
@@ -59,7 +59,7 @@ def test_the_label_of_a_package_is_the_union_of_its_objects() -> None:
         objects={"a.o": object_bytes(), "b.o": object_bytes(helper=26), "c.o": object_bytes()},
     )
     made = open_package(drops.manifest_data, drops.blobs.__getitem__)
-    label = label_of(package_labels(made))
+    label = consent_label(package_labels(made))
     keys = [(each.id, each.scope) for each in label.shown]
     assert {identity for identity, _ in keys} >= {"net.drop", "net.read"}
     assert len(keys) == len(set(keys))

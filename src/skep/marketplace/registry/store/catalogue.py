@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from skep.bytecode.analysis.label import Label
 from skep.clock import rfc3339
 from skep.digests import Digest
 from skep.marketplace.registry.errors import ManifestUnknown, VersionTaken
@@ -268,7 +269,7 @@ class SqliteCatalogue:
                         version.summary,
                         version.licence,
                         version.signed_by,
-                        json.dumps(dict(version.label)),
+                        json.dumps(version.label.to_document()),
                         json.dumps(dict(version.verdict)),
                     ),
                 )
@@ -377,7 +378,7 @@ def _published(row: tuple[str, ...]) -> PublishedVersion:
         summary,
         licence,
         signed_by,
-        MappingProxyType(json.loads(label)),
+        Label.from_document(json.loads(label)),
         MappingProxyType(json.loads(verdict)),
     )
 
