@@ -41,9 +41,40 @@ def test_a_search_finds_by_words_of_the_summary(skep: Skep) -> None:
 
 def test_show_says_what_it_may_do_and_who_signed(skep: Skep) -> None:
     text = skep.ok("show", "skep/ratelimiting").out
-    assert "Can drop packets" in text
+    assert "Can      ! drop packets  net.drop" in text
+    assert "Cannot   change or redirect packets · read kernel memory" in text
+    assert "✓ key trusted here since" in text
+    assert "Vetted   automatic ✓" in text
     assert "SHA256:" in text
     assert "GPL-2.0-only OR BSD-2-Clause" in text
+
+
+def test_show_lists_programs_settings_and_metrics(skep: Skep) -> None:
+    ran = skep.ok("show", "skep/ratelimiting")
+    assert "Programs ratelimiting  xdp  continues on: pass" in ran.out
+    assert "Settings rate   rate       1000/s  new connections" in ran.out
+    assert "dropped   counter  new connections dropped" in ran.out
+    document = skep.ok("show", "skep/ratelimiting", "--json").document
+    assert document["programs"] == [{"name": "ratelimiting", "hook": "xdp", "run_on": ["pass"]}]
+    assert isinstance(document["settings"], list)
+    assert [each["name"] for each in document["settings"]] == ["rate", "ports"]
+    assert isinstance(document["metrics"], list)
+    assert [each["name"] for each in document["metrics"]] == ["received", "dropped"]
+
+
+def test_inspect_says_of_a_package_what_show_says(skep: Skep) -> None:
+    skep.ok("pull", "skep/port-filter:1.0.0")
+    inspected = skep.ok("inspect", "skep/port-filter:1.0.0", "--json").document
+    shown = skep.ok("show", "skep/port-filter", "--json").document
+    for field in ("label", "programs", "settings", "metrics"):
+        assert inspected[field] == shown[field]
+    reports = inspected["reports"]
+    assert isinstance(reports, dict)
+    (report,) = reports.values()
+    assert ("net.drop", "declared") in {
+        (each["id"], each["confidence"]) for each in report["permissions"]
+    }
+    assert report["requirements"]["oldest_kernel"]
 
 
 def test_pull_then_verify_names_every_check(skep: Skep) -> None:
@@ -66,8 +97,7 @@ def test_an_operator_runs_changes_and_removes_a_chain(
 ) -> None:
     on = f"xdp:{interface}"
     first = skep.ok("install", "skep/port-filter", "--on", on, "--set", "ports=9", "--yes")
-    assert "may" in first.err
-    assert "drop packets" in first.err
+    assert f"Can      ! drop packets on {interface}" in first.err
     skep.ok(
         "install", "skep/ratelimiting", "--yes", "--on", on, "--set=ports=80",
         "--before=port-filter",

@@ -109,7 +109,7 @@ def test_on_a_terminal_the_label_is_shown_and_the_question_asked(
 ) -> None:
     seen = skep.at_terminal("install", REF, "--on", on, *option, keys="y\n", out_elsewhere=True)
     assert seen.code == 0, seen.screen
-    assert "Can drop packets" in seen.screen
+    assert f"drop packets on {on.partition(':')[2]}" in seen.screen
     assert "Install? [y/N]" in seen.screen
     stored = consent(skep)
     assert stored is not None
@@ -148,7 +148,7 @@ def test_what_is_not_yes_changes_nothing(
 def test_yes_is_not_asked(skep: Skep, on: str) -> None:
     seen = skep.at_terminal("install", REF, "--on", on, "--yes", keys="")
     assert seen.code == 0, seen.screen
-    assert "Can drop packets" in seen.screen
+    assert f"drop packets on {on.partition(':')[2]}" in seen.screen
     assert "[y/N]" not in seen.screen
 
 
@@ -191,7 +191,9 @@ def test_more_than_was_agreed_to_needs_yes_or_an_answer(skep: Skep, on: str) -> 
     seen = skep.at_terminal(*change, "--json", keys="y\n", out_elsewhere=True)
     assert seen.code == 0, seen.screen
     assert json.loads(seen.out)["name"] == "port-filter"
-    assert "Can read packet contents" in seen.screen
+    assert "read packet contents" in seen.screen
+    assert "net.read  new" in seen.screen
+    assert "drop packets" not in seen.screen
     skep.ok(*change)
     assert "as it should be" in skep.ok("doctor").out
 

@@ -6,8 +6,8 @@ from skep.bytecode.analysis.configuring import configure
 from skep.bytecode.analysis.report_standing import Configured
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.cli.assignments import parse_assignments
-from skep.cli.label import field_lines
 from skep.cli.output import Output
+from skep.cli.rows import field_lines
 from skep.cli.subjects import Subject
 from skep.errors import UsageError
 
@@ -70,23 +70,24 @@ def _bytes(object_file: ObjectFile, wanted: Mapping[str, str]) -> dict[str, byte
 def _lines(
     heading: str, wanted: Mapping[str, str], found: Mapping[str, Configured], output: Output
 ) -> Iterator[str]:
+    surface = output.surface()
     settings = ", ".join(f"{name}={value}" for name, value in wanted.items())
     yield output.style(f"{heading}  with {settings}", "bold")
     for title, each in found.items():
         if len(found) > 1:
             yield f"object {title}"
         gone = {
-            "permissions": [permission.id for permission in each.permissions],
-            "helpers": each.helpers,
-            "functions": each.functions,
-            "maps": each.maps,
-            "kfuncs": each.kernel_functions,
+            "Can": [permission.id for permission in each.permissions],
+            "Helpers": each.helpers,
+            "Code": each.functions,
+            "Maps": each.maps,
+            "Kfuncs": each.kernel_functions,
         }
         for name, names in gone.items():
             if names:
-                yield from field_lines(name, [f"no longer: {', '.join(names)}"], output.width)
+                yield from field_lines(name, [f"no longer: {', '.join(names)}"], surface)
         if each.instructions:
             are = "instruction is" if each.instructions == 1 else "instructions are"
             left = f"{each.instructions} {are} never reached"
-            yield from field_lines("code", [left], output.width)
-        yield from field_lines("needs", [f"Linux {each.oldest_kernel} or newer"], output.width)
+            yield from field_lines("Code", [left], surface)
+        yield from field_lines("Needs", [f"Linux {each.oldest_kernel} or newer"], surface)

@@ -8,8 +8,9 @@ from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.cli.disassembling import choose_programs
-from skep.cli.output import Output, wrapped
+from skep.cli.output import Output
 from skep.cli.subjects import Subject
+from skep.cli.surfaces import wrapped
 from skep.errors import UsageError
 
 _EXCLUDED = "possible for this program, but data-flow analysis ruled it out"

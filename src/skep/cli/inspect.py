@@ -93,18 +93,6 @@ def command(
         document |= explanation
         run.output.emit(document, lambda: explanation_lines(explanation, run.output))
     else:
-        from skep.cli.label import label_lines
+        from skep.cli.inspecting import inspect_subject
 
-        reports = subject.reports()
-        if subject.licence is not None:
-            from skep.cli.licence_rows import licence_facts
-
-            document["licence"] = licence_facts(subject.licence, reports)
-        document["reports"] = {name: report.to_document() for name, report in reports.items()}
-        run.output.emit(
-            document,
-            lambda: [
-                run.output.style(subject.heading, "bold"),
-                *label_lines(reports, run.output, declared=subject.licence),
-            ],
-        )
+        inspect_subject(subject, run.output)

@@ -14,8 +14,9 @@ from skep.bytecode.analysis.fit_findings import FitFinding, Fits, KernelFit
 from skep.bytecode.analysis.kernel_fit import fit_to_types, fit_to_version
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.vmlinux import types_in
-from skep.cli.output import Output, wrapped
+from skep.cli.output import Output
 from skep.cli.subjects import Subject
+from skep.cli.surfaces import wrapped
 from skep.errors import FAMILIES, NotFound, NotPermitted, UsageError
 from skep.versions import KernelVersion, MalformedVersion, backporting_vendor
 

@@ -1,199 +1,255 @@
-"""The label: what was derived about a package, as people read it in one screen.
+"""The label as people read it, by the same rows wherever it is shown.
 
-Severity is told by words and marks as well as by colour.
+Severity is told by a mark as well as by colour: ``!`` high or critical, ``•`` medium, ``·`` low.
+Critical is also said in a word, because it is asked for in another way.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from skep.bytecode.analysis.growth import granted
+from skep.bytecode.analysis.label import QUESTIONS, Label, LabelPermission, label_of
 from skep.bytecode.analysis.listing import printable
-from skep.bytecode.analysis.report import AnalysisReport, Permission
-from skep.bytecode.analysis.taxonomy import PERMISSIONS
-from skep.bytecode.analysis.texts import permission_text
+from skep.bytecode.analysis.report import AnalysisReport
+from skep.bytecode.analysis.texts import ability, bare, confidence_rank, covers, severity_rank
 from skep.cli.label_rows import extra_rows, fields_text
-from skep.cli.output import Output, human_bytes, wrapped
+from skep.cli.output import human_bytes
+from skep.cli.rows import Marked, field_lines, joined_lines, marked_lines, right_width
+from skep.cli.surfaces import Surface
 
-_RANK = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
-_COLOUR = {"critical": "red", "high": "yellow", "medium": "cyan", "low": "dim", "info": "dim"}
-_WIDTH = 13  # of the left column
-_HANGING = 2  # columns that what did not fit is indented by
+_MARKS = {"info": "·", "low": "·", "medium": "•"}
+_COLOURS = {"info": "dim", "low": "dim", "medium": "cyan", "high": "yellow"}
+_MOST_SHOWN = 5  # permissions, unless more are high or critical; the others are named in a line
 _MOST_PROGRAMS = 5  # shown by line; more are summed up
 
 
-def field_lines(name: str, values: Iterable[str], width: int | None) -> Iterator[str]:
-    """A name on the left, values below one another on the right.
+def permission_lines(label: Label, surface: Surface, *, place: str = "") -> Iterator[str]:
+    """What can, might and cannot happen, most serious first.
 
     Args:
-        width: columns of the terminal, ``None`` to leave lines whole.
+        place: the interface or cgroup that the programs are on, if it is known.
     """
-    for value in values:
-        right = width and max(width - _WIDTH - 2, 20)
-        first, *further = wrapped(value, right and right - _HANGING)
-        yield f"  {name:<{_WIDTH}}{first}"
-        for line in further:
-            yield " " * (2 + _WIDTH + _HANGING) + line
-        name = ""
+    shown = _without_covered(label.permissions)
+    certain = [each for each in shown if each.confidence != "possible"]
+    possible = [each for each in shown if each.confidence == "possible"]
+    can, might = (_marked(each, surface, place) for each in (certain, possible))
+    together = [
+        Marked(
+            mark(each.severity, surface),
+            bare(printable(each.text)),
+            surface.style(", ".join(map(printable, each.because)), "dim"),
+        )
+        for each in label.combinations
+    ]
+    right = right_width([*can, *might])
+    yield from marked_lines("Can", can, surface, right=right)
+    yield from marked_lines("Might", might, surface, right=right)
+    if not shown:
+        yield from field_lines("Can", ["(no permissions detected)"], surface)
+    yield from joined_lines("Cannot", cannot_parts(label), surface)
+    yield from marked_lines("Together", together, surface)
 
 
 def label_lines(
-    reports: dict[str, AnalysisReport], output: Output, *, declared: str | None = None
+    label: Label, surface: Surface, *, licence: Sequence[str], place: str = ""
 ) -> Iterator[str]:
-    """Everything the analysis of a package's objects found, most serious first.
+    """The rows every label has.
+
+    Args:
+        licence: what the package declares and what disagrees with it, in lines.
+        place: as of :func:`permission_lines`.
+    """
+    yield from permission_lines(label, surface, place=place)
+    yield from joined_lines("Costs", cost_parts(label), surface)
+    yield from joined_lines("Needs", needs_parts(label), surface)
+    yield from field_lines("Licence", licence, surface)
+
+
+def report_lines(
+    reports: Mapping[str, AnalysisReport], surface: Surface, *, declared: str | None = None
+) -> Iterator[str]:
+    """The label of some objects, by title, and whatever else their analysis found.
 
     Args:
         declared: licence of the package; ``None`` for a bare object.
     """
-    flags = [flag for report in reports.values() for flag in report.combinations]
-    remarks = [remark for report in reports.values() for remark in report.remarks]
-    rows = [
-        ("program", program_lines(reports.values())),
-        ("may", may_lines(reports.values(), output)),
-        (
-            "attention",
-            [output.style(f"{flag.text} ({', '.join(flag.because)})", "red") for flag in flags],
-        ),
-        ("licence", licence_lines(declared, reports)),
-        ("needs", [needs_line(reports.values())]),
-        ("costs", [cost_line(reports.values())]),
-        *extra_rows(list(reports.values())),
-        ("remarks", remarks),
-    ]
-    for name, values in rows:
-        yield from field_lines(name, values, output.width)
+    label = label_of(reports)
+    licence = licence_values(label, declared, reports)
+    yield from label_lines(label, surface, licence=licence)
+    for name, values in extra_rows(list(reports.values())):
+        yield from field_lines(name, values, surface)
+    remarks = [printable(each) for report in reports.values() for each in report.remarks]
+    yield from field_lines("Remarks", dict.fromkeys(remarks), surface)
 
 
-def program_lines(reports: Iterable[AnalysisReport]) -> list[str]:
-    """Programs with type and size; many of one type in one line."""
-    programs = [program for report in reports for program in report.programs]
-    if len(programs) <= _MOST_PROGRAMS:
-        return [
-            f"{program.name} ({program.program_type or 'unknown type'}), "
-            f"{program.instructions} instructions"
-            for program in programs
-        ]
-    by_type: dict[str, list[str]] = {}
-    for program in programs:
-        kind = f"of type {program.program_type}" if program.program_type else "of unknown type"
-        by_type.setdefault(kind, []).append(program.name)
+def mark(severity: str, surface: Surface) -> str:
+    """The mark of a severity, coloured; an unknown one counts as the highest."""
+    return surface.style(_MARKS.get(severity, "!"), _COLOURS.get(severity, "red"))
+
+
+def marks(label: Label, surface: Surface) -> str:
+    """A mark for each permission, at most five, most serious first: ``!•·``."""
+    return "".join(mark(each.severity, surface) for each in label.permissions[:_MOST_SHOWN])
+
+
+def is_critical(severity: str) -> bool:
+    """Whether a permission is asked for by typing a name."""
+    return severity_rank(severity) >= severity_rank("critical")
+
+
+def marked_permission(
+    permission: LabelPermission, surface: Surface, *, place: str = "", note: str = ""
+) -> Marked:
+    """One permission as a line; ``note`` stands behind its id."""
+    text = ability(permission.id, permission.scope, place=place, text=permission.text)
+    named = fields_text(permission.fields, permission.fields_count)
+    word = "critical" if is_critical(permission.severity) else ""
+    right = "  ".join(filter(None, (printable(permission.id), word, note)))
+    return Marked(
+        mark(permission.severity, surface),
+        printable(f"{text} {named}" if named else text),
+        surface.style(right, "dim"),
+    )
+
+
+def _marked(permissions: Sequence[LabelPermission], surface: Surface, place: str) -> list[Marked]:
+    serious = sum(severity_rank(each.severity) >= severity_rank("high") for each in permissions)
+    count = max(_MOST_SHOWN, serious)
+    if surface.is_whole or len(permissions) <= count + 1:  # "and 1 more" saves no line
+        count = len(permissions)
+    lines = [marked_permission(each, surface, place=place) for each in permissions[:count]]
+    rest = permissions[count:]
+    if rest:
+        ids = ", ".join(dict.fromkeys(printable(each.id) for each in rest))
+        lines.append(Marked(mark(rest[0].severity, surface), f"and {len(rest)} more: {ids}"))
+    return lines
+
+
+def _without_covered(permissions: Sequence[LabelPermission]) -> list[LabelPermission]:
+    """Without those that a stronger one includes."""
     return [
-        f"{len(names)} {kind}: {', '.join(names[:_MOST_PROGRAMS])}"
-        + (f" and {len(names) - _MOST_PROGRAMS} more" if len(names) > _MOST_PROGRAMS else "")
-        for kind, names in by_type.items()
+        each
+        for each in permissions
+        if not any(
+            other.id != each.id
+            and other.scope == each.scope
+            and covers(other.id, each.id)
+            and confidence_rank(other.confidence) >= confidence_rank(each.confidence)
+            for other in permissions
+        )
     ]
 
 
-def may_lines(reports: Iterable[AnalysisReport], output: Output) -> list[str]:
-    """Permissions as sentences, most serious first; what was excluded is not shown.
+def cannot_parts(label: Label) -> list[str]:
+    """What people ask about and is ruled out.
 
-    Each (id, scope) has its line, with its highest severity and confidence: what is shown here is
-    what is agreed to.
+    >>> from skep.bytecode.analysis.label import label_of
+    >>> cannot_parts(label_of({}))
+    []
     """
-    stated = [permission for report in reports for permission in report.permissions]
-    texts = {permission.id: permission.text for permission in stated}
-    fields, counts = _fields_of(stated)
-    ordered = sorted(granted(stated), key=lambda p: (_RANK.get(p.severity, 0), p.id, p.scope))
-    lines = []
-    for permission in ordered:
-        key = (permission.id, permission.scope)
-        text = texts[permission.id]
-        if permission.id in PERMISSIONS:
-            text = permission_text(permission.id, scope=permission.scope)
-        if permission.confidence == "possible":
-            text = f"cannot be excluded: {text[0].lower()}{text[1:]}"
-        named = fields_text(fields[key], counts[key])
-        text = printable(f"{text} {named}") if named else text
-        severity = output.style(
-            f"{permission.severity:<8}", _COLOUR.get(permission.severity, "red")
-        )
-        lines.append(f"{severity} {text}  {output.style(f'[{permission.id}]', 'dim')}")
-    return lines or ["no permissions detected"]
+    by_object: dict[str, list[str]] = {}
+    for name in label.cannot:
+        if name in QUESTIONS:
+            by_object.setdefault(QUESTIONS[name].what, []).append(QUESTIONS[name].verb)
+    return [f"{_either(verbs)} {what}".rstrip() for what, verbs in by_object.items()]
 
 
-def _fields_of(
-    stated: Iterable[Permission],
-) -> tuple[dict[tuple[str, str], list[str]], dict[tuple[str, str], int]]:
-    """Fields each (id, scope) names, and how many there are at least, over all objects."""
-    fields: dict[tuple[str, str], dict[str, None]] = {}
-    counts: dict[tuple[str, str], int] = {}
-    for each in stated:
-        key = (each.id, each.scope)
-        known = fields.setdefault(key, {})
-        known.update(dict.fromkeys(each.fields))
-        counts[key] = max(counts.get(key, 0), each.fields_count, len(known))
-    return {key: list(known) for key, known in fields.items()}, counts
+def _either(verbs: Sequence[str]) -> str:
+    *before, last = verbs
+    return f"{', '.join(before)} or {last}" if before else last
 
 
-def short_permissions(reports: Iterable[AnalysisReport]) -> str:
-    """Permissions in one line: ids, most serious first."""
-    found = {
-        (_RANK.get(permission.severity, 0), permission.id)
-        for report in reports
-        for permission in report.permissions
-        if permission.confidence != "excluded"
-    }
-    return " · ".join(name for _, name in sorted(found)) or "nothing"
+def abilities_in_brief(label: Label) -> str:
+    """Everything in one line, most serious first, for where there is no room for a label."""
+    texts = [
+        ("might " if each.confidence == "possible" else "")
+        + ability(each.id, each.scope, text=each.text)
+        for each in _without_covered(label.permissions)
+    ]
+    return printable(" · ".join(dict.fromkeys(texts))) or "no permissions detected"
 
 
-def licence_lines(declared: str | None, reports: Mapping[str, AnalysisReport]) -> list[str]:
-    """What the package declares, what disagrees with it, and what the kernel reads."""
+def cost_parts(label: Label) -> list[str]:
+    """Memory of maps and number of instructions."""
+    memory = [human_bytes(label.map_bytes)] if label.map_bytes else []
+    if label.map_bytes_per_cpu:
+        memory.append(f"{human_bytes(label.map_bytes_per_cpu)} per CPU")
+    unit = "instruction" if label.instructions == 1 else "instructions"
+    return [" + ".join(memory) or "no map memory", f"{label.instructions} {unit}"]
+
+
+def needs_parts(label: Label) -> list[str]:
+    """The kernels that have what it needs, and why no older one; or why no kernel loads it."""
+    if label.refused:
+        return [f"no kernel loads it: {printable(label.refused)}"]
+    because = f" ({printable('; '.join(label.kernel_reasons))})" if label.kernel_reasons else ""
+    if label.newest_kernel is None:
+        parts = [f"Linux {label.oldest_kernel} or newer{because}"]
+    else:
+        lacking = f"; later kernels lack {label.newest_reason}" if label.newest_reason else ""
+        parts = [f"Linux {label.oldest_kernel} to {label.newest_kernel}{because}{lacking}"]
+    if label.needs_btf:
+        parts.append("kernel types (BTF)")
+    parts += map(printable, label.kernel_options)
+    return parts
+
+
+def licence_values(
+    label: Label, declared: str | None, reports: Mapping[str, AnalysisReport] | None = None
+) -> list[str]:
+    """What the package declares, what the kernel is told, and what disagrees with it.
+
+    Args:
+        declared: SPDX expression; ``None`` for a bare object.
+        reports: by title of the object; ``None`` if only the label is at hand.
+    """
+    told = [kernel_licence_value(label)]
     if declared is None:
-        return [licence_line(reports.values())]
+        return told
     from skep.cli.licence_rows import licence_rows
 
-    first, *findings = licence_rows(declared, reports)
-    return [first, licence_line(reports.values()), *findings]
+    first, *findings = licence_rows(declared, reports or {})
+    return [first, *told, *findings]
 
 
-def licence_line(reports: Iterable[AnalysisReport]) -> str:
+def kernel_licence_value(label: Label) -> str:
     """The licence strings the kernel reads, and whether it insists on them."""
+    if not label.licences:  # of an older version
+        strings = [printable(each) for each in label.kernel_licences if each]
+        return f"kernel: {', '.join(strings)}" if strings else "kernel: no licence string"
     texts = []
-    for report in reports:
-        declared = report.licence.kernel_licence
-        state = report.licence.state.replace("-", " ")
-        text = f"kernel licence {declared!r} ({state})" if declared else "undeclared"
-        if report.licence.needs_gpl:
-            helpers = [each.name for each in report.licence.gpl_only_helpers]
-            why = f" for {', '.join(helpers[:2])}" if helpers else ""
-            text += f", a GPL-compatible one is needed{why}"
-        if report.licence.would_load is False:
-            text += ": the kernel would refuse it"
+    for each in label.licences:
+        if each.kernel_licence is None:
+            text = "no licence string"
+        else:
+            words = {"compatible": "GPL-compatible", "not compatible": "not GPL-compatible"}
+            state = words.get(each.state, each.state)
+            text = f"{printable(each.kernel_licence)}, {printable(state)}"
+        if each.needs_gpl:
+            why = f" for {', '.join(map(printable, each.because[:2]))}" if each.because else ""
+            text += f", as required{why}" if each.would_load else f", but GPL is required{why}"
+        if each.would_load is False:
+            text += ": the kernel will refuse it"
         texts.append(text)
-    return "; ".join(dict.fromkeys(texts))
+    return f"kernel: {'; '.join(dict.fromkeys(texts))}"
 
 
-def needs_line(reports: Iterable[AnalysisReport]) -> str:
-    """The oldest kernel, and what in the code says so; or why no kernel loads it."""
-    found = [report.requirements for report in reports]
-    refused = [each for needs in found for each in needs.refused]
-    if refused:
-        first = refused[0]
-        program = f"{first.program}: " if first.program else ""
-        return f"no kernel loads it: {program}{first.what}" + (
-            f"; {first.hint}" if first.hint else ""
-        )
-    needed = max(found, key=lambda needs: _pair(needs.oldest_kernel))
-    reasons = [reason.what for reason in needed.reasons if reason.kernel == needed.oldest_kernel]
-    because = f" ({'; '.join(dict.fromkeys(reasons[:2]))})" if reasons else ""
-    newest = [needs for needs in found if needs.newest_kernel is not None]
-    if not newest:
-        return f"Linux {needed.oldest_kernel} or newer{because}"
-    last = min(newest, key=lambda needs: _pair(needs.newest_kernel or ""))
-    gone = f"; later ones have no {last.newest_reasons[0].what}" if last.newest_reasons else ""
-    return f"Linux {needed.oldest_kernel} to {last.newest_kernel}{because}{gone}"
+def program_rows(label: Label) -> list[list[str]]:
+    """Programs of bare objects with type and size; many of one type in one row."""
+    if len(label.programs) <= _MOST_PROGRAMS:
+        return [
+            [each.name, each.program_type or "unknown type", _size(each.instructions)]
+            for each in label.programs
+        ]
+    by_type: dict[str, list[str]] = {}
+    for each in label.programs:
+        by_type.setdefault(each.program_type or "unknown type", []).append(each.name)
+    return [[str(len(names)), kind, _names(names)] for kind, names in by_type.items()]
 
 
-def _pair(kernel: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in kernel.split("."))
+def _size(instructions: int) -> str:
+    return f"{instructions} instruction{'' if instructions == 1 else 's'}"
 
 
-def cost_line(reports: Iterable[AnalysisReport]) -> str:
-    """Memory of maps and number of instructions."""
-    total = per_cpu = instructions = 0
-    for report in reports:
-        total += report.cost.map_bytes
-        per_cpu += report.cost.map_bytes_per_cpu
-        instructions += report.cost.instructions
-    memory = human_bytes(total)
-    if per_cpu:
-        memory += f" and {human_bytes(per_cpu)} per CPU"
-    return f"{memory} of memory, {instructions} instructions"
+def _names(names: Iterable[str]) -> str:
+    known = list(names)
+    more = f" and {len(known) - _MOST_PROGRAMS} more" if len(known) > _MOST_PROGRAMS else ""
+    return ", ".join(known[:_MOST_PROGRAMS]) + more

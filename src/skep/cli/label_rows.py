@@ -1,6 +1,6 @@
-"""Rows of a label about settings, kernels' types, chains and other runtimes.
+"""Rows about settings, kernel types, chains and other runtimes, beside a label's own.
 
-Pure: a report gives lines of text. The layout around them is :mod:`skep.cli.label`'s.
+Pure: a report gives lines of text. The layout around them is :mod:`skep.cli.rows`'s.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,18 +10,6 @@ from skep.bytecode.analysis.report_standing import Standard
 
 _SHOWN = 4  # names in a line
 _SHOWN_FIELDS = 6  # of structures, in a line
-_IN_EVERY_KERNEL = frozenset(
-    {
-        "CONFIG_BPF_SYSCALL",
-        "CONFIG_BPF_JIT",
-        "CONFIG_BPF_EVENTS",
-        "CONFIG_CGROUP_BPF",
-        "CONFIG_CGROUPS",
-        "CONFIG_DEBUG_INFO_BTF",  # the row of types says it
-        "CONFIG_NET",
-        "CONFIG_PERF_EVENTS",
-    }
-)
 _RUNTIMES = {
     "ubpf": "uBPF",
     "rbpf": "rbpf",
@@ -34,13 +22,12 @@ _RUNTIMES = {
 def extra_rows(reports: Sequence[AnalysisReport]) -> Iterator[tuple[str, list[str]]]:
     """(name of the row, lines) for everything there is something to say about."""
     for name, lines_of in (
-        ("as built", as_built_rows),
-        ("attaches to", attach_rows),
-        ("kernel types", type_rows),
-        ("options", option_rows),
-        ("to set", to_set_rows),
-        ("chains", chain_rows),
-        ("elsewhere", runtime_rows),
+        ("Built", as_built_rows),
+        ("Attaches", attach_rows),
+        ("Types", type_rows),
+        ("To set", to_set_rows),
+        ("Chains", chain_rows),
+        ("Runtimes", runtime_rows),
     ):
         lines = dict.fromkeys(line for report in reports for line in lines_of(report))
         if lines:
@@ -82,12 +69,12 @@ def as_built_rows(report: AnalysisReport) -> list[str]:
         return []
     lines = []
     if built.oldest_kernel != report.requirements.oldest_kernel:
-        lines.append(f"Linux {built.oldest_kernel} or newer, with settings as the author left them")
+        lines.append(f"Linux {built.oldest_kernel} or newer with the author's constants")
     left = {permission.id for permission in built.permissions}
     if left:
-        lines.append(f"switched off by settings: {_listed(sorted(left))}")
+        lines.append(f"switched off by the author's constants: {_listed(sorted(left))}")
     if built.helpers and not left:
-        lines.append(f"switched off by settings: {_listed(built.helpers)}")
+        lines.append(f"switched off by the author's constants: {_listed(built.helpers)}")
     return lines
 
 
@@ -97,25 +84,16 @@ def attach_rows(report: AnalysisReport) -> list[str]:
     for target in report.requirements.attach:
         if target.name:
             named.setdefault(target.kind, []).append(target.name)
-    return [f"{kind} {_listed(names)}" for kind, names in named.items()]
+    return [f"to {kind} {_listed(names)}" for kind, names in named.items()]
 
 
 def type_rows(report: AnalysisReport) -> list[str]:
-    """What is read of the kernel's own structures."""
+    """What is read of the kernel's own structures, as far as the object names it."""
     needs = report.requirements
     if needs.needs_btf != "yes":
         return []
     asked = [f"{need.type}.{need.path}" if need.path else need.type for need in needs.core]
-    return [_listed(asked) if asked else "the kernel's types (BTF) must be there"]
-
-
-def option_rows(report: AnalysisReport) -> list[str]:
-    """Kernel options that not every distribution sets."""
-    return [
-        f"{need.option} ({need.because})"
-        for need in report.requirements.configuration
-        if need.option not in _IN_EVERY_KERNEL
-    ]
+    return [_listed(asked)] if asked else []
 
 
 def to_set_rows(report: AnalysisReport) -> list[str]:

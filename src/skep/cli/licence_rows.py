@@ -19,8 +19,8 @@ def class_line(declared: str) -> str:
     except UnknownLicence as error:
         return f"{declared}: {error.message}"
     label = "restrictive" if found.is_restrictive else "not restrictive"
-    exceptions = f", with exception {', '.join(found.exceptions)}" if found.exceptions else ""
-    return f"{found.expression}: {found.name.replace('-', ' ')}, {label}{exceptions}"
+    exceptions = f"; with exception {', '.join(found.exceptions)}" if found.exceptions else ""
+    return f"{found.expression}  ({found.name.replace('-', ' ')}, {label}{exceptions})"
 
 
 def licence_rows(declared: str, reports: Mapping[str, AnalysisReport]) -> list[str]:

@@ -7,7 +7,6 @@ error, so that standard output can be piped.
 
 import json
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,10 +15,8 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from skep.cli.streams import is_unicode, unbroken
+from skep.cli.surfaces import Surface
 from skep.errors import SkepError, codes
-
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 @dataclass(slots=True)
@@ -58,14 +55,19 @@ class Output:
 
     def style(self, text: str, *names: str, stream: TextIO | None = None) -> str:
         """Colour ``text`` if ``stream`` (standard output) is a terminal that shows colours."""
-        if not self.has_colour(stream or self.out):
-            return text
-        return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m"
+        return self.surface(stream).style(text, *names)
 
     @property
     def width(self) -> int | None:
         """Columns of the terminal; ``None`` if text goes elsewhere, where lines stay whole."""
-        return shutil.get_terminal_size().columns if self.out.isatty() else None
+        return self.surface().width
+
+    def surface(self, stream: TextIO | None = None) -> Surface:
+        """What ``stream`` (standard output) is written on."""
+        stream = stream or self.out
+        return Surface(
+            _columns(stream) if stream.isatty() else None, self.has_colour(stream), self.verbose
+        )
 
     @staticmethod
     def has_colour(stream: TextIO) -> bool:
@@ -116,26 +118,12 @@ class Output:
             print(f"  {line}", file=self.err)
 
 
-def wrapped(text: str, width: int | None) -> list[str]:
-    r"""Break ``text`` at spaces into lines of at most ``width`` columns; colours take none.
-
-    >>> wrapped("one two three", 8)
-    ['one two', 'three']
-    >>> wrapped("\x1b[31mone\x1b[0m two", 7)
-    ['\x1b[31mone\x1b[0m two']
-    >>> wrapped("stays  whole", None)
-    ['stays  whole']
-    """
-    if width is None:
-        return [text]
-    lines = [""]
-    for space, word in re.findall(r"( *)([^ ]+)", text):
-        longer = lines[-1] + space + word
-        if lines[-1] and len(_COLOURS.sub("", longer)) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
+def _columns(stream: TextIO) -> int:
+    """Of the terminal that ``stream`` is, which need not be standard output's."""
+    with suppress(OSError, ValueError):
+        if not os.environ.get("COLUMNS"):
+            return os.get_terminal_size(stream.fileno()).columns or 80
+    return shutil.get_terminal_size().columns
 
 
 def table(rows: Sequence[Sequence[str]], heading: Sequence[str], indent: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Questions of yes or no, asked on a terminal and nowhere else."""
+"""Questions, asked on a terminal and nowhere else."""
 
 import sys
 
@@ -16,8 +16,21 @@ def ask(question: str, output: Output) -> bool:
     Raises:
         KeyboardInterrupt: Ctrl-C was the answer.
     """
-    print(f"{question} [y/N] ", end="", file=output.err, flush=True)
+    return _answer(f"{question} [y/N] ", output).lower() in {"y", "yes"}
+
+
+def ask_name(question: str, name: str, output: Output) -> bool:
+    """Ask for a name to be typed, where a ``y`` out of habit must not do; anything else is no.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was the answer.
+    """
+    return _answer(f"{question} ", output) == name
+
+
+def _answer(prompt: str, output: Output) -> str:
+    print(prompt, end="", file=output.err, flush=True)
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
         print(file=output.err)
-    return answer.strip().lower() in {"y", "yes"}
+    return answer.strip()

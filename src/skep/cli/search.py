@@ -17,13 +17,12 @@ def command(
 ) -> None:
     """Find packages by words of their names, summaries, hooks and permissions."""
     from skep.cli.asking import connected, meant_marketplace
-    from skep.cli.output import table
+    from skep.cli.searching import hit_lines
 
     run = invocation(json=json, quiet=quiet)
     place = meant_marketplace(run.environment, marketplace)
     with connected(place) as client:
         hits = client.search(" ".join(words), limit)
-    rows = [[hit.package, str(hit.version), hit.summary] for hit in hits]
     run.output.emit(
         {
             "marketplace": place.url,
@@ -32,5 +31,5 @@ def command(
                 for hit in hits
             ],
         },
-        lambda: table(rows, ["package", "version", "summary"]) if rows else ["nothing found"],
+        lambda: hit_lines(hits, run.output.surface()),
     )

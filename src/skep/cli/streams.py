@@ -14,7 +14,8 @@ _ERRORS = "skep.plain"
 # What stands for the signs Skep prints, where they cannot be printed.
 _PLAIN: Mapping[str, str] = MappingProxyType(
     {
-        "✓": "+", "✗": "x", "→": "->", "←": "<-", "…": "...", "·": "-", "“": '"', "”": '"',
+        "✓": "+", "✗": "x", "→": "->", "←": "<-", "…": "...", "·": "-", "•": "*",
+        "“": '"', "”": '"',
         "\N{RIGHT SINGLE QUOTATION MARK}": "'", "\N{EN DASH}": "-", "\N{EM DASH}": "-",
         "\N{MULTIPLICATION SIGN}": "x", "━": "-", "─": "-", "│": "|", "≥": ">=", "≤": "<=",
     }

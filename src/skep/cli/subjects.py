@@ -10,6 +10,7 @@ from skep.bytecode.objectfile.reading import read_object
 from skep.cli.environment import Environment
 from skep.cli.files import read_file
 from skep.cli.locating import derive_reports, locate
+from skep.packages.metadata import PackageMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,19 @@ class Subject:
         objects: content by title.
         program_types: by function, where the package says.
         document: what it is, for ``--json``.
-        licence: SPDX expression a package declares; ``None`` for a bare file.
+        metadata: what a package's author says; ``None`` for a bare file.
     """
 
     heading: str
     objects: Mapping[str, bytes]
     program_types: Mapping[str, str]
     document: Mapping[str, object]
-    licence: str | None = None
+    metadata: PackageMetadata | None = None
+
+    @property
+    def licence(self) -> str | None:
+        """SPDX expression a package declares; ``None`` for a bare file."""
+        return None if self.metadata is None else self.metadata.licence
 
     def reports(self) -> dict[str, AnalysisReport]:
         """Derive the reports, now, from the bytes."""
@@ -51,5 +57,5 @@ def find_subject(text: str, environment: Environment) -> Subject:
         dict(content.objects),
         content.metadata.program_types,
         {"package": found.reference, "digest": str(found.descriptor.digest)},
-        content.metadata.licence,
+        content.metadata,
     )

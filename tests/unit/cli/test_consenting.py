@@ -7,6 +7,7 @@ import select
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +16,14 @@ from tests.builders.terminals import CONTROL_D
 
 from skep.bytecode.analysis.growth import Granted, Growth
 from skep.bytecode.analysis.label_bounds import LabelChange
+from skep.cli import consenting
 from skep.cli.consenting import (
     ConsentRefused,
-    absent_lines,
+    absent_values,
     change_with_consent,
-    own_map_lines,
+    critical_packages,
+    install_with_consent,
+    own_map_values,
 )
 from skep.cli.context import Invocation
 from skep.cli.environment import read_environment
@@ -34,14 +38,15 @@ NEED = Need(deployment(), ConsentLabel(1, (DROPS,), (DROPS,)), (Growth(DROPS, "n
 class ListeningNode:
     """Needs consent once, and hears what it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, need: Need = NEED) -> None:
+        self.need = need
         self.answers: list[Answer] = []
         self.refused: list[Sequence[Need]] = []
 
     def change(self, answer: Answer) -> str:
         self.answers.append(answer)
         if isinstance(answer, NotAsked):
-            raise ConsentNeeded([NEED])
+            raise ConsentNeeded([self.need])
         return "done"
 
     def note_refusal(self, needs: Sequence[Need], person: str) -> None:
@@ -118,8 +123,75 @@ def test_yes_at_the_question_agrees_to_what_was_shown(
     assert answer.needs == (NEED,)
     screen = terminal.screen_with("[y/N]")
     assert "limit may do more than was agreed to: net.drop (interface)" in screen
-    assert "new: Can drop packets" in screen
+    assert "drop packets on eth0" in screen
+    assert "net.drop  new" in screen
     assert "Continue? [y/N]" in screen
+
+
+CRITICAL = replace(DROPS, id="net.mirror", severity="critical")
+CRITICAL_NEED = replace(
+    NEED,
+    label=ConsentLabel(1, (CRITICAL,), (CRITICAL,)),
+    exceeding=(Growth(CRITICAL, "new"),),
+)
+TYPED = "type skep/limit to continue:"
+
+
+class TestCritical:
+    """What is critical is agreed to by typing the package's name."""
+
+    def test_the_name_agrees(self, terminal: Terminal, seat: Seat) -> None:
+        node = ListeningNode(CRITICAL_NEED)
+        terminal.press("skep/limit\n")
+        assert seat.run(node) == "done"
+        assert TYPED in terminal.screen_with(TYPED)
+
+    @pytest.mark.parametrize(
+        "keys", ["y\n", "yes\n", "limit\n", "skep/limi\n", CONTROL_D], ids=repr
+    )
+    def test_anything_else_is_no(self, terminal: Terminal, seat: Seat, keys: str) -> None:
+        node = ListeningNode(CRITICAL_NEED)
+        terminal.press(keys)
+        with pytest.raises(ConsentRefused):
+            seat.run(node)
+        assert node.refused == [(CRITICAL_NEED,)]
+
+    def test_so_does_it_before_an_install(
+        self, terminal: Terminal, seat: Seat, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        need = replace(CRITICAL_NEED, kind="new")
+        node = ListeningNode(need)
+        preview: Any = SimpleNamespace(needs=(need,))
+        monkeypatch.setattr(consenting, "preview_lines", lambda *_: iter(["the label"]))
+        monkeypatch.setattr(sys, "stdin", seat.stdin)
+        monkeypatch.setattr(sys, "stderr", seat.stderr)
+        terminal.press("y\nskep/limit\n")
+        run = Invocation(read_environment(os.environ, 0), Output(err=seat.stderr), ("install",))
+        door: Any = node
+        with pytest.raises(ConsentRefused):
+            install_with_consent(door, preview, run, node.change, yes=False)
+        assert install_with_consent(door, preview, run, node.change, yes=False) == "done"
+        screen = terminal.screen_with(TYPED.replace("continue", "install"))
+        assert "the label" in screen
+        assert "[y/N]" not in screen
+
+    def test_what_might_be_counts(self) -> None:
+        possible = Growth(replace(CRITICAL, confidence="possible"), "new")
+        assert critical_packages([replace(CRITICAL_NEED, exceeding=(possible,))]) == ("skep/limit",)
+
+    def test_what_was_agreed_to_before_does_not(self) -> None:
+        both = ConsentLabel(1, (CRITICAL, DROPS), (CRITICAL, DROPS))
+        assert critical_packages([replace(NEED, label=both)]) == ()
+
+    def test_each_package_is_named_once(self) -> None:
+        other = replace(
+            CRITICAL_NEED,
+            deployment=replace(NEED.deployment, reference="market.example/acme/other:2.0.0"),
+        )
+        assert critical_packages([CRITICAL_NEED, other, CRITICAL_NEED]) == (
+            "skep/limit",
+            "acme/other",
+        )
 
 
 @pytest.mark.parametrize("keys", ["n\n", "\n", "yes!\n", "no yes\n", CONTROL_D], ids=repr)
@@ -179,13 +251,13 @@ def test_what_settings_switch_off_is_told() -> None:
         LabelChange("net.drop", "interface", "declared", ""),
         LabelChange("net.read", "interface", "possible", "declared"),
     ]
-    (line,) = absent_lines(changes)
-    assert line == "net.drop: in the package, switched off by these settings or this kernel"
-    assert absent_lines(changes[1:]) == []
+    (line,) = absent_values(changes)
+    assert line == ("drop packets (the package can, with other settings or on other kernels)")
+    assert absent_values(changes[1:]) == []
 
 
 def test_maps_that_are_not_shared_here_are_named() -> None:
-    assert own_map_lines([]) == []
-    (line,) = own_map_lines(["counts", "flows"])
+    assert own_map_values([]) == []
+    (line,) = own_map_values(["counts", "flows"])
     assert line.startswith("counts, flows: ")
     assert line.endswith("here each deployment has its own")

@@ -11,7 +11,6 @@ from skep.cli.label_rows import (
     attach_rows,
     chain_rows,
     extra_rows,
-    option_rows,
     runtime_rows,
     to_set_rows,
     type_rows,
@@ -30,8 +29,8 @@ def test_nothing_is_said_where_settings_change_nothing() -> None:
 
 def test_targets_the_object_names() -> None:
     assert attach_rows(analyse(fixture("may_trace_application"))) == [
-        "user function libssl.so.3:SSL_read",
-        "kernel function do_exit",
+        "to user function libssl.so.3:SSL_read",
+        "to kernel function do_exit",
     ]
     assert attach_rows(analysed(leave(2))) == []
 
@@ -40,13 +39,6 @@ def test_fields_of_the_kernel() -> None:
     (line,) = type_rows(analyse(fixture("presence")))
     assert "task_struct.inner[1].later" in line
     assert type_rows(analysed(leave(2))) == []
-
-
-def test_options_not_every_kernel_has() -> None:
-    assert option_rows(analyse(fixture("may_kernel_override_return")))[-1] == (
-        "CONFIG_BPF_KPROBE_OVERRIDE (helper 58)"
-    )
-    assert option_rows(analysed(leave(2))) == []
 
 
 def test_what_is_left_open() -> None:
@@ -74,7 +66,7 @@ def test_other_runtimes_are_candidates() -> None:
 
 def test_rows_of_several_objects_are_said_once() -> None:
     report = analysed(leave(2))
-    (rows,) = [lines for name, lines in extra_rows([report, report]) if name == "elsewhere"]
+    (rows,) = [lines for name, lines in extra_rows([report, report]) if name == "Runtimes"]
     assert len(rows) == 1
 
 

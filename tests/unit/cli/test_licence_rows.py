@@ -8,10 +8,10 @@ from skep.cli.licence_rows import licence_rows
 def test_class_and_label() -> None:
     reports = {"a.o": analysed(leave(2), licence="Dual BSD/GPL")}
     assert licence_rows("GPL-2.0-only OR BSD-2-Clause", reports) == [
-        "GPL-2.0-only OR BSD-2-Clause: permissive, not restrictive"
+        "GPL-2.0-only OR BSD-2-Clause  (permissive, not restrictive)"
     ]
     (first, *_) = licence_rows("BUSL-1.1", {})
-    assert first == "BUSL-1.1: source available, restrictive"
+    assert first == "BUSL-1.1  (source available, restrictive)"
 
 
 def test_exceptions_are_shown() -> None:

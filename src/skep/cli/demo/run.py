@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
+from skep.bytecode.analysis.label import label_of
 from skep.cli.build import build_package
 from skep.cli.context import Invocation
 from skep.cli.demo.operating import operate
@@ -17,7 +18,7 @@ from skep.cli.demo.steps import Steps
 from skep.cli.environment import Environment, read_environment
 from skep.cli.interrupts import deferred_interrupts, ignore_interrupts, restored_handlers
 from skep.cli.keyring import KeyRing
-from skep.cli.label import short_permissions
+from skep.cli.label import abilities_in_brief
 from skep.cli.locating import derive_reports, find_stored
 from skep.cli.nodes import node_settings
 from skep.cli.obtaining import pull_package
@@ -185,8 +186,9 @@ def _find_and_pull(inner: Environment, url: str, steps: Steps) -> None:
             }
             content = found.open()
             reports = derive_reports(content.objects, content.metadata.program_types)
-            step.lines = [f"may: {short_permissions(reports.values())}"]
-            step.facts["may"] = short_permissions(reports.values()).split(" · ")
+            label = label_of(reports)
+            step.lines = [f"can {abilities_in_brief(label)}"]
+            step.facts["may"] = list(dict.fromkeys(each.id for each in label.permissions))
 
 
 def _keep(run: Invocation, url: str, inner: Environment, place: Playground | Path) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from skep.cli.output import Output, wrapped
+from skep.cli.output import Output
 from skep.cli.streams import unbroken
+from skep.cli.surfaces import wrapped
 
 _LEFT = 12  # columns of the mark and the time
 

@@ -1,0 +1,39 @@
+"""What an author says about a package (programs, settings, metrics), as rows and as a document."""
+
+from collections.abc import Iterator
+
+from skep.cli.rows import column_lines
+from skep.cli.surfaces import Surface
+from skep.packages.metadata import PackageMetadata
+
+
+def metadata_lines(metadata: PackageMetadata, surface: Surface) -> Iterator[str]:
+    """Programs with their hooks, settings with type and default, metrics with their kind."""
+    programs = [
+        [each.name, each.hook, f"continues on: {', '.join(each.run_on)}" if each.run_on else ""]
+        for each in metadata.programs
+    ]
+    settings = [
+        [each.name, each.type, each.default or "(none)", each.help] for each in metadata.settings
+    ]
+    metrics = [[each.name, each.kind, each.help] for each in metadata.metrics]
+    yield from column_lines("Programs", programs, surface)
+    yield from column_lines("Settings", settings, surface)
+    yield from column_lines("Metrics", metrics, surface)
+
+
+def metadata_document(metadata: PackageMetadata) -> dict[str, object]:
+    """The same for ``--json``; without a default nothing is written until it is set."""
+    return {
+        "programs": [
+            {"name": each.name, "hook": each.hook, "run_on": [*each.run_on]}
+            for each in metadata.programs
+        ],
+        "settings": [
+            {"name": each.name, "type": each.type, "default": each.default, "help": each.help}
+            for each in metadata.settings
+        ],
+        "metrics": [
+            {"name": each.name, "kind": each.kind, "help": each.help} for each in metadata.metrics
+        ],
+    }

@@ -1,0 +1,63 @@
+"""What lines are written on: how wide it is, and whether it shows colours.
+
+A value, so that what is drawn depends on nothing else: :class:`skep.cli.output.Output` gives that
+of a stream.
+"""
+
+import re
+from dataclasses import dataclass
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A terminal, or a pipe or file.
+
+    Attributes:
+        width: columns of the terminal; ``None`` if text goes elsewhere, where lines stay whole.
+        has_colour: colours are wanted there.
+        is_whole: nothing is left out for brevity (``--verbose``).
+    """
+
+    width: int | None = None
+    has_colour: bool = False
+    is_whole: bool = False
+
+    def style(self, text: str, *names: str) -> str:
+        """Colour ``text`` if colours are wanted."""
+        if not self.has_colour or not text:
+            return text
+        return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m"
+
+
+def columns(text: str) -> int:
+    r"""Columns that ``text`` takes on a terminal; colours take none.
+
+    >>> columns("\x1b[31mone\x1b[0m two")
+    7
+    """
+    return len(_COLOURS.sub("", text))
+
+
+def wrapped(text: str, width: int | None) -> list[str]:
+    r"""Break ``text`` at spaces into lines of at most ``width`` columns; colours take none.
+
+    >>> wrapped("one two three", 8)
+    ['one two', 'three']
+    >>> wrapped("\x1b[31mone\x1b[0m two", 7)
+    ['\x1b[31mone\x1b[0m two']
+    >>> wrapped("stays  whole", None)
+    ['stays  whole']
+    """
+    if width is None:
+        return [text]
+    lines = [""]
+    for space, word in re.findall(r"( *)([^ ]+)", text):
+        longer = lines[-1] + space + word
+        if lines[-1] and columns(longer) > width:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
