@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 CONTROL_C, CONTROL_D = "\x03", "\x04"
-QUESTION = b"[y/N] "
+QUESTIONS = (b"[y/N] ", b" to install: ", b" to continue: ")
 _PATIENCE_SECONDS = 60.0
 
 
@@ -31,7 +31,7 @@ class Seen:
 
 
 def _answering(terminal: int, keys: str) -> str:
-    """Read the screen until nobody writes on it any more; press ``keys`` at the question."""
+    """Read the screen until nobody writes on it any more; press ``keys`` at a question."""
     screen = b""
     is_answered = False
     deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -43,7 +43,7 @@ def _answering(terminal: int, keys: str) -> str:
         except OSError:  # EIO: nobody has the other end open any more, and all was read
             break
         screen += data
-        if QUESTION in screen and not is_answered:
+        if not is_answered and any(each in screen for each in QUESTIONS):
             os.write(terminal, keys.encode())
             is_answered = True
     return screen.decode().replace("\r\n", "\n")

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,6 +151,40 @@ def test_yes_is_not_asked(skep: Skep, on: str) -> None:
     assert seen.code == 0, seen.screen
     assert f"drop packets on {on.partition(':')[2]}" in seen.screen
     assert "[y/N]" not in seen.screen
+
+
+def publish_critical(skep: Skep, project: Path) -> None:
+    """A package that copies traffic to another interface."""
+    fixtures = Path(__file__).resolve().parents[2] / "bpf" / "fixtures"
+    project.mkdir()
+    for name in ("may_net_mirror.bpf.c", "fixture.h"):
+        shutil.copy(fixtures / name, project / name)
+    (project / "skep.toml").write_text(
+        '[package]\nname = "skep/mirror"\nversion = "1.0.0"\nsummary = "Copies traffic"\n'
+        'licence = "GPL-2.0-only"\n[build]\nsources = ["may_net_mirror.bpf.c"]\n'
+        '[[program]]\nname = "shows"\nhook = "tcx-ingress"\n'
+    )
+    layout = skep.ok("build", project, "--json").document["layout"]
+    skep.ok("sign", layout, "--key", "author")
+    skep.ok("publish", layout)
+
+
+def test_what_is_critical_is_agreed_to_by_typing_the_name(
+    skep: Skep, on: str, tmp_path: Path
+) -> None:
+    publish_critical(skep, tmp_path / "mirror")
+    install = ("install", "skep/mirror", "--on", on.replace("xdp", "tcx-ingress"))
+    seen = skep.at_terminal(*install, keys="y\n")
+    assert seen.code == 11, seen.screen
+    assert "net.mirror  critical" in seen.screen
+    assert "type skep/mirror to install:" in seen.screen
+    assert "[y/N]" not in seen.screen
+    assert deployments(skep) == []
+    seen = skep.at_terminal(*install, keys="skep/mirror\n")
+    assert seen.code == 0, seen.screen
+    stored = deployments(skep)[0]["consent"]
+    assert isinstance(stored, dict)
+    assert stored["how"] == "question"
 
 
 # Changing what runs

@@ -69,10 +69,7 @@ def preview_lines(preview: Preview, surface: Surface) -> Iterator[str]:
 
 def _needs_here(preview: Preview, surface: Surface) -> list[str]:
     # The hook may be younger than everything in the object.
-    oldest = str(preview.oldest_kernel)
-    label = preview.label
-    if oldest != label.oldest_kernel:
-        label = replace(label, oldest_kernel=oldest, kernel_reasons=())
+    label = replace(preview.label, oldest_kernel=str(preview.oldest_kernel), kernel_reasons=())
     here = preview.kernel.version
     fits = (
         f"this node: {here} {surface.style('✓', 'green')}"
@@ -95,7 +92,8 @@ def _signed_values(preview: Preview, surface: Surface) -> list[str]:
 
 def _setting_parts(preview: Preview) -> list[str]:
     return [
-        f"{setting.name} {setting.text or '(none)'}" + (" (default)" * setting.is_default)
+        f"{setting.name} {setting.text or '(none)'}"
+        + (" (default)" if setting.is_default and setting.text else "")
         for setting in preview.settings
     ]
 

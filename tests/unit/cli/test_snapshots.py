@@ -147,6 +147,7 @@ def prompted(found: Preview, name: str, **changes: object) -> Callable[[Surface]
         settings=(
             PreviewSetting("rate", "1000/s", is_default=True, help=""),
             PreviewSetting("ports", "80, 443", is_default=False, help=""),
+            PreviewSetting("allowed", "", is_default=True, help=""),
         ),
         chain=(ChainPlace("port-filter", is_new=False), ChainPlace("limiting", is_new=True)),
         label_changes=(),
