@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from skep.bytecode.analysis.listing import list_program, printable
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
+from skep.bytecode.analysis.texts import ability, permission_text
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.cli.disassembling import choose_programs
 from skep.cli.output import Output
@@ -100,7 +101,10 @@ def _places(
 
 def explanation_lines(explanation: Mapping[str, object], output: Output) -> Iterator[str]:
     """As people read it."""
-    heading = f"{explanation['permission']}  {explanation['text']}"
+    permission, found = str(explanation["permission"]), str(explanation["state"])
+    # Nothing is ruled out that was not looked for: "absent" says no more than that.
+    text = ability(permission) if found == "absent" else permission_text(permission, found)
+    heading = f"{permission}  {text}"
     state = "certain" if explanation["state"] == "declared" else explanation["state"]
     yield f"{output.style(heading, 'bold')}  ({state})"
     if explanation["reason"]:
