@@ -155,6 +155,8 @@ def test_what_has_gone_is_missing(case: Case, place: Place, first: LoadedProgram
     with pytest.raises(TargetMissing):
         case.driver.occupants(case.hook, place.identity)
     with pytest.raises(TargetMissing):
+        case.driver.remark(case.hook, place.identity, first.id)
+    with pytest.raises(TargetMissing):
         case.driver.attach(case.hook, place.identity, first)
 
 
@@ -166,6 +168,8 @@ def test_what_cannot_be_seen_is_not_missing(
         case.driver.find(case.hook, place.identity)
     with pytest.raises(TargetNotVisible):
         case.driver.occupants(case.hook, place.identity)
+    with pytest.raises(TargetNotVisible):
+        case.driver.remark(case.hook, place.identity, first.id)
     with pytest.raises(TargetNotVisible):
         case.driver.attach(case.hook, place.identity, first)
     assert case.driver.whereabouts(case.hook, link, place.identity) == Hidden()
@@ -187,6 +191,12 @@ def test_a_link_is_where_it_was_attached(
 ) -> None:
     hint = place.identity if is_hinted else None
     assert case.driver.whereabouts(case.hook, link, hint) == place
+
+
+def test_the_usual_way_of_being_attached_needs_no_remark(
+    case: Case, place: Place, link: Link, first: LoadedProgram
+) -> None:
+    assert case.driver.remark(case.hook, place.identity, first.id) == ""
 
 
 def test_nobody_is_there_at_first(case: Case, place: Place) -> None:

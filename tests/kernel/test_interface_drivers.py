@@ -220,7 +220,7 @@ def test_tcx_is_full_at_some_time(wire: Wire) -> None:
             each = opened.enter_context(load_program(_for(hook), []))
             opened.enter_context(driver.attach(hook, identity, each))
         last = opened.enter_context(load_program(_for(hook), []))
-        with pytest.raises(HookOccupied, match="it is full"):
+        with pytest.raises(HookOccupied, match="is full: it has 63 programs"):
             driver.attach(hook, identity, last)
         assert len(driver.occupants(hook, identity)) == 63
 
@@ -250,6 +250,8 @@ def test_a_driver_without_xdp_is_told(wire: Wire) -> None:
     identity = driver.locate(HookTarget("xdp", "lo", wire.namespace)).identity
     with load_program(program(), []) as loaded, driver.attach(hook, identity, loaded) as link:
         assert link.remark == "generic mode: the driver of lo has no native XDP"
+        assert driver.remark(hook, identity, loaded.id).startswith("generic mode: ")
+        assert driver.remark(hook, identity, loaded.id + 1) == ""
 
 
 def test_with_fragments_the_driver_takes_it_and_one_without_is_refused(jumbo: Wire) -> None:

@@ -89,6 +89,15 @@ class CgroupDriver:
                 raise failure(error, "ask what is attached to the control group") from error
         return tuple(programs[: int(attribute.prog_cnt)])
 
+    def remark(
+        self,
+        hook: Hook,  # noqa: ARG002 - part of the protocol; there is one way of being attached
+        identity: Identity,
+        program: int,  # noqa: ARG002 - as above
+    ) -> str:
+        _path_of(identity)
+        return ""
+
     def attach(self, hook: Hook, identity: Identity, program: LoadedProgram) -> Link:
         with _opened(identity) as directory:
             try:

@@ -76,6 +76,16 @@ class Driver(Protocol):
         """
         ...
 
+    def remark(self, hook: Hook, identity: Identity, program: int) -> str:
+        """What a person should know about how the program with this id is attached there now.
+
+        Empty if all is as usual. :attr:`Link.remark` can tell more, but only right after attaching.
+
+        Raises:
+            TargetMissing, TargetNotVisible: see the class.
+        """
+        ...
+
     def attach(self, hook: Hook, identity: Identity, program: LoadedProgram) -> Link:
         """Put a program there, after the others if there is room for several.
 

@@ -32,7 +32,8 @@ from skep.kernel.programs import describe_program
 from skep.kernel.syscall import BpfError, bpf, failure
 
 _AFTER = 1 << 4  # BPF_F_AFTER; without naming another: after all
-_MOST_PROGRAMS = 64  # BPF_MPROG_MAX
+# BPF_MPROG_MAX is 64, and one place is kept for the end of the list (bpf_mprog_max).
+_MOST_PROGRAMS = 63
 _Ids = ctypes.c_uint32 * _MOST_PROGRAMS
 
 
@@ -64,6 +65,16 @@ class TcxDriver:
         """See ``Driver``."""
         with at_interface(identity) as (interface, _):
             return _query(hook, interface)[0]
+
+    def remark(
+        self,
+        hook: Hook,  # noqa: ARG002 - part of the protocol; there is one way of being attached
+        identity: Identity,
+        program: int,  # noqa: ARG002 - as above
+    ) -> str:
+        """See ``Driver``; always empty."""
+        with at_interface(identity):
+            return ""
 
     def attach(self, hook: Hook, identity: Identity, program: LoadedProgram) -> Link:
         """See ``Driver``; after the programs that are there."""
@@ -113,7 +124,8 @@ def _failure(
         return _gone(interface)
     if error.number == errno.ERANGE:
         return HookOccupied(
-            f"expected fewer than {_MOST_PROGRAMS} programs on {interface.name}, it is full",
+            f"{hook.name} of {interface.name} is full: it has {_MOST_PROGRAMS} programs, the most "
+            "that the kernel runs there",
             hint="remove one; `bpftool net` lists them",
         )
     if error.number == errno.EINVAL and describe_program(program.id).type == hook.program_type:

@@ -12,6 +12,7 @@ drivers/net/veth.c of Linux 6.12; linux/if_link.h.
 
 import errno
 import struct
+from collections.abc import Sequence
 
 from skep.errors import SkepError
 from skep.hooks.hook import Hook
@@ -35,8 +36,9 @@ from skep.kernel.syscall import BpfError, error_name, failure
 
 _IFLA_XDP = 43
 _IFLA_XDP_ATTACHED = 2
+_IFLA_XDP_SKB_PROG_ID = 6
 # Each mode has an attribute of its own; the one for all is set only when one mode is in use.
-_IFLA_XDP_PROG_IDS = (4, 5, 6, 7)  # any, driver, generic, offloaded
+_IFLA_XDP_PROG_IDS = (4, 5, _IFLA_XDP_SKB_PROG_ID, 7)  # any, driver, generic, offloaded
 _ATTACHED_GENERIC = 2  # XDP_ATTACHED_SKB
 _GENERIC = 1 << 1  # XDP_FLAGS_SKB_MODE
 _NUMBER = struct.Struct("=I")
@@ -83,6 +85,18 @@ class XdpDriver:
         with at_interface(identity) as (interface, _):
             return program_ids(interface)
 
+    def remark(
+        self,
+        hook: Hook,  # noqa: ARG002 - part of the protocol; this driver has one hook
+        identity: Identity,
+        program: int,
+    ) -> str:
+        """See ``Driver``; tells the generic mode, but no longer why it was taken."""
+        with at_interface(identity) as (interface, _):
+            if program not in _ids(interface, (_IFLA_XDP_SKB_PROG_ID,)):
+                return ""
+            return "generic mode: in the network stack, slower than in the driver"
+
     def attach(self, hook: Hook, identity: Identity, program: LoadedProgram) -> Link:
         """See ``Driver``; in generic mode where the driver refuses, which the remark tells."""
         with at_interface(identity) as (interface, _):
@@ -124,10 +138,14 @@ def program_ids(interface: Interface) -> tuple[int, ...]:
     Raises:
         KernelRefused: the kernel's answer does not hold together.
     """
+    return _ids(interface, _IFLA_XDP_PROG_IDS)
+
+
+def _ids(interface: Interface, kinds: Sequence[int]) -> tuple[int, ...]:
     nested = dict(nested_attributes(interface.attributes.get(_IFLA_XDP, b"")))
     found = [
         int(_NUMBER.unpack_from(nested[kind])[0])
-        for kind in _IFLA_XDP_PROG_IDS
+        for kind in kinds
         if len(nested.get(kind, b"")) >= _NUMBER.size
     ]
     return tuple({number: None for number in found if number})
