@@ -42,7 +42,7 @@ def open_types(identity: int, btf: bytes) -> Descriptor | None:
         KernelObjectMissing: there are none of that number (any more).
         SkepError: of the family of the error number.
     """
-    found = open_by_id(Command.BTF_GET_FD_BY_ID, identity, "types")
+    found = open_by_id(Command.BTF_GET_FD_BY_ID, identity, "the program's types")
     try:
         info = read_info(found, BtfInfo(), "types")
         content = ctypes.create_string_buffer(max(int(info.btf_size), 1))

@@ -1,6 +1,7 @@
 """What the kernel tells about a descriptor, and of what kind it is."""
 
 import ctypes
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -8,8 +9,8 @@ from typing import Literal, TypeVar
 
 from skep.kernel.attributes import Command, GetId, InfoByDescriptor
 from skep.kernel.descriptors import Descriptor
-from skep.kernel.errors import proc_missing
-from skep.kernel.syscall import BpfError, bpf, failure
+from skep.kernel.errors import LacksPrivilege, proc_missing
+from skep.kernel.syscall import BpfError, bpf, failure, privilege_hint
 
 _Info = TypeVar("_Info", bound=ctypes.Structure)
 
@@ -52,11 +53,19 @@ def kind_of(descriptor: Descriptor) -> Kind | None:
 def open_by_id(command: Command, identity: int, what: str) -> Descriptor:
     """A descriptor for an id (``BPF_*_GET_FD_BY_ID``).
 
+    Args:
+        what: it is, for messages: ``program 17``.
+
     Raises:
+        LacksPrivilege: CAP_BPF is not enough for this.
         KernelObjectMissing: there is nothing with that id (any more).
         SkepError: of the family of the error number.
     """
     try:
         return Descriptor(bpf(command, GetId(start_id=identity)))
     except BpfError as error:
-        raise failure(error, f"open {what} {identity}") from error
+        if error.number == errno.EPERM:
+            raise LacksPrivilege(
+                f"reading {what} needs CAP_SYS_ADMIN", hint=privilege_hint()
+            ) from error
+        raise failure(error, f"open {what}") from error

@@ -11,14 +11,12 @@ from pathlib import Path
 from skep.errors import Malformed
 from skep.kernel.attributes import Command, LinkCreate
 from skep.kernel.errors import KernelFilesMissing, LacksPrivilege
-from skep.kernel.syscall import BpfError, bpf, effective_capabilities
+from skep.kernel.syscall import BpfError, bpf, lacking_capabilities
 from skep.versions import KernelVersion
 
 _POSSIBLE_CPUS = Path("/sys/devices/system/cpu/possible")
 _SOFT_INTERRUPTS = Path("/proc/softirqs")
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
-# Numbers of linux/capability.h.
-_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 _MOST_CPUS = 1 << 16
 
 
@@ -61,16 +59,8 @@ def kernel_facts() -> KernelFacts:
 
 
 def missing_capabilities() -> tuple[str, ...]:
-    """Capabilities the process lacks to load network programs; empty if it may.
-
-    CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as in the kernel (``bpf_capable``).
-    """
-    effective = effective_capabilities()
-    held = {name for name, bit in _CAPABILITIES.items() if effective >> bit & 1}
-    wanted = {"CAP_BPF", "CAP_NET_ADMIN"}
-    if "CAP_SYS_ADMIN" in held:
-        held |= {"CAP_BPF", "CAP_PERFMON"}
-    return tuple(sorted(wanted - held))
+    """Capabilities the process lacks to load network programs; empty if it may."""
+    return tuple(each for each in lacking_capabilities() if each in {"CAP_BPF", "CAP_NET_ADMIN"})
 
 
 def require_privileges() -> None:

@@ -54,7 +54,7 @@ def describe_program(identity: int) -> ProgramFacts:
         KernelObjectMissing: there is none (any more).
         LacksPrivilege: not root.
     """
-    with open_by_id(Command.PROG_GET_FD_BY_ID, identity, "program") as descriptor:
+    with open_by_id(Command.PROG_GET_FD_BY_ID, identity, f"program {identity}") as descriptor:
         info = read_info(descriptor, ProgramInfo(), f"program {identity}")
     number = int(info.type)
     return ProgramFacts(

@@ -51,6 +51,11 @@ _FORBIDDEN = frozenset({errno.EPERM, errno.EACCES})
 # tries five times (sys_bpf_prog_load in tools/lib/bpf/bpf.c), and so do we.
 _ATTEMPTS = 5
 
+# Numbers of linux/capability.h, of those that bpf(2) asks for.
+_CAPABILITIES: Mapping[str, int] = MappingProxyType(
+    {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
+)
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
@@ -151,7 +156,7 @@ def failure(error: BpfError, doing: str) -> SkepError:
     if number in _FORBIDDEN:
         return LacksPrivilege(
             f"could not {doing}: the kernel says {name} ({os.strerror(number)})",
-            hint="run as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
+            hint=privilege_hint(),
         )
     if number in _UNKNOWN:
         return NotInThisKernel(
@@ -205,6 +210,40 @@ def effective_capabilities() -> int:
     if _libc.capget(header, data):
         raise BpfError(ctypes.get_errno())
     return data[0] | data[3] << 32
+
+
+def lacking_capabilities() -> tuple[str, ...]:
+    """Capabilities ``bpf(2)`` asks for that this thread lacks, sorted.
+
+    CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as in the kernel (``bpf_capable``).
+    """
+    effective = effective_capabilities()
+    held = {name for name, bit in _CAPABILITIES.items() if effective >> bit & 1}
+    if "CAP_SYS_ADMIN" in held:
+        held |= {"CAP_BPF", "CAP_PERFMON"}
+    return tuple(sorted(_CAPABILITIES.keys() - held))
+
+
+def privilege_hint() -> str:
+    """What to do about EPERM and EACCES, as far as the capabilities of this thread explain it."""
+    lacking = lacking_capabilities()
+    if lacking:
+        return f"run as root; this process lacks {', '.join(lacking)}"
+    return (
+        "run as root, outside of containers and user namespaces; lockdown or a security module "
+        "may forbid it, too"
+    )
+
+
+def why_not_readable() -> str:
+    """Why the kernel does not tell about programs and links, in a few words.
+
+    Their numbers lead to them only with CAP_SYS_ADMIN (``bpf_prog_get_fd_by_id`` and its like in
+    kernel/bpf/syscall.c), which the other commands that looking needs accept, too.
+    """
+    if "CAP_SYS_ADMIN" in lacking_capabilities():
+        return "CAP_SYS_ADMIN is missing"
+    return "the kernel does not permit it"
 
 
 def enter_mount_namespace(number: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from skep.errors import Malformed
-from skep.kernel import probes
+from skep.kernel import probes, syscall
 from skep.kernel.errors import KernelFilesMissing, LacksPrivilege
 from skep.kernel.syscall import effective_capabilities
 from skep.versions import KernelVersion
@@ -51,7 +51,7 @@ def test_the_lockdown_mode_is_the_one_in_brackets(text: str, mode: str | None) -
 def test_missing_capabilities_are_named(
     monkeypatch: pytest.MonkeyPatch, effective: str, missing: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(probes, "effective_capabilities", lambda: int(effective, 16))
+    monkeypatch.setattr(syscall, "effective_capabilities", lambda: int(effective, 16))
     assert probes.missing_capabilities() == missing
     if missing:
         with pytest.raises(LacksPrivilege, match=missing[0]):

@@ -15,9 +15,10 @@ from skep.errors import (
     Unavailable,
     Unsupported,
 )
-from skep.kernel import syscall
+from skep.kernel import information, syscall
 from skep.kernel.attributes import Command, GetId
-from skep.kernel.errors import NotInThisKernel
+from skep.kernel.btf import open_types
+from skep.kernel.errors import LacksPrivilege, NotInThisKernel
 from skep.kernel.syscall import BpfError, bpf, bpf_accounted, failure
 
 
@@ -49,8 +50,49 @@ def test_an_error_number_becomes_a_family(number: int, family: type[SkepError]) 
     assert found.message.startswith("could not do this: the kernel says ")
 
 
-def test_a_missing_privilege_comes_with_what_to_do() -> None:
-    assert "root" in failure(BpfError(errno.EPERM), "do this").hint
+@pytest.mark.parametrize(
+    ("effective", "hint"),
+    [
+        pytest.param("000000c000001000", "this process lacks CAP_SYS_ADMIN", id="all-but-one"),
+        pytest.param(
+            "0000000000000000",
+            "this process lacks CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN",
+            id="nothing",
+        ),
+        pytest.param("0000000000200000", "this process lacks CAP_NET_ADMIN", id="sys-admin-only"),
+        pytest.param("000001ffffffffff", "outside of containers", id="root"),
+    ],
+)
+def test_a_missing_privilege_comes_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, effective: str, hint: str
+) -> None:
+    monkeypatch.setattr(syscall, "effective_capabilities", lambda: int(effective, 16))
+    found = failure(BpfError(errno.EPERM), "do this").hint
+    assert hint in found
+    assert "root" in found
+
+
+@pytest.mark.parametrize(
+    ("effective", "reason"),
+    [
+        ("000000c000001000", "CAP_SYS_ADMIN is missing"),
+        ("000001ffffffffff", "the kernel does not permit it"),
+    ],
+)
+def test_why_programs_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, effective: str, reason: str
+) -> None:
+    monkeypatch.setattr(syscall, "effective_capabilities", lambda: int(effective, 16))
+    assert syscall.why_not_readable() == reason
+
+
+def test_reading_by_number_names_the_capability_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise BpfError(errno.EPERM)
+
+    monkeypatch.setattr(information, "bpf", refuse)
+    with pytest.raises(LacksPrivilege, match="the program's types needs CAP_SYS_ADMIN"):
+        open_types(668546, b"")
 
 
 def test_a_field_the_kernel_does_not_know_names_the_kernel() -> None:
