@@ -42,6 +42,7 @@ def toml(
     licence: str = "GPL-2.0-only",
     summary: str = "Counts packets",
     more: str = "",
+    hook: str = "xdp",
 ) -> bytes:
     return f"""
 [package]
@@ -56,7 +57,7 @@ sources = ["counting.bpf.c"]
 
 [[program]]
 name = "{program}"
-hook = "xdp"
+hook = "{hook}"
 {more}
 """.encode()
 

@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +13,16 @@ from tests.builders.objects import fixture
 from tests.fakes.kernel import FakeKernel
 
 from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.plan import ProgramPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.chains.fingerprints import kernel_name, map_pin_name
 from skep.errors import Conflict, Refused
 from skep.hooks.identity import InterfaceIdentity
+from skep.hooks.table import find_hook
 from skep.hooks.target import HookTarget
+from skep.kernel.attaching.table import driver_of
 from skep.kernel.interfaces import ifindex
+from skep.kernel.loading import load_program
 from skep.kernel.network import (
     create_namespace,
     create_veth,
@@ -32,14 +37,20 @@ KEY, ONE, TWO = bytes(4), b"\x01" + bytes(7), b"\x02" + bytes(7)
 OTHER_KEY = b"\x05\0\0\0"
 NAME = kernel_name("0123456789")
 OTHER = kernel_name("abcdef0123")
+SHARED = "tcx-ingress"
 
 
 @dataclass(frozen=True)
 class Port:
-    """A kernel and an interface it knows."""
+    """A kernel and an interface it knows.
+
+    Attributes:
+        occupy: lets somebody else put a program ``theirs`` on the interface's SHARED hook.
+    """
 
     kernel: Kernel
     interface: str
+    occupy: Callable[[], None]
 
     @property
     def on(self) -> HookTarget:
@@ -66,7 +77,8 @@ class Port:
 )
 def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Port]:
     if request.param == "fake":
-        yield Port(FakeKernel(), "eth0")
+        fake = FakeKernel()
+        yield Port(fake, "eth0", lambda: fake.occupy("eth0", SHARED, "theirs"))
         return
     mark = secrets.token_hex(3)
     name, namespace = f"skc{mark}", f"skep-contract-{mark}"
@@ -75,12 +87,30 @@ def port(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Port]:
     try:
         create_veth(name, "peer", namespace, "10.214.0.1/30", "10.214.0.2/30")
         assert ifindex(name)
-        with PinRoot(tmp_path / "bpf") as pins:
-            yield Port(KernelAdapter(pins), name)
+        with PinRoot(tmp_path / "bpf") as pins, ExitStack() as others:
+            yield Port(KernelAdapter(pins), name, lambda: _occupy(name, others))
     finally:
         unmount(tmp_path / "bpf")
         remove_interface(name)
         remove_namespace(namespace)
+
+
+def _occupy(interface: str, others: ExitStack) -> None:
+    hook = find_hook(SHARED)
+    driver = driver_of(hook)
+    identity = driver.locate(HookTarget(SHARED, interface)).identity
+    program = others.enter_context(load_program(_shared("theirs"), []))
+    others.enter_context(driver.attach(hook, identity, program))
+
+
+def _shared(name: str) -> ProgramPlan:
+    """A program for the hook that several owners share."""
+    hook = find_hook(SHARED)
+    return replace(
+        returning(0, name),
+        program_type=hook.program_type_id,
+        attach_type=hook.attach_type_id,
+    )
 
 
 @pytest.fixture
@@ -252,6 +282,36 @@ def test_an_attached_program_is_observed_by_its_name(
     assert (link.hook, link.place, link.is_attached) == ("xdp", port.kernel.locate(port.on), True)
     assert link.program_name == NAME
     assert port.kernel.foreign_program("xdp", port.identity) is None
+
+
+def test_the_programs_on_a_hook_are_told_in_order_and_ours_are_marked(port: Port) -> None:
+    identity = port.identity
+    assert port.kernel.occupants(SHARED, identity, ()) == ()
+    port.occupy()
+    ours = port.kernel.load(_shared("ours"), [], NAME)
+    link = port.kernel.attach(SHARED, identity, ours)
+    ours.close()
+    port.occupy()
+    there = port.kernel.occupants(SHARED, identity, port.kernel.links())
+    assert [(each.name, each.is_ours) for each in there] == [
+        ("theirs", False),
+        (NAME, True),
+        ("theirs", False),
+    ]
+    assert there[1].program == link.program
+    assert port.kernel.occupants("xdp", identity, port.kernel.links()) == ()
+    port.kernel.detach(link)
+    there = port.kernel.occupants(SHARED, identity, port.kernel.links())
+    assert [each.is_ours for each in there] == [False, False]
+
+
+def test_a_usual_link_needs_no_remark(port: Port, programs: tuple[Program, Program]) -> None:
+    assert port.kernel.remark(port.kernel.attach("xdp", port.identity, programs[0])) == ""
+
+
+def test_occupants_of_what_is_not_there_are_not_found(port: Port) -> None:
+    with pytest.raises(NoSuchTarget):
+        port.kernel.occupants(SHARED, replace(port.identity, index=987654), ())
 
 
 def test_a_second_attach_is_a_conflict(port: Port, programs: tuple[Program, Program]) -> None:

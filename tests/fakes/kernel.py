@@ -9,9 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
-from skep.errors import Conflict, Refused
+from skep.errors import Conflict, NotPermitted, Refused
 from skep.hooks.identity import Identity, InterfaceIdentity, Place
 from skep.hooks.target import HookTarget
+from skep.node.occupants import Occupant
 from skep.node.ports import (
     KernelFacts,
     MapPin,
@@ -28,6 +29,7 @@ EXIT = 0x95
 ARRAYS = frozenset({2, 6})
 PER_CPU = frozenset({5, 6, 10})
 CPUS = 2
+EXCLUSIVE = frozenset({"xdp"})
 
 
 class FakeVerifierRefused(Refused):
@@ -68,6 +70,15 @@ class FakeInterface:
     namespace: str = ""
     others: set[str] = field(default_factory=set)
     exists: bool = True
+    is_generic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FakeStranger:
+    """A program of somebody else on a hook."""
+
+    number: int
+    by: str
 
 
 @dataclass(slots=True)
@@ -95,14 +106,16 @@ class FakeKernel:
         boot_id: of this boot.
         namespace: of the command.
         hidden: namespaces that are not visible from here.
+        lacking: why a command that looks may not read links and programs; empty if it may.
     """
 
     def __init__(self, interfaces: Mapping[str, int] | None = None) -> None:
         self.boot_id = "boot-1"
         self.namespace = ""
         self.hidden: set[str] = set()
+        self.lacking = ""
         self.link_table: dict[str, FakeLink] = {}
-        self.strangers: dict[tuple[str, Identity], str] = {}
+        self.strangers: dict[tuple[str, Identity], list[FakeStranger]] = {}
         self.maps: dict[tuple[str, str], FakeMap] = {}
         self.retired: dict[tuple[str, str], FakeMap] = {}
         self.handles: list[FakeProgram] = []
@@ -158,7 +171,8 @@ class FakeKernel:
 
     def occupy(self, name: str = "eth0", hook: str = "xdp", by: str = "somebody's") -> None:
         """Put a program of somebody else on an interface."""
-        self.strangers[hook, self.identity(name)] = by
+        there = self.strangers.setdefault((hook, self.identity(name)), [])
+        there.append(FakeStranger(next(self._identities), by))
 
     def add_interface(self, name: str, index: int, namespace: str = "") -> None:
         """Make an interface."""
@@ -191,8 +205,9 @@ class FakeKernel:
         return self.namespace
 
     def locate(self, on: HookTarget) -> Place:
-        self._see(on.namespace)
-        return self._place(on.hook, self.interface(on.target, on.namespace))
+        namespace = self._named(on.namespace)
+        self._see(namespace)
+        return self._place(on.hook, self.interface(on.target, namespace))
 
     def find(self, hook: str, identity: Identity) -> Place:
         return self._place(hook, self._by_identity(identity))
@@ -202,10 +217,23 @@ class FakeKernel:
         return tuple(self._found(link) for link in links)
 
     def _found(self, link: FakeLink) -> PinnedLink:
+        if self.lacking:
+            pin, hook, number = link.pin, link.hook, link.number
+            return PinnedLink(
+                pin, hook, number, None, is_attached=True, program_name="", unreadable=self.lacking
+            )
         is_seen = link.is_attached and link.on.namespace not in self.hidden
         place = self._place(link.hook, link.on) if is_seen else None
-        name = link.program.name
-        return PinnedLink(link.pin, link.hook, link.number, place, link.is_attached, name)
+        name, program = link.program.name, link.program.identity
+        return PinnedLink(link.pin, link.hook, link.number, place, link.is_attached, name, program)
+
+    def _named(self, namespace: str) -> str:
+        """The name of a namespace that is written by its cookie."""
+        cookie = namespace.removeprefix("netns:")
+        if cookie == namespace:
+            return namespace
+        names = {str(number): name for name, number in self._cookies.items()}
+        return names.get(cookie, namespace)
 
     def _place(self, hook: str, one: FakeInterface) -> Place:
         return Place(self._identity(one), HookTarget(hook, one.name, one.namespace))
@@ -237,7 +265,32 @@ class FakeKernel:
 
     def foreign_program(self, hook: str, identity: Identity) -> str | None:
         self._by_identity(identity)
-        return self.strangers.get((hook, identity))
+        there = self.strangers.get((hook, identity), [])
+        return there[0].by if there and hook in EXCLUSIVE else None
+
+    def occupants(
+        self, hook: str, identity: Identity, ours: Collection[PinnedLink]
+    ) -> tuple[Occupant, ...]:
+        on = self._by_identity(identity)
+        if self.lacking:
+            raise NotPermitted(self.lacking)
+        marked = {link.program for link in ours}
+        found = {
+            each.number: Occupant(each.number, each.by, is_ours=False)
+            for each in self.strangers.get((hook, identity), [])
+        }
+        for link in self.link_table.values():
+            if link.hook == hook and link.on is on:
+                program = link.program
+                is_ours = program.identity in marked
+                found[link.number] = Occupant(program.identity, program.name, is_ours=is_ours)
+        return tuple(found[number] for number in sorted(found))
+
+    def remark(self, link: PinnedLink) -> str:
+        if link.place is None:
+            return ""
+        on = self._by_identity(link.place.identity)
+        return "generic mode" if on.is_generic and link.hook in EXCLUSIVE else ""
 
     def read_entries(
         self, deployment: str, pin: str, keys: Collection[bytes] | None = None
@@ -352,7 +405,7 @@ class FakeKernel:
     def attach(self, hook: str, identity: Identity, program: Program) -> PinnedLink:
         on = self._by_identity(identity)
         taken = any(link.hook == hook and link.on is on for link in self.link_table.values())
-        if (hook, identity) in self.strangers or taken:
+        if taken or (hook in EXCLUSIVE and self.strangers.get((hook, identity))):
             raise Conflict(f"something is on {hook} of {identity} already")
         link = FakeLink(hook, next(self._identities), on, _usable(program))
         self.link_table[link.pin] = link

@@ -51,6 +51,7 @@ class FakePackages:
         gone: packages that are not on this node any more.
         opened: what was opened and linked, in order.
         labels: what a package may do on this node, by package, or by package and its constant.
+        hooks: what a package's program is for, by package; the first hook if not said.
         compiled: what a package may do as compiled, by package; as on this node if not said.
     """
 
@@ -61,6 +62,7 @@ class FakePackages:
         self.opened: list[str] = []
         self.labels: dict[str | tuple[str, str], tuple[Granted, ...]] = {}
         self.compiled: dict[str, tuple[Granted, ...]] = {}
+        self.hooks: dict[str, str] = {}
 
     def open(
         self,
@@ -69,9 +71,9 @@ class FakePackages:
         policy: TrustDecision,
     ) -> VerifiedPackage:
         self._check(reference.package, policy)
-        built = make_package(
-            toml(reference.package, str(reference.version or "1.0.0"), more=SETTINGS)
-        )
+        hook = self.hooks.get(reference.package, "xdp")
+        version = str(reference.version or "1.0.0")
+        built = make_package(toml(reference.package, version, more=SETTINGS, hook=hook))
         content = open_package(built.manifest_data, built.blobs.__getitem__)
         insecure = policy == "insecure-accept-all"
         evidence = Evidence(

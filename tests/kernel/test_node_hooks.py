@@ -23,6 +23,7 @@ from tests.third_hook.cgroup_skb import CGROUP_SKB
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.hooks.hook import Hook
+from skep.hooks.identity import Identity
 from skep.hooks.table import find_hook
 from skep.hooks.target import HookTarget
 from skep.kernel.attaching.table import driver_of
@@ -30,6 +31,7 @@ from skep.kernel.errors import KernelRefused
 from skep.kernel.programs import describe_program
 from skep.node.deploying.installing import InstallReport, InstallRequest
 from skep.node.node import Node
+from skep.node.occupants import order_lines
 from skep.node.settings import NodeSettings
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring import dismount, open_node
@@ -157,6 +159,43 @@ def test_installed_chained_and_removed(settings: NodeSettings, case: Case) -> No
         node.remove("passing")
     assert driver.occupants(case.hook, identity) == ()
     assert case.gets_by()
+
+
+def test_programs_of_others_that_run_first_are_told(settings: NodeSettings, wire: Wire) -> None:
+    on = HookTarget("tcx-ingress", wire.name)
+    case = Case(find_hook(on.hook), on, "tc", "tc", "pass", lambda: _connects(wire))
+    theirs = NodeSettings(root=settings.root.with_name("theirs"), bpffs=settings.root / "theirs")
+    theirs.root.mkdir(mode=0o700)
+    for each, name in ((theirs, "first"), (settings, "second")):
+        _publish(each, case, name, "pass", "tc")
+    try:
+        with open_node(theirs, lambda: NOW, HostAdapter) as node:
+            _install(node, case, "first")
+            (program,) = driver_of(case.hook).occupants(case.hook, _identity(on))
+            assert node.examine() == ()
+        first = f"runs after program {program} ({describe_program(program).name})"
+        with open_node(settings, lambda: NOW, HostAdapter) as node:
+            request = InstallRequest(parse_reference("acme/second:1.0.0"), on, answer=YES)
+            (line,) = order_lines(node.preview(request).occupants)
+            assert line == f"{first}, which may decide first"
+            _install(node, case, "second")
+            there = node.chain(on).occupants
+            assert there is not None
+            assert [each.is_ours for each in there] == [False, True]
+            (finding,) = node.examine()
+            assert finding.text == f"{on} {line}"
+            assert finding.is_information
+        with open_node(theirs, lambda: NOW, HostAdapter) as node:
+            there = node.chain(on).occupants
+            assert there is not None
+            assert [each.is_ours for each in there] == [True, False]
+            assert node.examine() == ()
+    finally:
+        dismount(theirs)
+
+
+def _identity(on: HookTarget) -> Identity:
+    return driver_of(find_hook(on.hook)).locate(on).identity
 
 
 @pytest.fixture

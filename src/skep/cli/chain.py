@@ -17,7 +17,13 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 @quiet_option
 def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     """Show chains: members in order, where each goes on, and their counters."""
-    from skep.cli.listings import HALF_OF_A_CHANGE, condition_text, shown_target
+    from skep.cli.listings import (
+        HALF_OF_A_CHANGE,
+        chain_heading,
+        chain_remarks,
+        occupants_document,
+        shown_target,
+    )
     from skep.cli.nodes import this_node
     from skep.hooks.table import parse_hook_target
     from skep.packages.references import parse_reference
@@ -35,11 +41,11 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
             members: list[dict[str, object]] = []
             on = run.output.style(shown_target(view.on, here), "bold")
             called = view.spot.called if view.spot is not None else None
-            now = f"  (called {called} now)" if called is not None else ""
-            lines.append(f"{on}  {condition_text(view.on, view.condition)}{now}")
+            lines.append(f"{on}  {chain_heading(view)}")
             for number, member in enumerate(view.members, 1):
                 deployment = member.deployment
-                counters = {metric.name: metric.value for metric in look.metrics(deployment.name)}
+                metrics = look.metrics(deployment.name)
+                counters = {metric.name: metric.value for metric in metrics}
                 members.append(
                     {
                         "name": deployment.name,
@@ -52,18 +58,24 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                         "may_tail_call": member.measured.may_tail_call,
                     }
                 )
-                counted = "  ".join(f"{name} {value}" for name, value in counters.items())
+                counted = "  ".join(
+                    f"{name} {'?' if value is None else value}" for name, value in counters.items()
+                )
+                if not all(metric.has_map for metric in metrics):
+                    counted += "  (its map is missing)"
                 goes_on = ", ".join(deployment.run_on)
                 if member.measured.may_tail_call:
                     goes_on += ", and ends the chain where it takes a tail call"
                 lines.append(f"  {number} {deployment.name}  goes on after {goes_on}  {counted}")
-            if not view.members:
-                lines.append("  nothing of Skep's")
+            lines += [f"  {each}" for each in chain_remarks(view)]
             documents.append(
                 {
                     "on": str(view.on),
                     "called": None if called is None else str(called),
                     "condition": view.condition,
+                    "reason": view.reason,
+                    "remark": view.remark,
+                    "occupants": occupants_document(view.occupants),
                     "members": members,
                 }
             )

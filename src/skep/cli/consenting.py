@@ -32,6 +32,7 @@ from skep.errors import NeedsConsent, UsageError
 from skep.node.converging.consenting import NOT_ASKED, Answer, ConsentNeeded, Need, YesTo, YesToAll
 from skep.node.deploying.previewing import Preview
 from skep.node.node import Node
+from skep.node.occupants import order_lines
 from skep.packages.references import parse_reference
 
 _Done = TypeVar("_Done")
@@ -64,6 +65,7 @@ def preview_lines(preview: Preview, surface: Surface) -> Iterator[str]:
         for number, place in enumerate(preview.chain, 1)
     ]
     yield from field_lines("Chain", [f"{preview.on.target}: {'   '.join(places)}"], surface)
+    yield from field_lines("Order", order_lines(preview.occupants), surface)
     yield from need_lines([need for need in preview.needs if need.kind != "new"], surface)
 
 

@@ -17,7 +17,7 @@ def command(*, json: bool, quiet: bool) -> None:
 
     run = invocation(json=json, quiet=quiet)
     with this_node_for_reading(run.environment) as node:
-        listed, damaged, here = node.installed(), node.damaged(), node.here()
+        listed, damaged, here = node.installed(with_remarks=json), node.damaged(), node.here()
         interrupted, is_consistent = node.interrupted(), node.is_consistent
     if interrupted:
         run.output.warn("a change was interrupted; skep doctor --repair makes it undone")

@@ -1,9 +1,12 @@
 """Deployments as ``skep list`` and ``skep chain`` show them."""
 
+from collections.abc import Sequence
+
 from skep.cli.consent_documents import consent_document
 from skep.hooks.identity import Binding, identity_fields
 from skep.hooks.target import HOST, HookTarget
-from skep.node.looking.listing import Condition, Listed
+from skep.node.looking.listing import ChainView, Condition, Listed
+from skep.node.occupants import Occupant, order_lines
 from skep.node.records import DamagedRow
 from skep.packages.references import parse_reference
 
@@ -20,13 +23,20 @@ def shown_target(on: HookTarget, here: str) -> str:
     return f"{on}@{HOST}" if here and not on.namespace and "@" not in on.target else str(on)
 
 
-def condition_text(on: HookTarget, condition: Condition) -> str:
+def condition_text(on: HookTarget, condition: Condition, reason: str = "") -> str:
     """How a chain is, in words.
+
+    Args:
+        reason: why that is not known.
 
     >>> condition_text(HookTarget("hook", "eth1"), "waiting")
     'waiting for eth1'
+    >>> condition_text(HookTarget("hook", "eth1"), "not known", "CAP_SYS_ADMIN is missing")
+    'not known: CAP_SYS_ADMIN is missing'
     """
     match condition:
+        case "not known":
+            return f"not known: {reason}"
         case "waiting":
             return f"waiting for {on.target}"
         case "detached":
@@ -39,18 +49,55 @@ def condition_text(on: HookTarget, condition: Condition) -> str:
             return condition
 
 
+def chain_heading(view: ChainView) -> str:
+    """How a chain is, or what runs where none is declared; in words."""
+    spot = view.spot
+    runs = spot.runs if spot is not None else None
+    if view.condition == "undeclared" and runs is not None:
+        return f"runs {runs.program_name or 'a program'}, which no deployment declares"
+    if view.condition == "not running" and not view.members:
+        return "no program of Skep's"
+    text = condition_text(view.on, view.condition, view.reason)
+    if spot is not None and spot.called is not None:
+        text += f"  (called {view.on.hook}:{called_text(spot.called, view.on)} now)"
+    return text
+
+
+def chain_remarks(view: ChainView) -> list[str]:
+    """What a person should know about how a chain is attached, and about others on its hook."""
+    there = view.occupants or ()
+    if any(each.is_ours for each in there):
+        others = order_lines(there)
+    else:
+        others = [f"{each}, which Skep did not attach" for each in there]
+    return [*([view.remark] if view.remark else []), *others]
+
+
+def called_text(called: HookTarget, declared: HookTarget) -> str:
+    """What a target is called now, with its namespace if that is not the declared one.
+
+    >>> called_text(HookTarget("hook", "eth1"), HookTarget("hook", "eth0"))
+    'eth1'
+    >>> called_text(HookTarget("hook", "eth0"), HookTarget("hook", "eth0", "blue"))
+    'eth0 (host)'
+    """
+    if called.namespace == declared.namespace:
+        return called.target
+    return f"{called.target}@{called.namespace}" if called.namespace else f"{called.target} (host)"
+
+
 def listed_row(one: Listed, here: str) -> list[str]:
     """A deployment as a row: target, order, name, package, state."""
     deployment = one.deployment
     on = shown_target(deployment.on, here)
-    state = condition_text(deployment.on, one.condition)
+    state = condition_text(deployment.on, one.condition, one.reason)
     if one.called is not None:
-        state += f" on {one.called.target}" + (
-            f"@{one.called.namespace}" if one.called.namespace != deployment.on.namespace else ""
-        )
+        state += f" on {called_text(one.called, deployment.on)}"
     state += ", not visible from here" if one.is_hidden and one.condition == "running" else ""
     state += " unsigned" if deployment.accepts_unsigned else ""
-    state += "".join(f" missing map {pin}" for pin in one.maps_missing)
+    if one.maps_missing:
+        maps = "missing map" if len(one.maps_missing) == 1 else "missing maps"
+        state += f"; {maps}: {', '.join(one.maps_missing)}"
     package = str(parse_reference(deployment.reference).local)
     return [on, str(deployment.order), deployment.name, package, state]
 
@@ -75,10 +122,19 @@ def listed_document(one: Listed) -> dict[str, object]:
         "is_unsigned": deployment.accepts_unsigned,
         "condition": one.condition,
         "is_hidden": one.is_hidden,
+        "reason": one.reason,
+        "remark": one.remark,
         "maps_missing": [*one.maps_missing],
         "installed_at": one.installed.installed_at,
         "consent": consent_document(one.installed.consent),
     }
+
+
+def occupants_document(there: Sequence[Occupant] | None) -> list[dict[str, object]] | None:
+    """Programs on a hook as ``--json`` prints them, first to run first."""
+    if there is None:
+        return None
+    return [{"id": each.program, "name": each.name, "is_ours": each.is_ours} for each in there]
 
 
 def binding_document(binding: Binding | None) -> dict[str, object] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from skep.cli.output import Output
-from skep.node.converging.doctoring import Finding
+from skep.node.converging.findings import Finding
 
 TO_MEND = 12
 """Exit code of ``skep doctor`` if something is to be mended; error families have the others."""

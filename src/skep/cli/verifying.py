@@ -20,12 +20,13 @@ def verify_found(found: Found, environment: Environment) -> Mapping[str, object]
     evidence = verify(
         Subject(content.metadata.name, digest, found.origin), bundles, policy, system_clock()
     )
+    objects = len(content.objects)
     return {
         "package": found.reference,
         "digest": str(digest),
         "signed_by": evidence.fingerprint,
         "checked": [
-            f"{len(content.objects)} object files and every other byte hashed",
+            f"{objects} object file{'' if objects == 1 else 's'} and every other byte hashed",
             *evidence.checked,
         ],
     }

@@ -14,12 +14,12 @@ from skep.chains.ordering import parse_placement
 from skep.hooks.table import HookTarget
 from skep.node.converging.consenting import NOT_ASKED, Answer, Need, YesTo, record
 from skep.node.converging.doctoring import (
-    Finding,
     Playgrounds,
     clear_playgrounds,
     examine,
     repair,
 )
+from skep.node.converging.findings import Finding
 from skep.node.converging.kept_programs import restore_records
 from skep.node.converging.reconciling import Reconciled
 from skep.node.converging.recovering import recover
@@ -30,7 +30,14 @@ from skep.node.deploying.previewing import Preview, TrustedSince, preview
 from skep.node.deploying.removing import Removed, remove, remove_all
 from skep.node.deploying.setting import change_settings
 from skep.node.locking import Lock, locked
-from skep.node.looking.listing import ChainView, Listed, list_chains, list_installed, view_chain
+from skep.node.looking.listing import (
+    ChainView,
+    Listed,
+    list_chains,
+    list_installed,
+    list_undeclared_chains,
+    view_chain,
+)
 from skep.node.observing.metrics import Meter, Metric
 from skep.node.records import ConsentRecord, DamagedRow, Installed, JournalEntry
 
@@ -57,8 +64,9 @@ class Look:
         return self._services.kernel.here()
 
     def chains(self) -> tuple[ChainView, ...]:
-        """All declared chains."""
-        return list_chains(self._services.state, self._services.kernel)
+        """All declared chains, then those that run and nothing declares."""
+        state, kernel = self._services.state, self._services.kernel
+        return (*list_chains(state, kernel), *list_undeclared_chains(state, kernel))
 
     def chain(self, on: HookTarget) -> ChainView:
         """The chain on a hook target."""

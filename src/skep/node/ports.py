@@ -15,6 +15,7 @@ from skep.digests import Digest
 from skep.errors import Conflict, NotFound, Refused, Unavailable, Untrusted
 from skep.hooks.identity import Identity, Place
 from skep.hooks.target import HookTarget
+from skep.node.occupants import Occupant
 from skep.node.records import ConsentRecord, DamagedRow, Installed, JournalEntry, Scope
 from skep.versions import KernelVersion
 
@@ -83,6 +84,8 @@ class PinnedLink:
         place: what it is attached to; ``None`` if that is gone, or not visible from here.
         is_attached: whether it is attached to anything.
         program_name: name of the program it runs; empty if it could not be read.
+        program: the kernel's id of that program; 0 if it could not be read.
+        unreadable: why this command may not look at it, if so; then it counts as attached.
         remark: what a person should know about how it was attached; only known right after.
     """
 
@@ -92,6 +95,8 @@ class PinnedLink:
     place: Place | None
     is_attached: bool
     program_name: str
+    program: int = 0
+    unreadable: str = ""
     remark: str = ""
 
 
@@ -189,6 +194,25 @@ class Links(Protocol):
 
     def links(self) -> tuple[PinnedLink, ...]:
         """All links of ours, ascending by hook and id."""
+        ...
+
+    def occupants(
+        self, hook: str, identity: Identity, ours: Collection[PinnedLink]
+    ) -> tuple[Occupant, ...]:
+        """All programs on a hook, first to run first; those that ``ours`` run are marked.
+
+        Raises:
+            NoSuchTarget, TargetHidden: as :meth:`locate`.
+            NotPermitted: this command may not look.
+        """
+        ...
+
+    def remark(self, link: PinnedLink) -> str:
+        """What a person should know about how a link is attached now; empty if all is as usual.
+
+        Raises:
+            NoSuchTarget, TargetHidden: as :meth:`locate`.
+        """
         ...
 
     def pinned_maps(self) -> dict[str, frozenset[str]]:

@@ -28,6 +28,7 @@ from skep.digests import Digest
 from skep.node.converging.consenting import Need
 from skep.node.deploying.previewing import ChainPlace, Preview, PreviewSetting, preview
 from skep.node.labels import ConsentLabel
+from skep.node.occupants import Occupant
 from skep.packages.client.marketplace import PackageListing, VersionListing
 from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.versions import Version
@@ -258,3 +259,11 @@ def test_every_snapshot_is_of_something_that_is_shown() -> None:
 def test_every_label_fits_its_terminal(name: str, width: int) -> None:
     lines = list(inspected(name)(Surface(width)))
     assert [line for line in lines if columns(line) > width] == []
+
+
+def test_the_prompt_names_programs_of_others_that_may_decide_first(previewed: Preview) -> None:
+    others = (Occupant(570, "cil_from_netdev", is_ours=False),)
+    lines = list(preview_lines(replace(previewed, occupants=others), SURFACES["piped"]))
+    (line,) = [line for line in lines if line.lstrip().startswith("Order")]
+    assert line.endswith("runs after program 570 (cil_from_netdev), which may decide first")
+    assert not any("Order" in line for line in preview_lines(previewed, SURFACES["piped"]))

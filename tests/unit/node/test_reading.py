@@ -57,3 +57,4 @@ def test_a_metric_that_cannot_be_read_has_no_value(spec: MetricSpec) -> None:
     kernel.create_map("limit", "counts", hash_map("counts"))
     (metric,) = read_metrics(kernel, deployment(maps=("counts", "gone")), [spec])
     assert metric.value is None
+    assert metric.has_map == (spec.map == "counts")

@@ -7,14 +7,15 @@ and for everything else that nothing declares it names the command.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from skep.bytecode.analysis.growth import Growth, growth
 from skep.chains.deployment import Deployment
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
 from skep.node.converging.consenting import need_of
+from skep.node.converging.findings import Finding, Kind, Remedy
 from skep.node.converging.inspecting import in_the_way, missing_text
 from skep.node.converging.kept_programs import restore_records
 from skep.node.converging.reconciling import (
@@ -29,88 +30,7 @@ from skep.node.converging.renaming import record_bindings, record_name
 from skep.node.converging.services import Services, Writer
 from skep.node.looking.listing import ChainView, list_chains, list_installed
 from skep.node.looking.locating import Survey, is_of_one_boot, newly_located, survey
-
-Kind = Literal[
-    "change in progress",
-    "playground left behind",
-    "record damaged",
-    "change interrupted",
-    "target renamed",
-    "target moved",
-    "target name taken",
-    "target missing",
-    "target deleted",
-    "target not visible",
-    "target shared",
-    "hook taken",
-    "chain not as declared",
-    "link without deployment",
-    "link attached to nothing",
-    "maps without deployment",
-    "retired maps",
-    "unsigned accepted",
-    "consent not stored",
-    "consent exceeded",
-    "label changed",
-]
-_INFORMATION: tuple[Kind, ...] = (
-    "change in progress",
-    "target moved",
-    "target not visible",
-    "unsigned accepted",
-    "consent not stored",
-    "consent exceeded",
-    "label changed",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """What can be done about a finding.
-
-    Attributes:
-        text: what it does, for people.
-        command: what to type; empty for ``skep doctor --repair``, which does it.
-    """
-
-    text: str
-    command: str = ""
-
-    @property
-    def is_repair(self) -> bool:
-        """Whether repairing does it."""
-        return not self.command
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it should be.
-
-    Attributes:
-        kind: which of those the doctor looks for.
-        subject: what it is about: a deployment, a hook target, a pin.
-        text: one line for people.
-        remedy: what can be done; ``None`` if only the world can change it.
-        repaired: what was done, once it was seen to have helped.
-        problem: why repairing failed.
-    """
-
-    kind: Kind
-    subject: str
-    text: str
-    remedy: Remedy | None = None
-    repaired: str = ""
-    problem: str = ""
-
-    @property
-    def is_information(self) -> bool:
-        """Worth knowing, and nothing is wrong: what runs runs on, or the owner chose it."""
-        return self.kind in _INFORMATION
-
-    @property
-    def is_open(self) -> bool:
-        """Something is still to be mended."""
-        return not (self.is_information or self.repaired)
+from skep.node.occupants import order_lines, others_before
 
 
 class Playgrounds(Protocol):
@@ -231,6 +151,7 @@ def _chains(services: Services, looked: Survey) -> list[Finding]:
     found: list[Finding] = []
     for view in list_chains(services.state, services.kernel):
         found += _renamed(view)
+        found += _others(view)
         if view.condition == "running" and view.on not in missing:
             continue
         found.append(_chain(services, looked, view, missing.get(view.on, ())))
@@ -265,6 +186,14 @@ def _renamed(view: ChainView) -> list[Finding]:
     ]
 
 
+def _others(view: ChainView) -> list[Finding]:
+    before = others_before(view.occupants or ())
+    if view.condition != "running" or not before:
+        return []
+    text = f"{view.on} {order_lines(before)[0]}"
+    return [Finding("others run first", str(view.on), text)]
+
+
 def _chain(services: Services, looked: Survey, view: ChainView, missing: Sequence[str]) -> Finding:
     on, names = view.on, _members(view)
     spot = view.spot
@@ -283,6 +212,9 @@ def _chain(services: Services, looked: Survey, view: ChainView, missing: Sequenc
         case "not visible":
             text = f"{on} is not visible from here; whether {names} running there is not known"
             return Finding("target not visible", str(on), text)
+        case "not known":
+            text = f"whether {names} running on {on} is not known: {view.reason}"
+            return Finding("chain not known", str(on), text)
         case "shared":
             text = f"{on} is the same as another target with a chain; {names} not running"
             remedy = Remedy("take it away", f"skep remove {view.members[0].deployment.name}")
@@ -318,23 +250,20 @@ def _instead(running: str, missing: Sequence[str]) -> str:
 def _leftovers(services: Services, deployments: Sequence[Deployment]) -> list[Finding]:
     found: list[Finding] = []
     for link in undeclared_links(services):
+        program = link.program_name or "a program"
         if not link.is_attached:
             text = f"the link {link.pin} is attached to nothing any more"
             finding = Finding("link attached to nothing", link.pin, text, Remedy("remove its pin"))
         elif link.place is None:
-            text = (
-                f"the link {link.pin} runs {link.program_name} on something not visible from here"
-            )
+            text = f"the link {link.pin} runs {program} on something not visible from here"
             finding = Finding("link without deployment", link.pin, text)
         elif services.state.damaged():
-            text = (
-                f"{link.place.called} runs {link.program_name}, which no readable record declares"
-            )
+            text = f"{link.place.called} runs {program}, which no readable record declares"
             remedy = Remedy("mend the damaged records first", "skep doctor --repair")
             finding = Finding("link without deployment", link.pin, text, remedy)
         else:
             called = link.place.called
-            text = f"{called} runs {link.program_name}, which no deployment declares"
+            text = f"{called} runs {program}, which no deployment declares"
             command = f"skep remove --on {called}"
             finding = Finding("link without deployment", link.pin, text, Remedy("detach", command))
         found.append(finding)

@@ -23,6 +23,8 @@ from skep.node.converging.services import Services
 from skep.node.deploying.installing import InstallRequest, declare
 from skep.node.deploying.targeting import declared_target
 from skep.node.labels import package_labels
+from skep.node.looking.listing import view_chain
+from skep.node.occupants import Occupant
 from skep.node.packages import VerifiedPackage
 from skep.node.ports import KernelFacts
 from skep.packages.content import PackageContent
@@ -79,6 +81,7 @@ class Preview:
         label: of what is loaded here, as it is shown.
         settings: each of the package's.
         chain: members after installing, in order.
+        occupants: programs that are on the hook now, in order, whoever attached them.
         needs: what consent is needed for: the newcomer, and members whose label exceeds theirs.
         own_maps: maps that the object wants to share by name; here each deployment has its own.
     """
@@ -98,6 +101,7 @@ class Preview:
     chain: tuple[ChainPlace, ...]
     needs: tuple[Need, ...]
     own_maps: tuple[str, ...] = ()
+    occupants: tuple[Occupant, ...] = ()
 
     @property
     def accepts_unsigned(self) -> bool:
@@ -154,6 +158,7 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
         chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
         needs=find_needs(services, placed, on),
         own_maps=tuple(each.name for each in linked.maps if each.pinned_by_name),
+        occupants=view_chain(services.state, services.kernel, on).occupants or (),
     )
 
 

@@ -1,6 +1,7 @@
 """Which declared target an install means: names are resolved before anything is compared."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from skep.chains.planning import HookOccupied, HookTargetHidden, HookTargetMissing
 from skep.errors import Conflict
@@ -37,6 +38,8 @@ def declared_target(
         raise HookTargetMissing(error.message, hint=error.hint) from error
     except TargetHidden as error:
         raise HookTargetHidden(error.message, hint=error.hint) from error
+    # A namespace may be written in several ways; what is stored has one.
+    wanted = replace(wanted, namespace=place.called.namespace)
     spot = looked.on(place.identity, wanted.hook)
     if spot is None:
         _check_name(looked, wanted)

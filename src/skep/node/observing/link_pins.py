@@ -23,10 +23,12 @@ class LinkName:
 
     Attributes:
         hook: name of the hook.
+        link: the kernel's id of the link; 0 in a name of an earlier version.
         identity: what the link was attached to; ``None`` in a name of an earlier version.
     """
 
     hook: str
+    link: int = 0
     identity: Identity | None = None
 
 
@@ -39,17 +41,17 @@ def parse_link_name(name: str) -> LinkName | None:
     """What a pin's name says; ``None`` if it is no name of a link.
 
     >>> parse_link_name("hook_17_interface_4026531840_2")
-    LinkName(hook='hook', identity=InterfaceIdentity(namespace=4026531840, index=2))
+    LinkName(hook='hook', link=17, identity=InterfaceIdentity(namespace=4026531840, index=2))
     >>> parse_link_name("hook-2")
-    LinkName(hook='hook', identity=None)
+    LinkName(hook='hook', link=0, identity=None)
     """
     earlier = _EARLIER.fullmatch(name)
     if earlier:
         return LinkName(earlier[1])
     hook, *rest = (_text(part) for part in name.split(_SEPARATOR))
     try:
-        _, *fields = rest
-        return LinkName(hook, parse_identity(*fields))
+        link, *fields = rest
+        return LinkName(hook, int(link), parse_identity(*fields))
     except (ValueError, TypeError):
         return None
 

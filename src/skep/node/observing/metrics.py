@@ -21,12 +21,14 @@ class Metric:
         kind: ``counter`` or ``gauge``.
         help: one line for people.
         value: summed over CPUs; ``None`` if the map or the entry is not there.
+        has_map: its map is there.
     """
 
     name: str
     kind: MetricKind
     help: str
     value: int | None
+    has_map: bool = True
 
 
 class Meter:
@@ -61,18 +63,21 @@ def read_metrics(
     reader: MapReader, deployment: Deployment, specs: Sequence[MetricSpec]
 ) -> tuple[Metric, ...]:
     """Read what a deployment's program counts, in the author's order."""
-    return tuple(
-        Metric(spec.name, spec.kind, spec.help, _value(reader, deployment, spec)) for spec in specs
-    )
+    found = []
+    for spec in specs:
+        values = _values(reader, deployment, spec)
+        value = metric_number(values) if values else None
+        found.append(Metric(spec.name, spec.kind, spec.help, value, has_map=values is not None))
+    return tuple(found)
 
 
-def _value(reader: MapReader, deployment: Deployment, spec: MetricSpec) -> int | None:
+def _values(reader: MapReader, deployment: Deployment, spec: MetricSpec) -> list[bytes] | None:
+    """What the map has under the key; ``None`` if there is no such map."""
     plain = spec.map.replace(".", "-")
     for pin in deployment.maps:
         if pin == plain or pin.startswith(f"{plain}-"):
             try:
-                values = reader.read_per_cpu(deployment.name, pin, spec.key)
+                return reader.read_per_cpu(deployment.name, pin, spec.key)
             except NoSuchPin:
                 return None
-            return metric_number(values) if values else None
     return None

@@ -14,8 +14,10 @@ from skep.kernel.attaching.driver import Detached
 from skep.kernel.attaching.table import driver_of
 from skep.kernel.boot import boot_id
 from skep.kernel.errors import (
+    KernelBusy,
     KernelFilesMissing,
     KernelObjectMissing,
+    LacksPrivilege,
     PinExists,
     PinMissing,
     TargetMissing,
@@ -26,7 +28,9 @@ from skep.kernel.maps import LoadedMap
 from skep.kernel.namespaces import current_namespace
 from skep.kernel.pins import PinRoot
 from skep.kernel.programs import describe_program
+from skep.kernel.syscall import why_not_readable
 from skep.node.observing.link_pins import LINKS, LinkName, parse_link_name
+from skep.node.occupants import Occupant
 from skep.node.ports import NoSuchPin, NoSuchTarget, PinInTheWay, PinnedLink, TargetHidden
 
 _WIDEST_KEY = 8  # bytes a number can have
@@ -92,6 +96,27 @@ class PinReader:
                     found.append(link)
         return tuple(sorted(found, key=lambda link: (link.hook, link.link, link.pin)))
 
+    def occupants(
+        self, hook: str, identity: Identity, ours: Collection[PinnedLink]
+    ) -> tuple[Occupant, ...]:
+        """All programs on a hook, first to run first."""
+        entry = find_hook(hook)
+        with translating():
+            programs = driver_of(entry).occupants(entry, identity)
+        names = {link.program: link.program_name for link in ours if link.program}
+        return tuple(
+            Occupant(each, names.get(each) or _name_of(each), is_ours=each in names)
+            for each in programs
+        )
+
+    def remark(self, link: PinnedLink) -> str:
+        """What a person should know about how a link is attached now."""
+        if link.place is None or not link.program:
+            return ""
+        hook = find_hook(link.hook)
+        with translating():
+            return driver_of(hook).remark(hook, link.place.identity, link.program)
+
     def pinned_maps(self) -> dict[str, frozenset[str]]:
         """Pin names by deployment."""
         return self._by_deployment(MAPS)
@@ -147,27 +172,52 @@ def _found(root: PinRoot, pin: str, name: LinkName) -> PinnedLink | None:
             return _described(pin, name, link)
     except PinMissing:
         return None
-    except KernelFilesMissing:  # which says nothing of the link
+    except (KernelFilesMissing, KernelBusy):  # which say nothing of the link
         raise
+    except LacksPrivilege:
+        return _unreadable(pin, name)
     except SkepError:  # no link at all, but something is in its place
         return PinnedLink(pin, name.hook, 0, None, is_attached=False, program_name="")
+
+
+def _unreadable(pin: str, name: LinkName) -> PinnedLink:
+    """A link that this command may not look at: its name says what was pinned, and no more."""
+    return PinnedLink(
+        pin,
+        name.hook,
+        name.link,
+        None,
+        is_attached=True,
+        program_name="",
+        unreadable=why_not_readable(),
+    )
 
 
 def _described(pin: str, name: LinkName, link: Link) -> PinnedLink:
     hook = find_hook(name.hook)
     where = driver_of(hook).whereabouts(hook, link, name.identity)
+    program = link.program_id()
+    unreadable = program_name = ""
+    try:
+        program_name = describe_program(program).name
+    except KernelObjectMissing:
+        program = 0
+    except LacksPrivilege:
+        unreadable = why_not_readable()
     return PinnedLink(
         pin,
         name.hook,
         link.id,
         where if isinstance(where, Place) else None,
         is_attached=not isinstance(where, Detached),
-        program_name=_program_name(link),
+        program_name=program_name,
+        program=program,
+        unreadable=unreadable,
     )
 
 
-def _program_name(link: Link) -> str:
+def _name_of(program: int) -> str:
     try:
-        return describe_program(link.program_id()).name
-    except KernelObjectMissing:
+        return describe_program(program).name
+    except (KernelObjectMissing, LacksPrivilege):
         return ""

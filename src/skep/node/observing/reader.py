@@ -1,7 +1,14 @@
 """A node as far as it can be read: what ``skep list`` needs, and nothing slow to import."""
 
 from skep.hooks.table import HookTarget
-from skep.node.looking.listing import ChainView, Listed, list_chains, list_installed, view_chain
+from skep.node.looking.listing import (
+    ChainView,
+    Listed,
+    list_chains,
+    list_installed,
+    list_undeclared_chains,
+    view_chain,
+)
 from skep.node.ports import Links, StateReader
 from skep.node.records import DamagedRow, JournalEntry
 
@@ -28,17 +35,18 @@ class NodeReader:
         """Network namespace of this command; empty on the host."""
         return self._links.here()
 
-    def installed(self) -> tuple[Listed, ...]:
-        """All deployments, ascending by hook target and order."""
-        return list_installed(self._state, self._links)
+    def installed(self, *, with_remarks: bool = False) -> tuple[Listed, ...]:
+        """All deployments; see :func:`skep.node.looking.listing.list_installed`."""
+        return list_installed(self._state, self._links, with_remarks=with_remarks)
 
     def damaged(self) -> tuple[DamagedRow, ...]:
         """Deployments whose records cannot be read."""
         return self._state.damaged()
 
     def chains(self) -> tuple[ChainView, ...]:
-        """All declared chains, ascending by hook target."""
-        return list_chains(self._state, self._links)
+        """All declared chains, ascending by hook target; then those that run undeclared."""
+        undeclared = list_undeclared_chains(self._state, self._links)
+        return (*list_chains(self._state, self._links), *undeclared)
 
     def chain(self, on: HookTarget) -> ChainView:
         """The chain on a hook target."""

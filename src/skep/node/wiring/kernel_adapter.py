@@ -11,13 +11,14 @@ from skep.kernel.attaching.table import driver_of
 from skep.kernel.attributes import Command
 from skep.kernel.btf import load_types_for, open_types
 from skep.kernel.descriptors import Descriptor
-from skep.kernel.errors import KernelObjectMissing, KernelRefused, VerifierRefused
+from skep.kernel.errors import KernelObjectMissing, KernelRefused, LacksPrivilege, VerifierRefused
 from skep.kernel.information import open_by_id
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap, create_map
 from skep.kernel.pins import PinRoot
 from skep.kernel.probes import kernel_facts
 from skep.kernel.programs import describe_program
+from skep.kernel.syscall import privilege_hint
 from skep.node.observing.link_pins import LINKS, link_name
 from skep.node.observing.pins import MAPS, RETIRED, PinReader, translating
 from skep.node.ports import (
@@ -75,6 +76,21 @@ class KernelAdapter(KernelWatcher):
         super().__init__(pins)
         self._pins = pins
         self._is_lasting = is_lasting
+
+    def links(self) -> tuple[PinnedLink, ...]:
+        """All links of ours; what cannot be read must not be taken for something else.
+
+        Raises:
+            LacksPrivilege: this command may not look at one of them.
+        """
+        found = super().links()
+        for link in found:
+            if link.unreadable:
+                raise LacksPrivilege(
+                    f"expected to read what the link {link.pin} runs: {link.unreadable}",
+                    hint=privilege_hint(),
+                )
+        return found
 
     def create_map(
         self, deployment: str, pin: str, plan: MapPlan, types: bytes | None = None
@@ -148,7 +164,8 @@ class KernelAdapter(KernelWatcher):
         """The program our link runs."""
         with translating(), self._pins.open_link(LINKS, link.pin) as opened:
             identity = opened.program_id()
-            return LoadedProgram(open_by_id(Command.PROG_GET_FD_BY_ID, identity, "program"))
+            what = f"program {identity}"
+            return LoadedProgram(open_by_id(Command.PROG_GET_FD_BY_ID, identity, what))
 
     def attach(self, hook: str, identity: Identity, program: Program) -> PinnedLink:
         """Create a link and pin it; a crash in between detaches, as nothing holds the link."""
@@ -173,6 +190,7 @@ class KernelAdapter(KernelWatcher):
                     place,
                     is_attached=True,
                     program_name=program.name,
+                    program=_ours(program).id,
                     remark=link.remark,
                 )
 

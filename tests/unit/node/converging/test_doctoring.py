@@ -3,7 +3,8 @@ import sqlite3
 import pytest
 from tests.builders.nodes import FakeNode
 
-from skep.node.converging.doctoring import Finding, clear_playgrounds, examine, repair
+from skep.node.converging.doctoring import clear_playgrounds, examine, repair
+from skep.node.converging.findings import Finding
 from skep.node.records import Scope
 
 
