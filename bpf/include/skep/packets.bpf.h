@@ -34,7 +34,7 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
-/* Extension headers of IPv6 by number; linux/in6.h has them, but needs a C library. */
+/* Extension headers of IPv6 by number. */
 #define PACKET_HOP_BY_HOP 0
 #define PACKET_ROUTING 43
 #define PACKET_FRAGMENT 44
@@ -80,7 +80,7 @@ static __always_inline void *skip_ethernet(void *data, void *end, __u16 *etherty
 	for (int i = 0; i < PACKET_VLAN_TAGS; i++) {
 		struct packet_vlan_tag *tag = next;
 
-		if (type != SKEP_CONSTANT16(ETH_P_8021Q) && type != SKEP_CONSTANT16(ETH_P_8021AD))
+		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
 			break;
 		if ((void *)(tag + 1) > end)
 			return 0;

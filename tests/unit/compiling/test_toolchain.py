@@ -1,6 +1,7 @@
 """Finding a compiler by what a package asks for."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -81,12 +82,11 @@ def test_what_cannot_be_read_is_a_usage_error(wanted: str) -> None:
 
 
 def test_the_headers_number_helpers_as_the_kernel_does() -> None:
-    numbers = {}
-    text = (INCLUDE / "skep" / "helpers.bpf.h").read_text()
-    for part in text.split("SKEP_HELPER(")[2:]:
-        number, _, rest = part.partition(", ")
-        numbers[rest.split(", ")[1].split(",")[0]] = (int(number), "/* GPL */" in part)
-    assert len(numbers) >= 30
-    for name, declared in numbers.items():
-        facts = HELPERS[declared[0]]
-        assert (facts.name, facts.gpl_only) == (name, declared[1])
+    text = (INCLUDE / "bpf" / "bpf_helper_defs.h").read_text()
+    declared = {
+        match[1]: (int(match[2]), match[3] is not None)
+        for match in re.finditer(
+            r"\(\*const (\w+)\)\([^;]*= \(void \*\)(\d+);( /\* GPL \*/)?", text
+        )
+    }
+    assert declared == {facts.name: (number, facts.gpl_only) for number, facts in HELPERS.items()}
