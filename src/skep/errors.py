@@ -22,6 +22,8 @@ class SkepError(Exception):
     """
 
     family: ClassVar[str] = "internal"
+    begins_with_the_cause: ClassVar[bool] = False
+    """Of a long detail the beginning matters, not the end as in the log of a verifier."""
 
     def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
         super().__init__(message)

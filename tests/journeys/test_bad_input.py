@@ -80,6 +80,20 @@ def test_source_that_does_not_compile_shows_the_compilers_words(skep: Skep, proj
     _refused(skep("build", project), 3, "nothing")
 
 
+def test_the_first_error_of_many_messages_is_what_is_shown(skep: Skep, project: Path) -> None:
+    (project / "my_error.h").write_text("static int unused;\n")
+    warnings = "".join(f"int w{n}(void) {{ int error_{n}; return 0; }}\n" for n in range(30))
+    broken = "int broken(void) { return nothing; }\nint more(void) { return nothing_else; }\n"
+    source = '#include "my_error.h"\n' + warnings + broken
+    (project / "port-filter.bpf.c").write_text(source)
+    ran = skep("build", project)
+    _refused(ran, 3, "lines more; --verbose shows all")
+    first = ran.err.splitlines()
+    assert "port-filter.bpf.c:32:27: error: use of undeclared identifier 'nothing'" in first[0]
+    assert first[1].startswith("  port-filter.bpf.c:32:27: error:")
+    assert "warning:" not in "".join(first[:8])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [

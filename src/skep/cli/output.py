@@ -18,6 +18,8 @@ from skep.cli.streams import is_unicode, unbroken
 from skep.cli.surfaces import Surface
 from skep.errors import SkepError, codes
 
+_DETAIL_LINES = 12  # without --verbose
+
 
 @dataclass(slots=True)
 class Output:
@@ -100,7 +102,7 @@ class Output:
             lines = message.replace("\n", "\n       ")
             print(self.style("error: ", "red", "bold", stream=self.err) + lines, file=self.err)
             if detail:
-                self._print_detail(detail)
+                self._print_detail(detail, is_end=not _begins_with_the_cause(error))
             if hint:
                 print(self.style("hint: ", "cyan", stream=self.err) + hint, file=self.err)
         return codes(error).exit_code
@@ -109,13 +111,19 @@ class Output:
         # JSON has escapes of its own, which need no better encoding than ASCII.
         return json.dumps(document, indent=1, ensure_ascii=not is_unicode(self.out))
 
-    def _print_detail(self, detail: str) -> None:
+    def _print_detail(self, detail: str, *, is_end: bool) -> None:
         lines = detail.rstrip().splitlines()
-        shown = lines if self.verbose or len(lines) <= 12 else lines[-12:]
-        if len(shown) < len(lines):
-            print(f"  … {len(lines) - len(shown)} lines before; --verbose shows all", file=self.err)
-        for line in shown:
+        left_out = 0 if self.verbose else max(len(lines) - _DETAIL_LINES, 0)
+        if left_out and is_end:
+            print(f"  … {left_out} lines before; --verbose shows all", file=self.err)
+        for line in lines[left_out:] if is_end else lines[: len(lines) - left_out]:
             print(f"  {line}", file=self.err)
+        if left_out and not is_end:
+            print(f"  … {left_out} lines more; --verbose shows all", file=self.err)
+
+
+def _begins_with_the_cause(error: BaseException) -> bool:
+    return isinstance(error, SkepError) and error.begins_with_the_cause
 
 
 def _columns(stream: TextIO) -> int:

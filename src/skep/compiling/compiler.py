@@ -30,6 +30,7 @@ from skep.compiling.errors import (
     CompilerUnsuitable,
     SourceMissing,
 )
+from skep.compiling.messages import errors_first, read_messages, show_paths
 from skep.compiling.stripping import strip_debug
 from skep.compiling.toolchain import CompilerChoice
 from skep.errors import UsageError
@@ -42,6 +43,8 @@ _ENVIRONMENT = frozenset({"PATH"})
 _LARGEST_OBJECT_BYTES = 64 << 20
 _NO_SPACE = ("No space left on device", "NoSpaceLeft")  # clang in LC_ALL=C, and zig
 _LONGEST_MESSAGES = 64 << 10  # characters of the compiler's messages that are kept
+_MOST_OUTPUT = 16 << 20  # bytes of messages that are read: a compiler stops after 20 errors
+_HEADERS_THERE = "bpf/*.h, skep/*.h, linux/*.h, asm/*.h and a few of a C library"
 
 _OPTIONS = (
     "-O2",
@@ -70,6 +73,7 @@ def compile_object(
     cache: Path,
     environment: Mapping[str, str],
     defines: Mapping[str, str] | None = None,
+    root: Path | None = None,
     timeout_seconds: float = 120.0,
     undisturbed: Undisturbed = nullcontext,
 ) -> bytes:
@@ -82,6 +86,7 @@ def compile_object(
         cache: a directory the compiler may fill; made if missing, safe to share and to delete.
         environment: only ``PATH`` of it is passed on.
         defines: macros, as ``-D``.
+        root: of the package; messages show paths relative to it. That of the source if not given.
         timeout_seconds: then the compiler is ended.
         undisturbed: entered while the compiler is started, so that there is no moment in which it
             runs and nobody knows its number.
@@ -129,8 +134,16 @@ def compile_object(
             "ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"),
             "ZIG_LOCAL_CACHE_DIR": str(cache / "zig"),
         }
+        shown_as = [(each, "") for each in directories]
+        package = (root or source.parent).resolve()
         messages = _run(
-            command, source.parent, variables, timeout_seconds, source.name, undisturbed
+            command,
+            source.parent,
+            variables,
+            timeout_seconds,
+            source.name,
+            undisturbed,
+            lambda text: show_paths(text, source.parent, package, shown_as),
         )
         data = _read_output(output, messages)
     return strip_debug(data)  # (5)
@@ -172,8 +185,9 @@ def _run(
     timeout_seconds: float,
     name: str,
     undisturbed: Undisturbed,
+    shown: Callable[[str], str],
 ) -> str:
-    """Run the compiler and return its messages."""
+    """Run the compiler and return its messages, errors first, their paths as ``shown``."""
     with ExitStack() as opened:
         with undisturbed():
             process = opened.enter_context(_started(command, directory, variables))
@@ -184,7 +198,10 @@ def _run(
                 f"compiling {name} took longer than {timeout_seconds:g} seconds",
                 hint="simplify the source, or allow more time",
             ) from error
-    messages = output.decode(errors="replace").strip()[:_LONGEST_MESSAGES]
+    text = shown(output[:_MOST_OUTPUT].decode(errors="replace").strip())
+    ordered = errors_first(read_messages(text))
+    messages = "\n".join(line for message in ordered for line in message.lines)
+    messages = messages[:_LONGEST_MESSAGES]
     if process.returncode != 0:
         if any(words in messages for words in _NO_SPACE):
             raise CompilerStarved(
@@ -192,10 +209,14 @@ def _run(
                 hint="free space in the cache of Skep, and try again",
                 detail=messages,
             )
-        first = next((line for line in messages.splitlines() if "error" in line), "")
+        first = next((message for message in ordered if message.is_error), None)
+        missing = first.missing_header if first else ""
         raise CompileFailed(
-            f"{name} does not compile: {first or f'exit code {process.returncode}'}",
-            hint="the messages of the compiler tell where",
+            f"{name} does not compile: "
+            + (first.heading if first else f"exit code {process.returncode}"),
+            hint=f"headers there are: {_HEADERS_THERE}; put {missing} beside the source"
+            if missing
+            else "the messages of the compiler tell where",
             detail=messages,
         )
     return messages

@@ -4,7 +4,9 @@ from skep.errors import Malformed, NotFound, Unavailable, Unsupported
 
 
 class CompileFailed(Malformed):
-    """The compiler refused the source; its messages are the detail."""
+    """The compiler refused the source; its messages are the detail, errors first."""
+
+    begins_with_the_cause = True
 
 
 class SourceMissing(NotFound):
