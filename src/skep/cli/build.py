@@ -50,6 +50,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
     from skep.bytecode.objectfile.model import ObjectFile
     from skep.bytecode.objectfile.reading import read_object
     from skep.compiling.compiler import compile_object
+    from skep.compiling.headers import find_libbpf
     from skep.compiling.toolchain import find_compiler
     from skep.packages.building import build
     from skep.packages.client.content_store import ContentStore
@@ -67,6 +68,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
             hint='add [build] and sources = ["<file>.bpf.c"]',
         )
     compiler = find_compiler(environment.variables, metadata.build.compiler)
+    libbpf = find_libbpf(metadata.build.libbpf)
     objects: dict[str, bytes] = {}
     sources: dict[str, bytes] = {}
     reports: dict[str, object] = {}
@@ -81,6 +83,8 @@ def build_package(directory: Path, environment: Environment) -> Built:
             compiler,
             cache=environment.cache / "compiler",
             environment=environment.variables,
+            libbpf=libbpf,
+            root=directory,
             undisturbed=deferred_interrupts,
         )
         title = Path(name).name.removesuffix(".c").removesuffix(".bpf") + ".o"

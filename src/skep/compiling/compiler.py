@@ -6,7 +6,7 @@ The object keeps BTF and loses DWARF. Reproducibility rests on five things, each
     (``CPATH`` or ``SOURCE_DATE_EPOCH`` would change the bytes);
 (2) ``__DATE__``, ``__TIME__`` and ``__TIMESTAMP__`` are errors;
 (3) directory names are replaced: the source's own by ``.``, include directories by
-    ``include/<n>``, the UAPI headers by ``uapi/<n>``;
+    ``include/<n>``, the UAPI headers by ``uapi/<n>``, written headers by ``headers``;
 (4) the source is named relative to its directory, which is the working directory;
 (5) sections that only debuggers read are removed and the file is laid out afresh.
 
@@ -30,6 +30,7 @@ from skep.compiling.errors import (
     CompilerUnsuitable,
     SourceMissing,
 )
+from skep.compiling.headers import needs_vmlinux, unpack_vmlinux
 from skep.compiling.messages import errors_first, read_messages, show_paths
 from skep.compiling.stripping import strip_debug
 from skep.compiling.toolchain import CompilerChoice
@@ -44,11 +45,12 @@ _LARGEST_OBJECT_BYTES = 64 << 20
 _NO_SPACE = ("No space left on device", "NoSpaceLeft")  # clang in LC_ALL=C, and zig
 _LONGEST_MESSAGES = 64 << 10  # characters of the compiler's messages that are kept
 _MOST_OUTPUT = 16 << 20  # bytes of messages that are read: a compiler stops after 20 errors
-_HEADERS_THERE = "bpf/*.h, skep/*.h, linux/*.h, asm/*.h and a few of a C library"
+_HEADERS_THERE = "bpf/*.h, skep/*.h, linux/*.h, asm/*.h, vmlinux.h and a few of a C library"
 
 _OPTIONS = (
     "-O2",
     "-g",
+    "-D__TARGET_ARCH_x86",  # for bpf_tracing.h, as that of asm/: a source may define another one
     "-mcpu=v3",  # JMP32 and 32-bit ALU: Linux 5.1, older than bpf links to interfaces (5.9)
     "-std=gnu11",
     "-ffile-compilation-dir=.",
@@ -73,6 +75,7 @@ def compile_object(
     cache: Path,
     environment: Mapping[str, str],
     defines: Mapping[str, str] | None = None,
+    libbpf: Path | None = None,
     root: Path | None = None,
     timeout_seconds: float = 120.0,
     undisturbed: Undisturbed = nullcontext,
@@ -81,11 +84,14 @@ def compile_object(
 
     Args:
         source: a C file; files it includes with quotes are looked up beside it.
-        include: directories for ``#include <…>``, searched before the UAPI headers.
+        include: directories for ``#include <…>``, searched before the UAPI headers. If the source
+            asks for a ``vmlinux.h`` that is nowhere, that which one of them has compressed is
+            written out for it.
         compiler: from :func:`skep.compiling.toolchain.find_compiler`.
         cache: a directory the compiler may fill; made if missing, safe to share and to delete.
         environment: only ``PATH`` of it is passed on.
         defines: macros, as ``-D``.
+        libbpf: directory that ``#include <bpf/…>`` means, instead of that in ``include``.
         root: of the package; messages show paths relative to it. That of the source if not given.
         timeout_seconds: then the compiler is ended.
         undisturbed: entered while the compiler is started, so that there is no moment in which it
@@ -116,13 +122,14 @@ def compile_object(
     with tempfile.TemporaryDirectory(prefix="compile-", dir=cache) as scratch:
         Path(scratch).chmod(PRIVATE_DIRECTORY)
         output = Path(scratch) / "object.o"
+        written = [*_written_headers(source, directories, libbpf, Path(scratch))]
         command = [
             *compiler.command,
             *_target(compiler),
             *_OPTIONS,
-            *_prefix_maps(source.parent, directories, compiler.uapi),
+            *_prefix_maps(source.parent, directories, compiler.uapi, Path(scratch)),
             *_definitions(defines or {}),
-            *(f"-I{directory}" for directory in directories),
+            *(f"-I{directory}" for directory in (*written, *directories)),
             *(part for directory in compiler.uapi for part in ("-isystem", str(directory))),
             *("-c", name, "-o", str(output)),  # (4)
         ]
@@ -134,7 +141,7 @@ def compile_object(
             "ZIG_GLOBAL_CACHE_DIR": str(cache / "zig"),
             "ZIG_LOCAL_CACHE_DIR": str(cache / "zig"),
         }
-        shown_as = [(each, "") for each in directories]
+        shown_as = [(each, "") for each in (Path(scratch) / "headers", *directories)]
         package = (root or source.parent).resolve()
         messages = _run(
             command,
@@ -149,12 +156,27 @@ def compile_object(
     return strip_debug(data)  # (5)
 
 
+def _written_headers(
+    source: Path, include: Sequence[Path], libbpf: Path | None, scratch: Path
+) -> Iterator[Path]:
+    """Directories to search first, made for this compilation."""
+    if libbpf is not None:
+        place = scratch / "libbpf"
+        place.mkdir(PRIVATE_DIRECTORY)
+        (place / "bpf").symlink_to(libbpf.resolve(), target_is_directory=True)
+        yield place
+    if needs_vmlinux(source, include):
+        found = unpack_vmlinux(include, scratch / "headers")
+        if found is not None:
+            yield found
+
+
 def _target(compiler: CompilerChoice) -> tuple[str, ...]:
     return ("-target", "bpfel-freestanding" if compiler.kind == "zig" else "bpfel")
 
 
 def _prefix_maps(
-    source: Path, directories: Sequence[Path], uapi: Sequence[Path]
+    source: Path, directories: Sequence[Path], uapi: Sequence[Path], written: Path
 ) -> list[str]:  # (3)
     """Name directories neutrally; the compiler takes the last map that fits.
 
@@ -164,6 +186,7 @@ def _prefix_maps(
     names = {source: "."}
     names |= {path: f"include/{n}" for n, path in enumerate(directories) if path != source}
     names |= {path: f"uapi/{n}" for n, path in enumerate(uapi)}
+    names[written] = "headers"
     for path in names:
         if "=" in str(path):
             raise UsageError(f"a directory with '=' in its name cannot be compiled in: {path}")

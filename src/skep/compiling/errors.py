@@ -13,6 +13,10 @@ class SourceMissing(NotFound):
     """There is no such source file or include directory."""
 
 
+class HeadersMissing(NotFound):
+    """Headers that were asked for are not there, or damaged."""
+
+
 class CompilerMissing(NotFound):
     """No compiler of the wanted kind and version is installed."""
 

@@ -47,10 +47,12 @@ class BuildMetadata:
     Attributes:
         sources: C files, relative to the ``skep.toml``.
         compiler: ``zig==0.17.1`` or ``clang``; empty for the default.
+        libbpf: ``system`` for the headers of an installed libbpf; empty for Skep's own.
     """
 
     sources: tuple[str, ...]
     compiler: str = ""
+    libbpf: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,12 @@ def parse_metadata(toml: bytes) -> PackageMetadata:
                 "compiler",
                 "a compiler such as zig==0.17.1 or clang",
                 lambda text: _COMPILER.fullmatch(text) is not None,
+                required=False,
+            ),
+            build.text(
+                "libbpf",
+                "system, or nothing for Skep's own headers",
+                lambda text: text == "system",
                 required=False,
             ),
         )

@@ -132,6 +132,7 @@ def test_all_problems_are_reported_together_each_with_its_path() -> None:
         [build]
         sources = ["../x.c"]
         compiler = "gcc"
+        libbpf = "mine"
         [[program]]
         name = "a b"
         hook = "xpd"
@@ -152,6 +153,7 @@ def test_all_problems_are_reported_together_each_with_its_path() -> None:
     paths = [problem.partition(": ")[0] for problem in found]
     assert sorted(paths) == [
         "build.compiler",
+        "build.libbpf",
         "build.sources[0]",
         "metrics.c.kind",
         "metrics.c.map",
