@@ -56,7 +56,7 @@ def check_kernel(subject: Subject, kernel: str, output: Output, *, is_strict: bo
 def _fits(subject: Subject, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:
     path = _RUNNING_TYPES if kernel == RUNNING else Path(kernel)
     if kernel == RUNNING or path.exists():
-        types = KernelTypes.build(_types(path))
+        types = KernelTypes.build(read_types(path))
         release = platform.release() if kernel == RUNNING else ""
         name = f"Linux {release}, this machine" if kernel == RUNNING else kernel
         is_plain = bool(release) and not backporting_vendor(release)
@@ -84,7 +84,13 @@ def _fits(subject: Subject, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:
     return f"Linux {kernel if vendor else version}", fits
 
 
-def _types(path: Path) -> bytes:
+def read_types(path: Path) -> bytes:
+    """The types in a vmlinux, or a file of nothing but types.
+
+    Raises:
+        NotFound, NotPermitted, UsageError: it cannot be read, or is no file.
+        MalformedBtf: it has none.
+    """
     try:
         # Without O_NONBLOCK a pipe that nobody writes to would be waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

@@ -16,6 +16,7 @@ from skep.cli import (
     demo,
     diff,
     doctor,
+    headers,
     inspect,
     install,
     keys,
@@ -42,8 +43,8 @@ SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     (
         "author",
         (
-            build.command, inspect.command, diff.command, keys.command, sign.command,
-            publish.command,
+            headers.command, build.command, inspect.command, diff.command, keys.command,
+            sign.command, publish.command,
         ),
     ),
     (
