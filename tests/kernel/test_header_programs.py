@@ -110,6 +110,13 @@ struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 2); __type(k
             '{ bpf_printk("%ld", r); return 0; }', id="kretprobe",
         ),
         pytest.param(
+            'SEC("ksyscall/kill") int BPF_KSYSCALL(probe, pid_t pid, int signal)\n'
+            '{ bpf_printk("%d %d", pid, signal); return 0; }', id="ksyscall",
+        ),
+        pytest.param(
+            'SEC("uprobe") int BPF_UPROBE(probe, long a) { return a; }', id="uprobe",
+        ),
+        pytest.param(
             'SEC("tp_btf/sched_switch") int BPF_PROG(probe, bool p, struct task_struct *a, '
             "struct task_struct *b)\n{ return a->pid == b->pid; }", id="tp_btf",
         ),

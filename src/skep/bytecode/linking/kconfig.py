@@ -25,6 +25,8 @@ from skep.bytecode.objectfile.model import Extern
 MAP_NAME = ".kconfig"
 _VERSION = "LINUX_KERNEL_VERSION"
 _PREFIX = "CONFIG_"
+# Not options, but known from one: y if the kernel has it. BPF_KSYSCALL of bpf_tracing.h asks.
+_KNOWN_FROM = {"LINUX_HAS_SYSCALL_WRAPPER": "CONFIG_ARCH_HAS_SYSCALL_WRAPPER"}
 _ARRAY = 2
 _KEY = b"\0\0\0\0"
 _MOST_BYTES = 1 << 20
@@ -148,13 +150,16 @@ def _value(declared: _Declared, settings: LinkSettings) -> bytes:
             )
         return _fitting(declared, str(settings.kernel_version), settings)
     text: str | None = None
-    if declared.name.startswith(_PREFIX):
+    option = _KNOWN_FROM.get(declared.name, declared.name)
+    if option.startswith(_PREFIX):
         if settings.kernel_config is None and not declared.is_weak:
             raise SettingRequired(
-                f"the object asks for {declared.name} of the kernel's configuration",
+                f"the object asks for {option} of the kernel's configuration",
                 hint="state kernel_config in the settings",
             )
-        text = (settings.kernel_config or {}).get(declared.name)
+        text = (settings.kernel_config or {}).get(option)
+    if text is None and option != declared.name and settings.kernel_config is not None:
+        text = "n"
     if text is None:
         if declared.is_weak:
             return bytes(declared.size)

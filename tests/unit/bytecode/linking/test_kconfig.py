@@ -156,6 +156,14 @@ def test_what_the_kernel_does_not_have_is_zero_if_it_may_be_missing() -> None:
         planned(("CONFIG_X", "number", 8), is_known=False)
 
 
+def test_whether_system_calls_get_registers_is_known_from_an_option() -> None:
+    asked = ("LINUX_HAS_SYSCALL_WRAPPER", "boolean", 1)
+    assert planned(asked, ARCH_HAS_SYSCALL_WRAPPER="y").plan.contents == ((bytes(4), b"\1"),)
+    assert planned(asked).plan.contents == ()
+    with pytest.raises(SettingRequired, match="ARCH_HAS_SYSCALL_WRAPPER"):
+        planned(asked, is_known=False)
+
+
 def test_a_hostile_object_cannot_make_us_allocate_what_it_declares() -> None:
     for weak in (True, False):
         with pytest.raises(CannotLink, match=re.escape("at most 1048576 bytes")):
