@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.builders.deployments import array_map, hash_map, returning, rodata
+from tests.builders.kernel_programs import counting
 from tests.builders.objects import fixture
 from tests.fakes.kernel import FakeKernel
 
@@ -35,6 +36,7 @@ from skep.node.wiring.kernel_adapter import KernelAdapter
 
 KEY, ONE, TWO = bytes(4), b"\x01" + bytes(7), b"\x02" + bytes(7)
 OTHER_KEY = b"\x05\0\0\0"
+COUNTING = replace(returning(2), instructions=counting(2))
 NAME = kernel_name("0123456789")
 OTHER = kernel_name("abcdef0123")
 SHARED = "tcx-ingress"
@@ -236,6 +238,42 @@ def test_entries_of_no_map_are_not_found(port: Port) -> None:
         port.kernel.read_entries("limit", "ports")
     with pytest.raises(NoSuchPin):
         port.kernel.write_entries("limit", "ports", {KEY: ONE}, [])
+
+
+def test_a_program_holds_the_maps_it_was_loaded_with(port: Port) -> None:
+    port.kernel.create_map("limit", "ports", hash_map("ports"))
+    before = port.kernel.pinned_map_id("limit", "ports")
+    program = port.kernel.load(COUNTING, [MapPin("limit", "ports", hash_map("ports"))], NAME)
+    link = port.kernel.attach("xdp", port.identity, program)
+    program.close()
+    assert port.kernel.held_maps(link) == {before: "ports"}
+    port.kernel.delete_map("limit", "ports")
+    port.kernel.create_map("limit", "ports", hash_map("ports"))
+    assert port.kernel.held_maps(link) == {before: "ports"}
+    assert port.kernel.pinned_map_id("limit", "ports") != before
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_map_in_use_is_pinned_again(port: Port, is_replaced: bool) -> None:  # noqa: FBT001 - a case
+    port.kernel.create_map("limit", "ports", replace(hash_map(), contents=((OTHER_KEY, ONE),)))
+    before = port.kernel.pinned_map_id("limit", "ports")
+    program = port.kernel.load(COUNTING, [MapPin("limit", "ports", hash_map())], NAME)
+    port.kernel.attach("xdp", port.identity, program)
+    program.close()
+    port.kernel.delete_map("limit", "ports")
+    if is_replaced:
+        port.kernel.create_map("limit", "ports", hash_map())
+    port.kernel.pin_again("limit", "ports", before)
+    assert port.kernel.pinned_map_id("limit", "ports") == before
+    assert port.kernel.read_entries("limit", "ports", [OTHER_KEY]) == {OTHER_KEY: ONE}
+    assert port.kernel.pinned_maps() == {"limit": frozenset({"ports"})}
+
+
+def test_what_is_not_there_is_not_pinned_again(port: Port) -> None:
+    with pytest.raises(NoSuchPin):
+        port.kernel.pin_again("limit", "ports", 0x7FFFFFFF)
+    with pytest.raises(NoSuchPin):
+        port.kernel.pinned_map_id("limit", "ports")
 
 
 # Programs ------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 from skep.errors import Conflict, NotPermitted, Refused
 from skep.hooks.identity import Identity, InterfaceIdentity, Place
 from skep.hooks.target import HookTarget
+from skep.kernel.names import shortened
 from skep.node.occupants import Occupant
 from skep.node.ports import (
     KernelFacts,
@@ -121,6 +122,7 @@ class FakeKernel:
         self.handles: list[FakeProgram] = []
         self.exchanges: list[str] = []
         self._identities = itertools.count(1)
+        self._made: dict[int, FakeMap] = {}
         self._cookies: dict[str, int] = {"": 1}
         named = interfaces or {"eth0": 2, "eth1": 3}
         self.interfaces = [FakeInterface(name, index) for name, index in named.items()]
@@ -263,6 +265,15 @@ class FakeKernel:
     def retired_maps(self) -> dict[str, frozenset[str]]:
         return _by_deployment(self.retired)
 
+    def held_maps(self, link: PinnedLink) -> dict[int, str]:
+        return {
+            identity: shortened(self._made[identity].plan.name).decode()
+            for identity in self._link(link).program.maps
+        }
+
+    def pinned_map_id(self, deployment: str, pin: str) -> int:
+        return self._map(deployment, pin).identity
+
     def foreign_program(self, hook: str, identity: Identity) -> str | None:
         self._by_identity(identity)
         there = self.strangers.get((hook, identity), [])
@@ -329,7 +340,8 @@ class FakeKernel:
                 i.to_bytes(plan.key_size, "little"): bytes(size) for i in range(plan.max_entries)
             }
         contents.update(plan.contents)
-        self.maps[deployment, pin] = FakeMap(next(self._identities), plan, contents)
+        made = FakeMap(next(self._identities), plan, contents)
+        self.maps[deployment, pin] = self._made[made.identity] = made
 
     def delete_map(self, deployment: str, pin: str) -> None:
         self._map(deployment, pin)
@@ -352,6 +364,12 @@ class FakeKernel:
     def purge_map(self, deployment: str, pin: str) -> None:
         self._retired(deployment, pin)
         del self.retired[deployment, pin]
+
+    def pin_again(self, deployment: str, pin: str, identity: int) -> None:
+        held = any(identity in link.program.maps for link in self.link_table.values())
+        if not held and all(one.identity != identity for one in self.maps.values()):
+            raise NoSuchPin(f"there is no map {identity}")
+        self.maps[deployment, pin] = self._made[identity]
 
     def write_entries(
         self, deployment: str, pin: str, changed: Mapping[bytes, bytes], gone: Collection[bytes]

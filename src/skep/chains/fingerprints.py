@@ -21,6 +21,8 @@ _FORMAT = "skep-chain/2"  # change it when the splicer's seams change: chains ar
 _KERNEL_NAME = re.compile(KERNEL_NAME_PREFIX + r"([0-9a-f]{10})")
 # C identifiers, and data sections such as .rodata.str; anything else comes from a hostile object.
 _MAP_NAME = re.compile(r"\.?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
+_CONTENTS = re.compile(r"-[0-9a-f]{10}$")  # at the end of a pin name
+_KERNEL_NAME_LENGTH = 15
 _MAP_NAME_LENGTH = 180  # characters; a pin has room for 200 and ours adds eleven
 
 
@@ -149,6 +151,15 @@ def map_pin_name(map_plan: MapPlan) -> str:
         return pin
     pairs = (part for pair in sorted(map_plan.contents) for part in pair)
     return f"{pin}-{_digits(pairs)}"
+
+
+def kernel_map_name(pin: str) -> str:
+    """What the kernel keeps of the name of the map with a pin name: 15 characters.
+
+    >>> kernel_map_name("rl_config"), kernel_map_name("-rodata-str1-1-0123456789")
+    ('rl_config', '.rodata.str1.1')
+    """
+    return _CONTENTS.sub("", pin).replace("-", ".")[:_KERNEL_NAME_LENGTH]
 
 
 def _digits(fields: Iterable[bytes]) -> str:

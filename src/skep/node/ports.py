@@ -231,6 +231,23 @@ class KernelReader(Links, MapReader, Protocol):
         """What kernel this is."""
         ...
 
+    def held_maps(self, link: PinnedLink) -> dict[int, str]:
+        """Kernel names of the maps that the program of our link holds, by the maps' ids.
+
+        Raises:
+            NoSuchPin: the link is not there any more.
+        """
+        ...
+
+    def pinned_map_id(self, deployment: str, pin: str) -> int:
+        """The kernel's id of the map that is pinned under this name.
+
+        Raises:
+            NoSuchPin: no such map.
+            PinInTheWay: it is not a map.
+        """
+        ...
+
     def foreign_program(self, hook: str, identity: Identity) -> str | None:
         """Describe who is in the way: a program of others on a hook with room for one alone.
 
@@ -291,6 +308,14 @@ class Kernel(KernelReader, Protocol):
 
         Raises:
             NoSuchPin: no such retired map.
+        """
+        ...
+
+    def pin_again(self, deployment: str, pin: str, identity: int) -> None:
+        """Pin the map with this id, in one step, in place of what has its name.
+
+        Raises:
+            NoSuchPin: there is no map with this id.
         """
         ...
 

@@ -27,6 +27,7 @@ from skep.node.converging.reconciling import (
 )
 from skep.node.converging.recovering import recover
 from skep.node.converging.renaming import record_bindings, record_name
+from skep.node.converging.replaced_maps import put_back, replaced_maps, replaced_text
 from skep.node.converging.services import Services, Writer
 from skep.node.looking.listing import ChainView, list_chains, list_installed
 from skep.node.looking.locating import Survey, is_of_one_boot, newly_located, survey
@@ -56,11 +57,13 @@ def examine(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]
         return (Finding("change in progress", "node", text),)
     installed = services.state.installed()
     deployments = [one.deployment for one in installed]
+    looked = survey(services.kernel, installed)
     return (
         *_playgrounds(playgrounds),
         *_damaged(services),
         *_interrupted(services),
-        *_chains(services, survey(services.kernel, installed)),
+        *_maps(services, looked),
+        *_chains(services, looked),
         *_leftovers(services, deployments),
         *_unsigned(deployments),
         *_consents(services),
@@ -142,12 +145,31 @@ def _interrupted(services: Services) -> list[Finding]:
     ]
 
 
+def _maps(services: Services, looked: Survey) -> list[Finding]:
+    found = []
+    for one in replaced_maps(services, looked):
+        kind: Kind = "map missing" if one.is_missing else "map replaced"
+        if one.in_use is not None:
+            remedy = Remedy("pin the map in use again, with everything in it")
+        elif one.is_missing:
+            continue  # told with its chain, which is attached again with a new map
+        else:
+            remedy = Remedy("then install it again", f"skep remove {one.deployment}")
+        found.append(Finding(kind, str(one), replaced_text(one), remedy))
+    return found
+
+
 def _chains(services: Services, looked: Survey) -> list[Finding]:
-    missing = {
-        listed.deployment.on: listed.maps_missing
-        for listed in list_installed(services.state, services.kernel)
-        if listed.maps_missing
+    found_again = {
+        (one.deployment, one.pin)
+        for one in replaced_maps(services, looked)
+        if one.in_use is not None
     }
+    missing: dict[HookTarget, list[str]] = {}
+    for listed in list_installed(services.state, services.kernel):
+        for pin in listed.maps_missing:
+            if (listed.deployment.name, pin) not in found_again:
+                missing.setdefault(listed.deployment.on, []).append(pin)
     found: list[Finding] = []
     for view in list_chains(services.state, services.kernel):
         found += _renamed(view)
@@ -348,6 +370,8 @@ def _remedy(writer: Writer, finding: Finding) -> Sequence[str]:
             return result.done
         case "target renamed":
             return record_name(writer, _target(writer, finding.subject))
+        case "map missing" | "map replaced":
+            return put_back(writer, finding.subject)
         case "target deleted" | "chain not as declared":
             return reconcile_target(writer, _target(writer, finding.subject), anew=True)
         case "link attached to nothing":

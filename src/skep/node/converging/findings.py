@@ -18,6 +18,8 @@ Kind = Literal[
     "others run first",
     "target shared",
     "hook taken",
+    "map missing",
+    "map replaced",
     "chain not as declared",
     "link without deployment",
     "link attached to nothing",

@@ -11,6 +11,7 @@ from skep.hooks.table import HookTarget
 from skep.node.converging.changing import Change, change_with_remarks
 from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
 from skep.node.converging.kept_programs import require_readable
+from skep.node.converging.replaced_maps import require_maps_in_use
 from skep.node.converging.services import Writer
 from skep.node.deploying.targeting import declared_target
 from skep.node.looking.listing import find_installed
@@ -94,6 +95,7 @@ def install(writer: Writer, asked: InstallRequest) -> InstallReport:
     current = [one.deployment for one in before]
     on = declared_target(writer.services, before, asked.on)
     require_readable(writer, on)
+    require_maps_in_use(writer, on)
     newcomer = declare(package, replace(asked, on=on), current)
     after = place(current, newcomer, asked.placement)
     consents = settle(writer, find_needs(writer.services, after, on), asked.answer)

@@ -4,6 +4,7 @@ from skep.chains.ordering import Placement, in_order, place
 from skep.node.converging.changing import Change, change
 from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
 from skep.node.converging.kept_programs import require_readable
+from skep.node.converging.replaced_maps import require_maps_in_use
 from skep.node.converging.services import Writer
 from skep.node.looking.listing import find_installed
 
@@ -26,6 +27,7 @@ def move(
     deployment = find_installed(current, name).deployment
     on = deployment.on
     require_readable(writer, on)
+    require_maps_in_use(writer, on)
     after = place([one.deployment for one in current], deployment, placement)
     consents = settle(writer, find_needs(writer.services, after, on), answer)
     installed = change(writer, Change(f"move {name}", after, must_run={on}, consents=consents))

@@ -13,6 +13,7 @@ from skep.errors import Conflict, UsageError
 from skep.node.converging.changing import Change, change
 from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
 from skep.node.converging.kept_programs import require_readable
+from skep.node.converging.replaced_maps import require_maps_in_use
 from skep.node.converging.services import Writer
 from skep.node.looking.listing import find_installed
 from skep.node.records import Installed
@@ -38,6 +39,7 @@ def change_settings(
         NothingToSet: ``changes`` is empty.
         UnknownSetting, WrongSetting: no such setting, or no value for it; nothing is changed.
         SizeIsFixed: it would make a map anew, and what is in it would be lost.
+        MapReplaced: another map was put in the place of one that is in use.
         ConsentNeeded: with these settings it may do more than was agreed to.
         SkepError: the chain could not be composed; nothing is changed.
     """
@@ -49,6 +51,7 @@ def change_settings(
     deployment = find_installed(installed, name).deployment
     on = deployment.on
     require_readable(writer, on)
+    require_maps_in_use(writer, on)
     merged = {**dict(deployment.settings), **changes}
     changed = replace(deployment, settings=tuple(sorted(merged.items())))
     after = [changed if one.deployment.name == name else one.deployment for one in installed]

@@ -12,6 +12,7 @@ from skep.kernel.attributes import Command
 from skep.kernel.btf import load_types_for, open_types
 from skep.kernel.descriptors import Descriptor
 from skep.kernel.errors import KernelObjectMissing, KernelRefused, LacksPrivilege, VerifierRefused
+from skep.kernel.held_maps import held_maps, open_map
 from skep.kernel.information import open_by_id
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap, create_map
@@ -31,6 +32,8 @@ from skep.node.ports import (
     ProgramRefused,
 )
 
+_INCOMING = "incoming"  # directory of pins; something is in it for a moment only
+
 
 class PinsNotFound(Unavailable):
     """A later command would not find what was just pinned, so it was taken away again."""
@@ -43,6 +46,16 @@ class KernelWatcher(PinReader):
         """What kernel this is."""
         facts = kernel_facts()
         return KernelFacts(facts.version, facts.release)
+
+    def held_maps(self, link: PinnedLink) -> dict[int, str]:
+        """Names of the maps that the program of our link holds, by id."""
+        with translating(), self._existing().open_link(LINKS, link.pin) as opened:
+            return held_maps(opened.program_id())
+
+    def pinned_map_id(self, deployment: str, pin: str) -> int:
+        """The kernel's id of a pinned map."""
+        with translating(), self._existing().open_map(MAPS, deployment, pin) as loaded:
+            return loaded.id
 
     def foreign_program(self, hook: str, identity: Identity) -> str | None:
         """Describe a program of others on a hook that has room for one alone."""
@@ -117,6 +130,18 @@ class KernelAdapter(KernelWatcher):
     def purge_map(self, deployment: str, pin: str) -> None:
         """Remove the pin of a retired map for good."""
         self._remove(RETIRED, deployment, pin)
+
+    def pin_again(self, deployment: str, pin: str, identity: int) -> None:
+        """Pin a map by its id: elsewhere first, then in place of what has its name."""
+        try:
+            found = open_map(identity)
+        except KernelObjectMissing as error:
+            raise NoSuchPin(error.message, hint=error.hint) from error
+        with translating(), found:
+            self._pins.remove(_INCOMING, deployment)  # of a crash
+            self._pins.pin(found, _INCOMING, deployment, pin)
+            self._pins.rename((_INCOMING, deployment, pin), (MAPS, deployment, pin))
+        self._tidy(_INCOMING, deployment)
 
     def write_entries(
         self, deployment: str, pin: str, changed: Mapping[bytes, bytes], gone: Collection[bytes]

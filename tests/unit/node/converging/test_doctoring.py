@@ -1,10 +1,14 @@
 import sqlite3
 
 import pytest
-from tests.builders.nodes import FakeNode
+from tests.builders.nodes import YES, FakeNode, remove
 
+from skep.chains.ordering import At
 from skep.node.converging.doctoring import clear_playgrounds, examine, repair
 from skep.node.converging.findings import Finding
+from skep.node.converging.replaced_maps import MapReplaced
+from skep.node.deploying.moving import move
+from skep.node.deploying.setting import change_settings
 from skep.node.records import Scope
 
 
@@ -46,6 +50,12 @@ def break_maps(node: FakeNode) -> None:
     node.kernel.delete_map("limit", "counts")
 
 
+def replace_map(node: FakeNode) -> None:
+    plan = node.kernel.maps["limit", "ports"].plan
+    node.kernel.delete_map("limit", "ports")
+    node.kernel.create_map("limit", "ports", plan)
+
+
 def add_retired(node: FakeNode) -> None:
     node.kernel.retired["limit", "old"] = node.kernel.maps["limit", "counts"]
 
@@ -78,7 +88,8 @@ def damage_record(node: FakeNode) -> None:
     [
         (break_journal, "change interrupted"),
         (break_chain, "chain not as declared"),
-        (break_maps, "chain not as declared"),
+        (break_maps, "map missing"),
+        (replace_map, "map replaced"),
         (add_retired, "retired maps"),
         (add_dead_link, "link attached to nothing"),
         (rename, "target renamed"),
@@ -95,6 +106,59 @@ def test_each_damage_is_found_and_repaired(node: FakeNode, damage, kind: str) ->
     assert finding.repaired
     assert not finding.problem
     assert examine(node.services(), NONE) == ()
+    node.consistent()
+
+
+def test_the_map_in_use_is_put_back_with_what_is_in_it(node: FakeNode) -> None:
+    node.install("acme/limit", ports="80")
+    before = node.kernel.pinned_map_id("limit", "ports")
+    replace_map(node)
+    repair(node.writer(), NONE)
+    assert node.kernel.pinned_map_id("limit", "ports") == before
+    assert set(node.kernel.read_entries("limit", "ports")) == {b"\x50\0\0\0"}
+
+
+def test_two_maps_of_one_name_are_not_guessed(node: FakeNode) -> None:
+    node.install("acme/limit")
+    node.install("acme/filter")
+    for name in ("limit", "filter"):
+        plan = node.kernel.maps[name, "ports"].plan
+        node.kernel.delete_map(name, "ports")
+        node.kernel.create_map(name, "ports", plan)
+    before = node.kernel.snapshot()
+    found = repair(node.writer(), NONE)
+    assert {one.subject: one.remedy and one.remedy.command for one in found} == {
+        "limit/ports": "skep remove limit",
+        "filter/ports": "skep remove filter",
+    }
+    assert node.kernel.snapshot() == before
+
+
+@pytest.mark.parametrize("doing", ["set", "move", "install"])
+def test_a_replaced_map_is_neither_written_nor_run_with(node: FakeNode, doing: str) -> None:
+    node.install("acme/limit", ports="80")
+    node.install("acme/filter")
+    replace_map(node)
+    before = node.kernel.snapshot()
+    writer = node.writer()
+    with pytest.raises(MapReplaced):
+        match doing:
+            case "set":
+                change_settings(writer, "limit", {"ports": "9"})
+            case "move":
+                move(writer, "filter", At(1))
+            case _:
+                node.install("acme/third")
+    assert node.kernel.snapshot() == before
+    assert node.state.unfinished() == ()
+
+
+def test_what_has_a_replaced_map_can_be_removed(node: FakeNode) -> None:
+    node.install("acme/limit")
+    node.install("acme/filter")
+    replace_map(node)
+    remove(node.writer(), "limit")
+    assert node.names() == ["filter"]
     node.consistent()
 
 
