@@ -16,16 +16,26 @@ Source: https://www.sqlite.org/pragma.html#pragma_user_version
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 from skep.errors import Malformed, NotPermitted, SkepError, Unavailable, Unsupported
 from skep.file_modes import open_file
 
 BUSY_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
+_HINTS: Mapping[int, str] = MappingProxyType(
+    {
+        sqlite3.SQLITE_BUSY: "another process holds it; wait for it and try again",
+        sqlite3.SQLITE_LOCKED: "another process holds it; wait for it and try again",
+        sqlite3.SQLITE_CANTOPEN: "its directory must be there and writable, and not on a full or "
+        "read-only file system",
+    }
+)
 
 
 class DatabaseDamaged(Malformed):
@@ -48,6 +58,8 @@ class Schema:
         kind: for messages: ``database of a node``.
         application_id: tells a database of this kind from all others.
         steps: SQL; step 1 makes an empty file the first version.
+        journal_mode: how SQLite makes transactions whole. ``WAL`` lets many read while one writes,
+            and needs two more files also to read; ``DELETE`` needs none to read.
         earlier_version: version of a file that was written before its kind had an
             ``application_id``; 0 if the file is not of this kind.
     """
@@ -56,6 +68,7 @@ class Schema:
     application_id: int
     steps: tuple[str, ...]
     earlier_version: Callable[[sqlite3.Connection], int] | None = None
+    journal_mode: Literal["WAL", "DELETE"] = "WAL"
 
     @property
     def version(self) -> int:
@@ -99,7 +112,7 @@ def translated(error: sqlite3.Error, name: str = "a database", doing: str = "") 
     if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
         return DatabaseUnavailable(
             f"{doing}{name} did not answer: {error}",
-            hint="look for another process that holds it, and for a full disk",
+            hint=_HINTS.get(code, "look for a full disk, and into the system log"),
         )
     return DatabaseDamaged(
         f"{doing}{name} is damaged or not a database of Skep: {error}",
@@ -163,8 +176,10 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path, schema: Schema)
         # (1)
         current_version(connection, path, schema)
         if _header(connection)[:2] == (schema.application_id, schema.version):
+            if schema.journal_mode == "DELETE":
+                _use_journal(connection, schema)
             return
-        _use_wal(connection)
+        _use_journal(connection, schema)
     for number in range(1, schema.version + 1):
         with translating_errors(path, f"step {number} of the {schema.kind} failed"):
             _run_step(connection, path, schema, number)
@@ -240,15 +255,20 @@ def _header(connection: sqlite3.Connection) -> tuple[int, int, int]:
     return int(application_id), int(version), int(tables)
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
+def _use_journal(connection: sqlite3.Connection, schema: Schema) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if str(mode).upper() == schema.journal_mode:
+        return
     # The switch needs the file for itself and, unlike everything else, does not wait for it.
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_mode = {schema.journal_mode}")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
+            if schema.journal_mode == "DELETE":
+                return  # others have it open, and may wait for the same; the next opening tries
             if time.monotonic() >= deadline:
                 raise
             time.sleep(_PAUSE_SECONDS)

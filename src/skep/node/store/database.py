@@ -1,10 +1,25 @@
-"""The schema of a node's database, step by step, and opening it: SQLite in WAL mode."""
+"""The schema of a node's database, step by step, and opening it.
+
+SQLite keeps a rollback journal here, not a write-ahead log (WAL). With WAL also readers make files
+beside the database and write to them, so that on a full disk or a read-only file system nobody
+could look, and looking changed the directory. What WAL gives, reading while another process
+writes, is not needed: changes are few and short, and they and those who look share the node's lock.
+
+Looking opens the file read-only. What a crash left beside it (the journal of a transaction that
+was cut off, the log of an older version of Skep) belongs to what was committed, and SQLite would
+have to write to take it into account. So it is read from a copy then; the next change clears up.
+"""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from skep.schema_steps import (
     BUSY_SECONDS,
+    DatabaseDamaged,
+    DatabaseTooNew,
+    DatabaseUnavailable,
     Schema,
     bring_up_to_date,
     current_version,
@@ -83,35 +98,138 @@ _PLACES = """
 
 # Never edit a step that was released; add one, and a fixture of the version before it.
 SCHEMA = Schema(
-    "database of a node", APPLICATION_ID, (_DEPLOYMENTS_AND_JOURNAL, _CONSENTS, _PLACES)
+    "database of a node",
+    APPLICATION_ID,
+    (_DEPLOYMENTS_AND_JOURNAL, _CONSENTS, _PLACES),
+    journal_mode="DELETE",
 )
+
+_RUNS_ON = "what runs runs on, and skep remove --on HOOK takes it away"
+# Memory first: disks may be full. None is the usual place.
+_PLACES = ("/dev/shm", "/run", None)  # noqa: S108 - a directory of our own is made there
+_WAL_FORMAT = b"\x02"  # in the header of a file, at 18 and 19
 
 
 def open_database(path: Path, *, reading: bool = False) -> sqlite3.Connection:
     """Open the database, create it if it is not there, bring its schema up to date.
 
     Args:
-        reading: write nothing; what an older version of Skep wrote is read from a copy in memory.
+        reading: write nothing; what an older version of Skep wrote, or a crash left unfinished, is
+            read from a copy.
 
     Raises:
         DatabaseDamaged, DatabaseTooNew, DatabaseUnavailable, NotPermitted: see
             :mod:`skep.schema_steps`.
     """
-    if not reading:
-        make_database_file(path)
-    with translating_errors(path):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        try:
-            # FULL: a commit must outlive a power cut, or the kernel would be ahead of the journal.
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-            if not reading:
-                bring_up_to_date(connection, path, SCHEMA)
-            elif current_version(connection, path, SCHEMA) < SCHEMA.version:
-                with_steps = upgraded_copy(connection, path, SCHEMA)
-                connection.close()
-                return with_steps
-        except BaseException:
-            connection.close()
-            raise
+    with explaining(path):
+        return _open_to_read(path) if reading else _open_to_write(path)
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours, and say what becomes of the programs.
+
+    Raises:
+        DatabaseDamaged, DatabaseUnavailable, NotPermitted.
+    """
+    try:
+        with translating_errors(path):
+            yield
+    except (DatabaseDamaged, DatabaseTooNew) as error:
+        if _RUNS_ON not in error.hint:
+            error.hint = f"{error.hint}; {_RUNS_ON}"
+        raise
+
+
+def _open_to_write(path: Path) -> sqlite3.Connection:
+    make_database_file(path)
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        # A commit must outlive a power cut, or the kernel would be ahead of the journal. EXTRA:
+        # also the end of a transaction, which is the removal of SQLite's journal.
+        connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA foreign_keys = ON")
+        bring_up_to_date(connection, path, SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    connection = _connect_to_read(path)
+    try:
+        if current_version(connection, path, SCHEMA) < SCHEMA.version:
+            with_steps = upgraded_copy(connection, path, SCHEMA)
+            connection.close()
+            return with_steps
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    if _has_content(path, "-wal"):
+        return _copied(path)
+    with path.open("rb") as file:
+        is_wal = file.read(20)[18:] == _WAL_FORMAT * 2
+    if is_wal:
+        # Of an older version of Skep, at rest: everything is in the file. Nobody writes to it
+        # without the node's lock, and it loses this format at the next change.
+        return _connect(path, "mode=ro&immutable=1")
+    connection = _connect(path, "mode=ro")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if not _has_content(path, "-journal"):
+            raise
+        return _copied(path)
+    return connection
+
+
+def _has_content(path: Path, ending: str) -> bool:
+    try:
+        return path.with_name(path.name + ending).stat().st_size > 0
+    except OSError:
+        return False
+
+
+def _connect(path: Path, how: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{how}"
+    return sqlite3.connect(uri, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """A copy in memory, with what a crash left beside the file taken into account."""
+    import tempfile  # takes long, and is hardly ever needed
+
+    for place in _PLACES:
+        try:
+            with tempfile.TemporaryDirectory(prefix="skep-", dir=place) as name:
+                return _recovered(path, Path(name) / "db")
+        except OSError as error:
+            reason = error
+    raise DatabaseUnavailable(
+        f"{path} was left in the middle of a change, and there is no room for a copy to look into: "
+        f"{reason.strerror}",
+        hint="free space, then any change of this node clears up",
+    ) from reason
+
+
+def _recovered(path: Path, to: Path) -> sqlite3.Connection:
+    for ending in ("", "-journal", "-wal"):
+        with suppress(FileNotFoundError):
+            data = path.with_name(path.name + ending).read_bytes()
+            to.with_name(to.name + ending).write_bytes(data)
+    recovered = sqlite3.connect(to, isolation_level=None)
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        recovered.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
+    finally:
+        recovered.close()
+    return copy

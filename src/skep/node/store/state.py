@@ -17,7 +17,7 @@ from skep.node.records import (
     says_the_same,
 )
 from skep.node.store import consents
-from skep.node.store.database import open_database
+from skep.node.store.database import explaining, open_database
 from skep.node.store.rows import (
     DEPLOYMENT_COLUMNS,
     JOURNAL_COLUMNS,
@@ -27,7 +27,7 @@ from skep.node.store.rows import (
     read_entry,
     scope_text,
 )
-from skep.schema_steps import DatabaseDamaged, translating_errors
+from skep.schema_steps import DatabaseDamaged
 
 _EMPTY = Scope()
 _COLUMNS = f"{', '.join(DEPLOYMENT_COLUMNS)}, consent"
@@ -163,7 +163,7 @@ class SqliteState:
 
     def _records(self, condition: str, *arguments: str | int) -> tuple[ConsentRecord, ...]:
         query = f"SELECT {consents.COLUMNS} FROM consents {condition}"  # noqa: S608 - constants
-        with translating_errors(self._path):
+        with explaining(self._path):
             rows = self._connection.execute(query, arguments).fetchall()
         try:
             return tuple(consents.read_record(row) for row in rows)
@@ -172,7 +172,7 @@ class SqliteState:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with translating_errors(self._path):
+        with explaining(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -189,12 +189,12 @@ class SqliteState:
         )
 
     def _entries(self, query: str, arguments: tuple[int, ...]) -> tuple[JournalEntry, ...]:
-        with translating_errors(self._path):
+        with explaining(self._path):
             rows = self._connection.execute(query, arguments).fetchall()
         return tuple(read_entry(row) for row in rows)
 
     def _rows(self) -> Iterator[Installed | DamagedRow]:
-        with translating_errors(self._path):
+        with explaining(self._path):
             rows = self._connection.execute(_INSTALLED).fetchall()
         for row in rows:
             consent: Consent | None = None
@@ -208,7 +208,8 @@ class SqliteState:
     def _damaged(self, error: Exception) -> DatabaseDamaged:
         return DatabaseDamaged(
             f"{self._path} has a row that Skep did not write: {error}",
-            hint="restore it from a backup, or move it away and install again",
+            hint="restore it from a backup, or move it away and install again; what runs runs on, "
+            "and skep remove --on HOOK takes it away",
         )
 
 

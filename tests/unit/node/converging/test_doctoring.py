@@ -1,7 +1,8 @@
 import sqlite3
+from collections.abc import Callable
 
 import pytest
-from tests.builders.nodes import YES, FakeNode, remove
+from tests.builders.nodes import FakeNode, remove
 
 from skep.chains.ordering import At
 from skep.node.converging.doctoring import clear_playgrounds, examine, repair
@@ -134,21 +135,21 @@ def test_two_maps_of_one_name_are_not_guessed(node: FakeNode) -> None:
     assert node.kernel.snapshot() == before
 
 
-@pytest.mark.parametrize("doing", ["set", "move", "install"])
+CHANGES: dict[str, Callable[[FakeNode], object]] = {
+    "set": lambda node: change_settings(node.writer(), "limit", {"ports": "9"}),
+    "move": lambda node: move(node.writer(), "filter", At(1)),
+    "install": lambda node: node.install("acme/third"),
+}
+
+
+@pytest.mark.parametrize("doing", CHANGES)
 def test_a_replaced_map_is_neither_written_nor_run_with(node: FakeNode, doing: str) -> None:
     node.install("acme/limit", ports="80")
     node.install("acme/filter")
     replace_map(node)
     before = node.kernel.snapshot()
-    writer = node.writer()
     with pytest.raises(MapReplaced):
-        match doing:
-            case "set":
-                change_settings(writer, "limit", {"ports": "9"})
-            case "move":
-                move(writer, "filter", At(1))
-            case _:
-                node.install("acme/third")
+        CHANGES[doing](node)
     assert node.kernel.snapshot() == before
     assert node.state.unfinished() == ()
 

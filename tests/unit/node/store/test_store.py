@@ -1,6 +1,8 @@
 """The database: what was committed, and files of every age and kind."""
 
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from skep.hooks.identity import Binding, InterfaceIdentity
 from skep.hooks.target import HookTarget
 from skep.node.records import Consent, ConsentRecord, Installed, Measured, Scope
 from skep.node.store.state import SqliteState
-from skep.schema_steps import DatabaseDamaged, DatabaseUnavailable
+from skep.schema_steps import DatabaseDamaged, DatabaseTooNew, DatabaseUnavailable
 
 AT = "2026-11-23T08:00:00Z"
 ONE = Installed(
@@ -156,14 +158,109 @@ def test_a_directory_that_is_missing_is_unavailable(tmp_path: Path) -> None:
         SqliteState(tmp_path / "nowhere" / "node.db")
 
 
+def everything(directory: Path) -> dict[str, object]:
+    """Files with their contents, and when the directory was changed."""
+    found: dict[str, object] = {each.name: each.read_bytes() for each in directory.iterdir()}
+    return found | {"": directory.stat().st_mtime_ns}
+
+
+def committing(connection: sqlite3.Connection) -> None:
+    """The state of ONE, half way through being taken away."""
+    connection.execute("PRAGMA cache_size = 1")  # pages are written into the file before the end
+    connection.execute("BEGIN")
+    connection.execute("DELETE FROM deployments")
+    connection.execute("CREATE TABLE filling (text TEXT)")
+    connection.executemany("INSERT INTO filling VALUES (?)", [("x" * 1000,)] * 500)
+
+
+def as_killed(path: Path, into: Path, work: Callable[[sqlite3.Connection], None]) -> Path:
+    """What is on the disk if the process is killed in the middle of ``work``."""
+    into.mkdir()
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        work(connection)
+        for each in path.parent.glob(f"{path.name}*"):
+            if not each.name.endswith("-shm"):
+                (into / each.name).write_bytes(each.read_bytes())
+    finally:
+        connection.close()
+    return into / path.name
+
+
+def of_an_older_version(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("UPDATE deployments SET installed_at = 'in the log'")
+
+
 def test_reading_writes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "node.db"
-    SqliteState(path).close()
-    before = path.read_bytes()
+    path = committed(tmp_path / "node.db", ONE)
+    before = everything(tmp_path)
+    assert [*before] == ["node.db", ""]
+    with SqliteState(path, reading=True) as state:
+        assert state.installed() == (ONE,)
+        assert state.unfinished() == ()
+    assert everything(tmp_path) == before
+
+
+def test_a_change_that_was_cut_off_reads_as_before_it(tmp_path: Path) -> None:
+    whole = committed(tmp_path / "node.db", ONE)
+    path = as_killed(whole, tmp_path / "killed", committing)
+    assert (tmp_path / "killed" / "node.db-journal").stat().st_size
+    assert path.read_bytes() != whole.read_bytes()
+    before = everything(path.parent)
+    with SqliteState(path, reading=True) as state:
+        assert state.installed() == (ONE,)
+    assert everything(path.parent) == before
+    with SqliteState(path) as state:  # a change clears up
+        assert state.installed() == (ONE,)
+    assert [*everything(path.parent)] == ["node.db", ""]
+
+
+def test_the_log_of_an_older_version_is_read_and_goes_with_the_next_change(tmp_path: Path) -> None:
+    whole = committed(tmp_path / "node.db", ONE)
+    path = as_killed(whole, tmp_path / "killed", of_an_older_version)
+    before = everything(path.parent)
+    assert [*sorted(before)] == ["", "node.db", "node.db-wal"]
+    for reading in (True, False):
+        with SqliteState(path, reading=reading) as state:
+            assert [one.installed_at for one in state.installed()] == ["in the log"]
+        assert (everything(path.parent) == before) == reading
+    assert [*everything(path.parent)] == ["node.db", ""]
+
+
+def test_an_older_database_at_rest_is_read_where_it_is(tmp_path: Path) -> None:
+    path = committed(tmp_path / "node.db", ONE)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    before = everything(tmp_path)
+    with SqliteState(path, reading=True) as state:
+        assert state.installed() == (ONE,)
+    assert everything(tmp_path) == before
     with SqliteState(path) as state:
-        state.installed()
-        state.unfinished()
-    assert path.read_bytes() == before
+        assert state.installed() == (ONE,)
+    assert path.read_bytes()[18:20] == b"\x01\x01"
+
+
+def test_who_looks_does_not_keep_a_change_from_being_made(tmp_path: Path) -> None:
+    path = committed(tmp_path / "node.db", ONE)
+    with SqliteState(path, reading=True) as looking, SqliteState(path) as state:
+        assert looking.installed() == (ONE,)
+        state.commit(state.begin("remove", [], AT), [], AT)
+        assert looking.installed() == ()
+
+
+@pytest.mark.parametrize("damage", ["not a database", "of a newer version"])
+def test_what_cannot_be_read_says_that_the_programs_run_on(tmp_path: Path, damage: str) -> None:
+    path = committed(tmp_path / "node.db", ONE)
+    if damage == "of a newer version":
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 999")
+    else:
+        path.write_bytes(b"not a database" * 1000)
+    for reading in (True, False):
+        with pytest.raises((DatabaseDamaged, DatabaseTooNew)) as caught:
+            SqliteState(path, reading=reading)
+        assert "what runs runs on, and skep remove --on HOOK takes it away" in caught.value.hint
 
 
 # Consent
