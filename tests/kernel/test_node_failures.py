@@ -1,6 +1,9 @@
 """What others did to a node, and what its surroundings refuse it, on the running kernel."""
 
-from collections.abc import Iterator
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,3 +53,92 @@ def test_settings_are_not_written_into_a_map_that_nothing_uses(node: LiveNode) -
     assert node.deliver(SENT) == [udp_frame(OPEN)]
     assert node.skep("set", "port-filter", f"ports={OPEN}").code == 0
     assert node.deliver(SENT) == [udp_frame(CLOSED)]
+
+
+# Disks that are full or read-only, and a database that is lost ------------------------------
+
+
+@contextmanager
+def read_only(root: Path) -> Iterator[None]:
+    """The node's directory as on a file system that was remounted read-only."""
+    mount = ["mount", "--rbind", root, root]  # the pins are on a file system of their own
+    subprocess.run(mount, check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", root], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", root], check=True)
+
+
+@contextmanager
+def full(root: Path) -> Iterator[None]:
+    """The node's directory on a file system without room; what is in it is copied there."""
+    copy = root.with_name("copy")
+    copy.mkdir()
+    pins = root / "bpf"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", copy], check=True)
+    try:
+        for each in root.iterdir():
+            if each.name != pins.name:
+                subprocess.run(["cp", "-a", each, copy], check=True)
+        (copy / pins.name).mkdir()
+        subprocess.run(["mount", "--bind", pins, copy / pins.name], check=True)
+        subprocess.run(["mount", "--rbind", copy, root], check=True)
+        subprocess.run(["dd", "if=/dev/zero", f"of={root}/filling", "bs=4k"], check=False)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", root], check=False)
+        subprocess.run(["umount", "-R", "-l", copy], check=False)
+
+
+@contextmanager
+def damaged(root: Path) -> Iterator[None]:
+    (root / "node.db").write_bytes(b"not a database" * 1000)
+    yield
+
+
+@contextmanager
+def of_a_newer_version(root: Path) -> Iterator[None]:
+    with closing(sqlite3.connect(root / "node.db")) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    yield
+
+
+@pytest.mark.parametrize("surroundings", [read_only, full])
+def test_looking_works_where_nothing_can_be_written(
+    node: LiveNode, surroundings: Callable[[Path], AbstractContextManager[None]]
+) -> None:
+    with surroundings(node.settings.root):
+        listed = node.skep("list")
+        assert (listed.code, listed.err) == (0, "")
+        assert "running" in listed.out
+        assert node.skep("doctor").code == 0
+        assert node.skep("chain", node.on).code == 0
+
+
+@pytest.mark.parametrize(
+    ("surroundings", "code"), [(read_only, 10), (full, 9), (damaged, 3), (of_a_newer_version, 8)]
+)
+def test_a_program_can_be_taken_off_whatever_became_of_the_database(
+    node: LiveNode, surroundings: Callable[[Path], AbstractContextManager[None]], code: int
+) -> None:
+    with surroundings(node.settings.root):
+        refused = node.skep("remove", "port-filter")
+        assert refused.code == code
+        assert node.deliver(SENT) == [udp_frame(OPEN)]
+        removed = node.skep("remove", "--on", node.on)
+        assert removed.code == code
+        assert "removed the link" in removed.out
+        assert "only the program was detached" in removed.err
+        assert node.deliver(SENT) == SENT
+        if code > 8:
+            assert "not running" in node.skep("list").out
+    if code == 10:
+        assert node.skep("remove", "port-filter").code == 0
+
+
+def test_looking_leaves_the_directory_as_it_was(node: LiveNode) -> None:
+    before = node.settings.root.stat().st_mtime_ns, sorted(node.settings.root.iterdir())
+    for words in (("list",), ("chain", node.on), ("doctor",)):
+        assert node.skep(*words).code == 0
+    assert before == (node.settings.root.stat().st_mtime_ns, sorted(node.settings.root.iterdir()))

@@ -16,6 +16,7 @@ def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: b
     """Take a deployment away; the other programs of its chain run on."""
     from skep.cli.interrupts import deferred_interrupts
     from skep.cli.nodes import this_node
+    from skep.errors import codes
     from skep.hooks.table import parse_hook_target
 
     run = invocation(json=json, quiet=quiet)
@@ -37,9 +38,16 @@ def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: b
             "on": [str(each) for each in removed.on],
             "links": links,
             "stopped": [*removed.stopped],
+            "unrecorded": "" if removed.unrecorded is None else removed.unrecorded.message,
         },
         lambda: [
             f"removed {what}" + (f" from {where}" if where else "")
             for what in (*removed.names, *(f"the link {link}" for link in links))
         ],
     )
+    if removed.unrecorded is not None:
+        run.output.warn(
+            f"{removed.unrecorded.message}; so only the program was detached, and skep list says "
+            f"'not running'. Run it again later to remove the records"
+        )
+        raise click.exceptions.Exit(codes(removed.unrecorded).exit_code)

@@ -9,10 +9,11 @@ kernel keeps no order among those who wait; without the queue, a command that ma
 another would take the lock again before anybody who waits has looked.
 """
 
+import errno
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,10 +73,7 @@ def locked(path: Path, wait_seconds: float) -> Iterator[Lock]:
     descriptor = _open(path, os.O_RDWR | os.O_CREAT)
     try:
         if not _take(path, descriptor, fcntl.LOCK_EX, wait_seconds):
-            raise NodeBusy(
-                f"another command has been working on this node for {wait_seconds:g} s",
-                hint="wait for it to finish and try again",
-            )
+            raise _busy(wait_seconds)
         lock = Lock(path)
         try:
             yield lock
@@ -83,6 +81,40 @@ def locked(path: Path, wait_seconds: float) -> Iterator[Lock]:
             lock._give_back()  # noqa: SLF001 - only who took it gives it back
     finally:
         os.close(descriptor)  # which unlocks
+
+
+@contextmanager
+def locked_as_it_is(find: Callable[[], Path], wait_seconds: float) -> Iterator[None]:
+    """Hold the lock of a node whose directory cannot be written, to take away and no more.
+
+    Nothing is made. A lock file that cannot be opened is one that nobody holds.
+
+    Args:
+        find: gives the file to lock.
+        wait_seconds: how long to wait for another holder.
+
+    Raises:
+        NodeBusy: somebody else still holds it.
+    """
+    try:
+        descriptor = _open(find(), os.O_RDONLY)
+    except (FileNotFoundError, NotPermitted):
+        yield
+        return
+    try:
+        # Without the queue, which would be made; flock(2) needs no permission to write.
+        if not _flocked(descriptor, fcntl.LOCK_EX, time.monotonic() + wait_seconds):
+            raise _busy(wait_seconds)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _busy(wait_seconds: float) -> NodeBusy:
+    return NodeBusy(
+        f"another command has been working on this node for {wait_seconds:g} s",
+        hint="wait for it to finish and try again",
+    )
 
 
 @contextmanager
@@ -118,8 +150,9 @@ def _open(path: Path, flags: int) -> int:
             raise
         raise _unusable(path, "its directory does not exist") from None
     except OSError as error:
-        told = explain(error, f"make the lock file {path}")
-        if flags & os.O_CREAT and isinstance(told, Unavailable):  # a full disk, not a wrong user
+        told = explain(error, f"open the lock file {path}")
+        is_disk = isinstance(told, Unavailable) or error.errno == errno.EROFS  # not a wrong user
+        if flags & os.O_CREAT and is_disk:
             raise told from error
         raise _unusable(path, error.strerror or str(error)) from error
 

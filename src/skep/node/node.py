@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skep.chains.ordering import parse_placement
+from skep.errors import NotFound, SkepError, UsageError
 from skep.hooks.table import HookTarget
 from skep.node.converging.consenting import NOT_ASKED, Answer, Need, YesTo, record
 from skep.node.converging.doctoring import (
@@ -24,12 +25,13 @@ from skep.node.converging.kept_programs import restore_records
 from skep.node.converging.reconciling import Reconciled
 from skep.node.converging.recovering import recover
 from skep.node.converging.services import Services, Writer
+from skep.node.deploying.detaching import detach_all
 from skep.node.deploying.installing import InstallReport, InstallRequest, install
 from skep.node.deploying.moving import move
 from skep.node.deploying.previewing import Preview, TrustedSince, preview
 from skep.node.deploying.removing import Removed, remove, remove_all
 from skep.node.deploying.setting import change_settings
-from skep.node.locking import Lock, locked
+from skep.node.locking import Lock, NodeBusy, locked, locked_as_it_is
 from skep.node.looking.listing import (
     ChainView,
     Listed,
@@ -39,10 +41,13 @@ from skep.node.looking.listing import (
     view_chain,
 )
 from skep.node.observing.metrics import Meter, Metric
+from skep.node.ports import Kernel
 from skep.node.records import ConsentRecord, DamagedRow, Installed, JournalEntry
 
 Looking = Callable[[], AbstractContextManager[tuple[Services, Meter]]]
 """Opens what a look needs, for a moment."""
+Detaching = Callable[[], AbstractContextManager[Kernel | None]]
+"""Opens the kernel as it is, to take away and no more; ``None`` if nothing is pinned."""
 Changing = Callable[[Lock], AbstractContextManager[Writer]]
 """Opens what a change needs, for whoever holds the lock."""
 
@@ -83,6 +88,7 @@ class Node:
     Args:
         looking: opens ports to look through.
         changing: opens ports to change with.
+        detaching: opens the kernel without the database.
         trust: whose signatures count.
         playgrounds: what demonstrations left, for the doctor.
         lock: gives the file to lock, and makes its directory; called when a change begins.
@@ -94,6 +100,7 @@ class Node:
         looking: Looking,
         changing: Changing,
         *,
+        detaching: Detaching,
         trust: TrustedSince,
         playgrounds: Playgrounds,
         lock: Callable[[], Path],
@@ -101,6 +108,7 @@ class Node:
     ) -> None:
         self._looking = looking
         self._changing = changing
+        self._detaching = detaching
         self._trust = trust
         self._playgrounds = playgrounds
         self._lock = lock
@@ -176,9 +184,22 @@ class Node:
             return remove(writer, name, others_may_stop=others_may_stop)
 
     def remove_all(self, on: HookTarget) -> Removed:
-        """See :func:`skep.node.deploying.removing.remove_all`."""
-        with self._change() as writer:
-            return remove_all(writer, on)
+        """See :func:`skep.node.deploying.removing.remove_all`.
+
+        If that fails, because the disk is full for example, what runs is detached all the same;
+        see :mod:`skep.node.deploying.detaching`.
+        """
+        try:
+            with self._change() as writer:
+                return remove_all(writer, on)
+        except (NotFound, UsageError, NodeBusy):
+            raise
+        except SkepError as error:
+            with locked_as_it_is(self._lock, self._lock_seconds), self._detaching() as kernel:
+                links = detach_all(kernel, on) if kernel is not None else ()
+            if not links:
+                raise
+            return Removed((), (on,), links, unrecorded=error)
 
     def move(
         self,

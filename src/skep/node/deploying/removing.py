@@ -48,12 +48,14 @@ class Removed:
         on: hook targets they were on.
         links: links that nothing declared.
         stopped: deployments that stay declared, and do not run any more.
+        unrecorded: why the links were only detached and no record was changed.
     """
 
     names: tuple[str, ...]
     on: tuple[HookTarget, ...] = ()
     links: tuple[PinnedLink, ...] = ()
     stopped: tuple[str, ...] = ()
+    unrecorded: SkepError | None = None
 
 
 def remove(writer: Writer, name: str, *, others_may_stop: bool = False) -> Removed:

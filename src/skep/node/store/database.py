@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from skep.errors import NotPermitted
 from skep.schema_steps import (
     BUSY_SECONDS,
     DatabaseDamaged,
@@ -135,8 +136,9 @@ def explaining(path: Path) -> Iterator[None]:
     try:
         with translating_errors(path):
             yield
-    except (DatabaseDamaged, DatabaseTooNew) as error:
-        if _RUNS_ON not in error.hint:
+    except (DatabaseDamaged, DatabaseTooNew, DatabaseUnavailable, NotPermitted) as error:
+        code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF
+        if code not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} and _RUNS_ON not in error.hint:
             error.hint = f"{error.hint}; {_RUNS_ON}"
         raise
 

@@ -20,6 +20,7 @@ from skep.node.node import Node
 from skep.node.observing.metrics import Meter
 from skep.node.observing.wiring import LOOKING_SECONDS, open_pins, open_state
 from skep.node.playground import Host, PlaygroundKeeper
+from skep.node.ports import Kernel
 from skep.node.settings import NodeSettings
 from skep.node.store.kept import KeptFiles
 from skep.node.store.state import SqliteState
@@ -86,9 +87,16 @@ def open_node(settings: NodeSettings, clock: Clock, host: Callable[[], Host]) ->
             kernel = KernelAdapter(pins) if settings.is_temporary else KernelAdapter(pins, lasting)
             yield Writer(lock, kernel, state, shelf, clock, compose, kept)
 
+    @contextmanager
+    def detaching() -> Iterator[Kernel | None]:
+        with ExitStack() as opened:
+            pins = open_pins(settings, opened)
+            yield None if pins is None else KernelAdapter(pins)
+
     yield Node(
         looking,
         changing,
+        detaching=detaching,
         trust=trust,
         playgrounds=PlaygroundKeeper(settings.demo, host),
         lock=lambda: _make_root(settings).lock,
