@@ -2,6 +2,7 @@
 
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -61,8 +62,8 @@ def test_settings_are_not_written_into_a_map_that_nothing_uses(node: LiveNode) -
 @contextmanager
 def read_only(root: Path) -> Iterator[None]:
     """The node's directory as on a file system that was remounted read-only."""
-    mount = ["mount", "--rbind", root, root]  # the pins are on a file system of their own
-    subprocess.run(mount, check=True)
+    # With the pins, which are on a file system of their own.
+    subprocess.run(["mount", "--rbind", root, root], check=True)
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", root], check=True)
         yield
@@ -142,3 +143,57 @@ def test_looking_leaves_the_directory_as_it_was(node: LiveNode) -> None:
     for words in (("list",), ("chain", node.on), ("doctor",)):
         assert node.skep(*words).code == 0
     assert before == (node.settings.root.stat().st_mtime_ns, sorted(node.settings.root.iterdir()))
+
+
+# Interrupts, and outputs that cannot be written ----------------------------------------------
+
+# A command that is interrupted the moment it attaches: between two calls of bpf(2).
+INTERRUPTED = """
+import os, signal, sys
+from skep.cli.main import run
+from skep.node.wiring.kernel_adapter import KernelAdapter
+for name in ("attach", "detach", "write_entries"):
+    def interrupted(self, *given, _real=getattr(KernelAdapter, name)):
+        os.kill(os.getpid(), signal.SIGINT)
+        return _real(self, *given)
+    setattr(KernelAdapter, name, interrupted)
+run(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "done"),
+    [
+        (("set", "port-filter", f"ports={OPEN}"), f"port-filter: ports={OPEN}, in force now"),
+        (("remove", "port-filter"), "removed port-filter from"),
+    ],
+)
+def test_an_interrupt_during_a_change_says_that_it_was_made(
+    node: LiveNode, words: tuple[str, ...], done: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *words],
+        env=node.skep.variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 130
+    assert ended.stdout.startswith(done)
+    assert f"interrupted after the change was made: {done}" in ended.stderr
+    assert node.deliver(SENT) != [udp_frame(OPEN)]
+
+
+def test_a_change_is_told_also_if_its_outcome_cannot_be_written(node: LiveNode) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            node.skep.words("remove", "port-filter"),
+            env=node.skep.variables,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 9
+    assert "the change was made: removed port-filter" in ended.stderr
+    assert "try again" not in ended.stderr

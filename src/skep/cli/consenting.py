@@ -15,7 +15,7 @@ from skep.bytecode.analysis.label import LabelPermission
 from skep.bytecode.analysis.label_bounds import LabelChange
 from skep.bytecode.analysis.texts import ability, scope_text
 from skep.cli.context import Invocation
-from skep.cli.interrupts import deferred_interrupts
+from skep.cli.interrupts import change_first
 from skep.cli.label import (
     cost_parts,
     is_critical,
@@ -192,7 +192,7 @@ def install_with_consent(
     else:
         message = "installing needs consent, and this is not a terminal"
         raise ConsentNeeded(preview.needs, message, hint=run.repeated("--yes"))
-    with deferred_interrupts():
+    with change_first():
         return attempt(answer)
 
 
@@ -206,7 +206,7 @@ def change_with_consent(
         ConsentRefused: somebody said no.
     """
     try:
-        with deferred_interrupts():
+        with change_first():
             return attempt(YesToAll(_person(run)) if yes else NOT_ASKED)
     except ConsentNeeded as error:
         if not is_terminal():
@@ -215,7 +215,7 @@ def change_with_consent(
         needs = error.needs
     _show(need_lines(needs, run.output.surface(run.output.err)), run)
     answer = _ask("continue", needs, node, run)
-    with deferred_interrupts():
+    with change_first():
         return attempt(answer)
 
 

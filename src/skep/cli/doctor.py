@@ -15,16 +15,19 @@ def command(*, repair: bool, json: bool, quiet: bool) -> None:
 
     Exits with 12 if something is to be mended.
     """
-    from skep.cli.interrupts import deferred_interrupts
+    from contextlib import nullcontext
+
+    from skep.cli.interrupts import change_first
     from skep.cli.nodes import this_node
-    from skep.cli.repairing import TO_MEND, finding_document, finding_lines
+    from skep.cli.repairing import TO_MEND, finding_document, finding_lines, summary
 
     run = invocation(json=json, quiet=quiet)
-    with deferred_interrupts(), this_node(run.environment) as node:
+    with change_first() if repair else nullcontext(), this_node(run.environment) as node:
         found = node.repair() if repair else node.examine()
     run.output.emit(
         {"findings": [finding_document(one) for one in found]},
         lambda: finding_lines(run.output, found),
+        done=summary(found) if any(one.repaired for one in found) else "",
     )
     if any(one.is_open for one in found):
         raise click.exceptions.Exit(TO_MEND)

@@ -92,6 +92,7 @@ def command(
             yes=yes,
         )
     deployment = report.installed.deployment
+    done = f"{deployment.name} runs on {deployment.on}"
     run.output.emit(
         {
             "deployment": deployment.name,
@@ -106,7 +107,8 @@ def command(
             "consent": consent_document(report.installed.consent),
         },
         lambda: [
-            f"{deployment.name} runs on {deployment.on}; chain: {' → '.join(report.chain)}",
+            f"{done}; chain: {' → '.join(report.chain)}",
             *([report.remark] if report.remark else []),
         ],
+        done=done,
     )

@@ -35,7 +35,7 @@ from skep.cli import (
 )
 from skep.cli.context import current_output, note_words
 from skep.cli.foreign_errors import as_skep_error
-from skep.cli.interrupts import ignore_interrupts
+from skep.cli.interrupts import came_after_change, ignore_interrupts
 from skep.cli.options import Group
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
@@ -106,11 +106,22 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _run(words)
         # What was asked for later comes too late: Python's way out takes longer than some commands.
         ignore_interrupts()
+        is_interrupted = came_after_change()
     except KeyboardInterrupt:
         ignore_interrupts()
-        print("interrupted", file=sys.stderr)
+        is_interrupted = True
+    if is_interrupted:
+        print(_interrupted(), file=sys.stderr)
         code = 130
     sys.exit(code)
+
+
+def _interrupted() -> str:
+    """What became of a command that was interrupted."""
+    done = current_output().done
+    if done or came_after_change():
+        return f"interrupted after the change was made{': ' if done else ''}{done}"
+    return "interrupted"
 
 
 def _run(words: Sequence[str]) -> int:

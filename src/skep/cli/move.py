@@ -39,4 +39,5 @@ def command(
             lambda answer: node.move(name, before=before, after=after, order=order, answer=answer),
             yes=yes,
         )
-    run.output.emit({"name": name, "chain": [*chain]}, lambda: [f"chain: {' → '.join(chain)}"])
+    done = f"chain: {' → '.join(chain)}"
+    run.output.emit({"name": name, "chain": [*chain]}, lambda: [done], done=done)

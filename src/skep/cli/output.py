@@ -29,20 +29,44 @@ class Output:
         json: print documents instead of text.
         quiet: print errors and nothing else (documents are still printed with ``json``).
         verbose: print details such as whole verifier logs.
+        done: the change that was made, once its outcome is being printed.
     """
 
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    done: str = ""
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
 
-    def emit(self, document: Mapping[str, object], render: Callable[[], Iterable[str]]) -> None:
-        """Print ``document`` as JSON, or the lines ``render`` gives."""
+    def emit(
+        self,
+        document: Mapping[str, object],
+        render: Callable[[], Iterable[str]],
+        *,
+        done: str = "",
+    ) -> None:
+        """Print ``document`` as JSON, or the lines ``render`` gives.
+
+        Args:
+            done: the change that was made, which is told also if this cannot be printed.
+
+        Raises:
+            SkepError: it cannot be written.
+        """
+        self.done = done
         lines = [self._written(document)] if self.json else [] if self.quiet else [*render()]
-        with unbroken(self.out):
-            for line in lines:
-                print(line, file=self.out)
+        try:
+            with unbroken(self.out):
+                for line in lines:
+                    print(line, file=self.out)
+        except SkepError as error:
+            if not done:
+                raise
+            raise type(error)(
+                f"the change was made: {done}; but {error.message}",
+                hint="do not repeat it; skep list shows what runs",
+            ) from error
 
     def note(self, text: str) -> None:
         """Say something by the way, on standard error."""

@@ -14,7 +14,7 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 @quiet_option
 def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: bool) -> None:
     """Take a deployment away; the other programs of its chain run on."""
-    from skep.cli.interrupts import deferred_interrupts
+    from skep.cli.interrupts import change_first
     from skep.cli.nodes import this_node
     from skep.errors import codes
     from skep.hooks.table import parse_hook_target
@@ -23,13 +23,17 @@ def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: b
     if (name is None) == (on is None):
         raise click.UsageError("give the name of a deployment, or --on HOOK:TARGET")
     target = None if on is None else parse_hook_target(on)
-    with this_node(run.environment) as node, deferred_interrupts():
+    with this_node(run.environment) as node, change_first():
         if target is not None:
             removed = node.remove_all(target)
         else:
             removed = node.remove(name or "", others_may_stop=yes)
     where = ", ".join(str(each) for each in removed.on)
     links = [link.pin for link in removed.links]
+    lines = [
+        f"removed {what}" + (f" from {where}" if where else "")
+        for what in (*removed.names, *(f"the link {link}" for link in links))
+    ]
     for stopped in removed.stopped:
         run.output.warn(f"{stopped} does not run any more; install it again")
     run.output.emit(
@@ -40,10 +44,8 @@ def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: b
             "stopped": [*removed.stopped],
             "unrecorded": "" if removed.unrecorded is None else removed.unrecorded.message,
         },
-        lambda: [
-            f"removed {what}" + (f" from {where}" if where else "")
-            for what in (*removed.names, *(f"the link {link}" for link in links))
-        ],
+        lambda: lines,
+        done=", ".join(lines),
     )
     if removed.unrecorded is not None:
         run.output.warn(

@@ -30,7 +30,7 @@ def finding_lines(output: Output, findings: Sequence[Finding]) -> list[str]:
     if not findings:
         return ["everything is as it should be"]
     lines = [line for finding in findings for line in _lines(output, finding)]
-    return [*lines, _summary(findings)]
+    return [*lines, summary(findings)]
 
 
 def _lines(output: Output, finding: Finding) -> list[str]:
@@ -47,7 +47,8 @@ def _lines(output: Output, finding: Finding) -> list[str]:
     return lines
 
 
-def _summary(findings: Sequence[Finding]) -> str:
+def summary(findings: Sequence[Finding]) -> str:
+    """How many findings there are of each sort."""
     mended = sum(bool(finding.repaired) for finding in findings)
     open_ = sum(finding.is_open for finding in findings)
     known = sum(finding.is_information for finding in findings)

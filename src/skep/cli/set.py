@@ -26,4 +26,5 @@ def command(*, name: str, settings: tuple[str, ...], yes: bool, json: bool, quie
         )
     now = dict(installed.deployment.settings)
     shown = ", ".join(f"{key}={now.get(key, '(default)')}" for key in changes)
-    run.output.emit({"name": name, "settings": now}, lambda: [f"{name}: {shown}, in force now"])
+    done = f"{name}: {shown}, in force now"
+    run.output.emit({"name": name, "settings": now}, lambda: [done], done=done)

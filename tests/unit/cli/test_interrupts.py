@@ -5,7 +5,9 @@ import signal
 
 import pytest
 
-from skep.cli.interrupts import deferred_interrupts
+from skep.cli import interrupts
+from skep.cli.interrupts import came_after_change, change_first, deferred_interrupts
+from skep.errors import NeedsConsent
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -37,3 +39,42 @@ def test_an_error_of_the_block_is_not_replaced_by_the_interrupt() -> None:
 
     with pytest.raises(ArithmeticError):
         work()
+
+
+# A change that was made by the time of the interrupt -----------------------------------------
+
+
+@pytest.fixture
+def nothing_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interrupts, "_came_after", False)
+
+
+@pytest.mark.usefixtures("nothing_came")
+def test_an_interrupt_during_a_change_is_told_after_it() -> None:
+    with change_first():
+        os.kill(os.getpid(), signal.SIGINT)
+    assert came_after_change()
+
+
+@pytest.mark.usefixtures("nothing_came")
+def test_an_interrupt_comes_before_a_question() -> None:
+    def work() -> None:
+        with change_first():
+            os.kill(os.getpid(), signal.SIGINT)
+            raise NeedsConsent("somebody must agree")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert not came_after_change()
+
+
+@pytest.mark.usefixtures("nothing_came")
+@pytest.mark.parametrize("error", [ArithmeticError, NeedsConsent])
+def test_a_change_that_was_not_made_is_not_called_one(error: type[Exception]) -> None:
+    def work() -> None:
+        with change_first():
+            raise error("no")
+
+    with pytest.raises(error):
+        work()
+    assert not came_after_change()

@@ -105,3 +105,10 @@ def test_a_stream_without_an_encoding_takes_everything() -> None:
 def test_a_write_that_fails_is_of_a_family() -> None:
     with Path("/dev/full").open("w") as full, pytest.raises(Unavailable, match="No space"):
         Output(out=full).emit({}, lambda: ["a line"])
+
+
+def test_a_change_is_told_also_if_its_outcome_cannot_be_written() -> None:
+    with Path("/dev/full").open("w") as full, pytest.raises(Unavailable) as caught:
+        Output(out=full).emit({}, lambda: ["a line"], done="limit runs on xdp:eth0")
+    assert caught.value.message.startswith("the change was made: limit runs on xdp:eth0; but")
+    assert "try again" not in caught.value.hint

@@ -107,7 +107,7 @@ SCHEMA = Schema(
 
 _RUNS_ON = "what runs runs on, and skep remove --on HOOK takes it away"
 # Memory first: disks may be full. None is the usual place.
-_PLACES = ("/dev/shm", "/run", None)  # noqa: S108 - a directory of our own is made there
+_COPIES_GO_TO: tuple[str | None, ...] = ("/dev/shm", "/run", None)  # noqa: S108 - a directory of our own is made there
 _WAL_FORMAT = b"\x02"  # in the header of a file, at 18 and 19
 
 
@@ -207,7 +207,7 @@ def _copied(path: Path) -> sqlite3.Connection:
     """A copy in memory, with what a crash left beside the file taken into account."""
     import tempfile  # takes long, and is hardly ever needed
 
-    for place in _PLACES:
+    for place in _COPIES_GO_TO:
         try:
             with tempfile.TemporaryDirectory(prefix="skep-", dir=place) as name:
                 return _recovered(path, Path(name) / "db")
