@@ -15,6 +15,7 @@ from skep.digests import Digest
 from skep.errors import UsageError
 from skep.node.labels import ConsentLabel
 from skep.node.packages import NoSuchVersion, VerifiedPackage
+from skep.node.verified.trust_store import TrustStoreUnsafe
 from skep.packages.opening import open_package
 from skep.packages.references import Reference
 from skep.trust.errors import Unsigned
@@ -49,6 +50,7 @@ class FakePackages:
         unsigned: packages nobody signed.
         refused: packages whose program the kernel refuses.
         gone: packages that are not on this node any more.
+        unsafe: others could have put keys among the trusted ones.
         opened: what was opened and linked, in order.
         labels: what a package may do on this node, by package, or by package and its constant.
         hooks: what a package's program is for, by package; the first hook if not said.
@@ -59,6 +61,7 @@ class FakePackages:
         self.unsigned: set[str] = set()
         self.refused: set[str] = set()
         self.gone: set[str] = set()
+        self.unsafe = False
         self.opened: list[str] = []
         self.labels: dict[str | tuple[str, str], tuple[Granted, ...]] = {}
         self.compiled: dict[str, tuple[Granted, ...]] = {}
@@ -110,6 +113,10 @@ class FakePackages:
         constant = dict(deployment.settings).get("constant", "1")
         shown = self.labels.get((package, constant), self.labels.get(package, (DROPS,)))
         return ConsentLabel(1, shown, self.compiled.get(package, shown))
+
+    def check_trust(self) -> None:
+        if self.unsafe:
+            raise TrustStoreUnsafe("others may write there", hint="look at the keys")
 
     def _program(self, package: str) -> ProgramPlan:
         good = returning(2, "prog")

@@ -42,6 +42,9 @@ class MemoryState:
             )
         )
 
+    def problem(self) -> str:
+        return ""
+
     def begin(self, command: str, steps: Sequence[str], at: str, scope: Scope = _EMPTY) -> int:
         number = len(self._journal) + 1
         self._journal[number] = JournalEntry(number, at, command, tuple(steps), scope=scope)

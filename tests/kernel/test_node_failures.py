@@ -1,8 +1,10 @@
 """What others did to a node, and what its surroundings refuse it, on the running kernel."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -14,7 +16,9 @@ from tests.builders.packets import udp_frame
 from skep.bytecode.linking.plan import MapPlan
 from skep.kernel.maps import create_map
 from skep.kernel.pins import PinRoot
+from skep.node.locking import locked
 from skep.node.observing.pins import MAPS
+from skep.node.observing.wiring import LOOKING_SECONDS
 
 pytestmark = pytest.mark.kernel
 
@@ -197,3 +201,86 @@ def test_a_change_is_told_also_if_its_outcome_cannot_be_written(node: LiveNode) 
     assert ended.returncode == 9
     assert "the change was made: removed port-filter" in ended.stderr
     assert "try again" not in ended.stderr
+
+
+# What the next start or change would fail at ---------------------------------------------------
+
+
+def untrust(root: Path) -> None:
+    shutil.rmtree(root / "trust" / "skep")
+
+
+def lose_content(root: Path) -> None:
+    shutil.rmtree(root / "content")
+
+
+def alter_blobs(root: Path) -> None:
+    for path in (root / "content" / "blobs" / "sha256").iterdir():
+        path.write_bytes(b"x" + path.read_bytes()[1:])
+
+
+def break_index(root: Path) -> None:
+    (root / "content" / "index.json").write_text("{")
+
+
+def open_trust(root: Path) -> None:
+    (root / "trust").chmod(0o777)
+
+
+def lose_copies(root: Path) -> None:
+    shutil.rmtree(root / "kept")
+
+
+def alter_copies(root: Path) -> None:
+    for path in (root / "kept").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        (untrust, "package unusable"),
+        (lose_content, "package unusable"),
+        (alter_blobs, "package unusable"),
+        (break_index, "package unusable"),
+        (open_trust, "trust unsafe"),
+        (lose_copies, "copy lost"),
+        (alter_copies, "copy lost"),
+    ],
+)
+def test_the_doctor_says_what_the_next_start_would_fail_at(
+    node: LiveNode, damage: Callable[[Path], None], kind: str
+) -> None:
+    damage(node.settings.root)
+    found = node.skep("doctor", "--json")
+    assert found.code == 12
+    assert kind in {one["kind"] for one in found.documents("findings")}
+    assert node.skep("doctor", "--repair").code == (0 if kind == "copy lost" else 12)
+    assert node.deliver(SENT) == [udp_frame(OPEN)]
+
+
+def test_a_lock_that_cannot_be_opened_is_not_another_command(node: LiveNode) -> None:
+    lock = node.settings.lock
+    lock.unlink()
+    lock.symlink_to("elsewhere")
+    listed = node.skep("list")
+    assert listed.code == 0
+    assert "another command" not in listed.err
+    assert f"could not open the lock file {lock}" in listed.err
+    doctor = node.skep("doctor")
+    assert doctor.code == 12
+    assert "no change can be made" in doctor.out
+
+
+@pytest.mark.parametrize("words", [("list",), ("chain",), ("doctor",)])
+def test_looking_waits_for_a_change_as_long_as_is_said(
+    node: LiveNode, words: tuple[str, ...]
+) -> None:
+    with locked(node.settings.lock, 1.0):
+        start = time.monotonic()
+        node.skep(*words)
+        waited = time.monotonic() - start
+    start = time.monotonic()
+    node.skep(*words)
+    unhindered = time.monotonic() - start
+    assert LOOKING_SECONDS <= waited < LOOKING_SECONDS + unhindered + 1.5

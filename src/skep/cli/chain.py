@@ -18,9 +18,9 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     """Show chains: members in order, where each goes on, and their counters."""
     from skep.cli.listings import (
-        HALF_OF_A_CHANGE,
         chain_heading,
         chain_remarks,
+        doubt_text,
         occupants_document,
         shown_target,
     )
@@ -33,8 +33,8 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
     documents: list[dict[str, object]] = []
     lines: list[str] = []
     with this_node(run.environment) as node, node.look() as look:
-        if not look.is_consistent:
-            run.output.warn(HALF_OF_A_CHANGE)
+        if look.doubt is not None:
+            run.output.warn(doubt_text(look.doubt))
         here = look.here()
         views = [look.chain(target)] if target else list(look.chains())
         for view in views:

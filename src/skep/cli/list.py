@@ -11,18 +11,18 @@ from skep.cli.options import Command, json_option, quiet_option
 @quiet_option
 def command(*, json: bool, quiet: bool) -> None:
     """List deployments, their places and whether they run."""
-    from skep.cli.listings import HALF_OF_A_CHANGE, damaged_document, listed_document, listed_row
+    from skep.cli.listings import damaged_document, doubt_text, listed_document, listed_row
     from skep.cli.output import table
     from skep.cli.reading import this_node_for_reading
 
     run = invocation(json=json, quiet=quiet)
     with this_node_for_reading(run.environment) as node:
         listed, damaged, here = node.installed(with_remarks=json), node.damaged(), node.here()
-        interrupted, is_consistent = node.interrupted(), node.is_consistent
+        interrupted, doubt = node.interrupted(), node.doubt
     if interrupted:
         run.output.warn("a change was interrupted; skep doctor --repair makes it undone")
-    if not is_consistent:
-        run.output.warn(HALF_OF_A_CHANGE)
+    if doubt is not None:
+        run.output.warn(doubt_text(doubt))
     for row in damaged:
         run.output.warn(
             f"the record of {row.name} is damaged; skep doctor --repair tries to mend it"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from skep.cli.consent_documents import consent_document
+from skep.errors import SkepError
 from skep.hooks.identity import Binding, identity_fields
 from skep.hooks.target import HOST, HookTarget
 from skep.node.looking.listing import ChainView, Condition, Listed
@@ -10,7 +11,10 @@ from skep.node.occupants import Occupant, order_lines
 from skep.node.records import DamagedRow
 from skep.packages.references import parse_reference
 
-HALF_OF_A_CHANGE = "another command is changing this node; what is shown may be half of it"
+
+def doubt_text(doubt: SkepError) -> str:
+    """Why what is shown may not be so."""
+    return f"{doubt.message}; what is shown may be half of a change"
 
 
 def shown_target(on: HookTarget, here: str) -> str:

@@ -118,24 +118,27 @@ def _busy(wait_seconds: float) -> NodeBusy:
 
 
 @contextmanager
-def shared(path: Path, wait_seconds: float) -> Iterator[bool]:
+def shared(path: Path, wait_seconds: float) -> Iterator[SkepError | None]:
     """Look at the node while nothing changes it; makes no file.
 
+    A change that takes longer than ``wait_seconds``, or a lock file that this user may not read,
+    does not keep anybody from looking.
+
     Yields:
-        Whether what is seen is one consistent state. A change that takes longer than
-        ``wait_seconds``, or a lock file that this user may not read, does not keep anybody from
-        looking.
+        Why what is seen may be half of a change: ``NodeBusy`` or ``LockUnusable``; ``None`` if it
+        is one consistent state.
     """
     try:
         descriptor = _open(path, os.O_RDONLY)
     except FileNotFoundError:
-        yield True  # nothing was ever changed
+        yield None  # nothing was ever changed
         return
-    except LockUnusable:
-        yield False
+    except LockUnusable as error:
+        yield error
         return
     try:
-        yield _take(path, descriptor, fcntl.LOCK_SH, wait_seconds)
+        is_held = _take(path, descriptor, fcntl.LOCK_SH, wait_seconds)
+        yield None if is_held else NodeBusy("another command is changing this node")
     finally:
         os.close(descriptor)
 

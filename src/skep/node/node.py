@@ -60,9 +60,9 @@ class Look:
     _meter: Meter
 
     @property
-    def is_consistent(self) -> bool:
-        """Nothing changes meanwhile; otherwise what is seen may be half of a change."""
-        return self._services.is_consistent
+    def doubt(self) -> SkepError | None:
+        """Why what is seen may be half of a change; ``None`` if nothing changes meanwhile."""
+        return self._services.doubt
 
     def here(self) -> str:
         """Network namespace of this command; empty on the host."""

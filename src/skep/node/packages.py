@@ -54,3 +54,11 @@ class Packages(Protocol):
     def label(self, deployment: Deployment) -> ConsentLabel:
         """Open a deployment's package again, verify it again, and derive what it may do."""
         ...
+
+    def check_trust(self) -> None:
+        """Nothing, if the trusted keys can be read and only their owner can change them.
+
+        Raises:
+            SkepError: nothing that must be signed could be opened.
+        """
+        ...

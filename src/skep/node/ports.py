@@ -393,6 +393,10 @@ class StateReader(Protocol):
         """Deployments whose records cannot be read, ascending by name."""
         ...
 
+    def problem(self) -> str:
+        """What is wrong with the database as a whole; empty if nothing is."""
+        ...
+
     def unfinished(self) -> tuple[JournalEntry, ...]:
         """Entries that were begun and not ended, oldest first."""
         ...
@@ -443,7 +447,21 @@ class KeptDamaged(Untrusted):
     """The kept copy of a deployment is not what was kept, or others could have written it."""
 
 
-class Kept(Protocol):
+class KeptReader(Protocol):
+    """Copies of linked deployments, to be read."""
+
+    def kept(self, digest: Digest) -> LinkedDeployment:
+        """The copy with this digest, without a label.
+
+        Raises:
+            KeptLost: it is not there.
+            KeptDamaged: it is not what was kept.
+            NotPermitted, Unavailable: it cannot be read now.
+        """
+        ...
+
+
+class Kept(KeptReader, Protocol):
     """Copies of linked deployments, to splice a chain again without opening a package."""
 
     def keep(self, linked: LinkedDeployment) -> Digest:
@@ -454,16 +472,6 @@ class Kept(Protocol):
         Raises:
             Malformed: a value that no copy can carry.
             NotPermitted, Unavailable: it cannot be written; nothing half written stays.
-        """
-        ...
-
-    def kept(self, digest: Digest) -> LinkedDeployment:
-        """The copy with this digest, without a label.
-
-        Raises:
-            KeptLost: it is not there.
-            KeptDamaged: it is not what was kept.
-            NotPermitted, Unavailable: it cannot be read now.
         """
         ...
 

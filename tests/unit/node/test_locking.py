@@ -103,8 +103,8 @@ def test_one_change_after_another_keeps_nobody_out(tmp_path: Path) -> None:
             assert busy.stdout is not None
             assert busy.stdout.readline() == b"held\n"
             for _ in range(10):
-                with shared(path, 2) as is_consistent:
-                    assert is_consistent
+                with shared(path, 2) as doubt:
+                    assert doubt is None
                 with locked(path, 2):
                     pass
         finally:

@@ -5,6 +5,9 @@ from typing import Literal
 
 Kind = Literal[
     "change in progress",
+    "lock unusable",
+    "database damaged",
+    "trust unsafe",
     "playground left behind",
     "record damaged",
     "change interrupted",
@@ -25,6 +28,8 @@ Kind = Literal[
     "link attached to nothing",
     "maps without deployment",
     "retired maps",
+    "package unusable",
+    "copy lost",
     "unsigned accepted",
     "consent not stored",
     "consent exceeded",

@@ -102,6 +102,24 @@ def restore_records(writer: Writer) -> tuple[str, ...]:
     return names
 
 
+def keep_again(writer: Writer, name: str) -> tuple[str, ...]:
+    """Keep a copy of a deployment anew, from its package; a line for what was done.
+
+    Raises:
+        SkepError: its package cannot be opened, verified or linked, or the copy not be written.
+    """
+    installed = writer.state.installed()
+    for one in installed:
+        if one.deployment.name == name:
+            digest = str(writer.kept.keep(writer.packages.linked(one.deployment)))
+            line = f"keep a copy of {name} anew"
+            entry = writer.state.begin(line, [line], writer.now)
+            after = [replace(each, kept=digest) if each is one else each for each in installed]
+            writer.state.commit(entry, after, writer.now)
+            return (f"kept a copy of {name} anew",)
+    return ()
+
+
 def forget_other_copies(writer: Writer) -> None:
     """Remove every copy that no committed deployment names, for the end of a change."""
     texts = [one.kept for one in writer.state.installed()]

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from skep.clock import Clock, rfc3339
+from skep.errors import SkepError
 from skep.node.converging.executing import Compose, Interpreter
 from skep.node.locking import Lock
 from skep.node.packages import Packages
-from skep.node.ports import Kept, Kernel, KernelReader, State, StateReader
+from skep.node.ports import Kept, KeptReader, Kernel, KernelReader, State, StateReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +19,16 @@ class Services:
         state: what is committed.
         packages: what can be loaded.
         clock: now.
-        is_consistent: nothing changes meanwhile; otherwise what is seen may be half of a change
-            that another command is making.
+        kept: copies of the linked programs of all deployments.
+        doubt: why what is seen may be half of a change; ``None`` if nothing changes meanwhile.
     """
 
     kernel: KernelReader
     state: StateReader
     packages: Packages
     clock: Clock
-    is_consistent: bool = True
+    kept: KeptReader
+    doubt: SkepError | None = None
 
     @property
     def now(self) -> str:
@@ -59,7 +61,7 @@ class Writer:
     @property
     def services(self) -> Services:
         """The same, to look only."""
-        return Services(self.kernel, self.state, self.packages, self.clock)
+        return Services(self.kernel, self.state, self.packages, self.clock, self.kept)
 
     @property
     def interpreter(self) -> Interpreter:

@@ -1,6 +1,8 @@
 """A node as far as it can be read: what ``skep list`` needs, and nothing slow to import."""
 
+from skep.errors import SkepError
 from skep.hooks.table import HookTarget
+from skep.node.locking import NodeBusy
 from skep.node.looking.listing import (
     ChainView,
     Listed,
@@ -17,17 +19,16 @@ class NodeReader:
     """Reads the committed state and compares it with what runs.
 
     Attributes:
-        is_consistent: nothing changed while this was read; otherwise what is seen may be half of
-            a change that another command is making.
+        doubt: why what is seen may be half of a change; ``None`` if nothing changed meanwhile.
 
     Args:
         state: what is committed.
         links: what runs.
-        is_consistent: as the attribute.
+        doubt: as the attribute.
     """
 
-    def __init__(self, state: StateReader, links: Links, *, is_consistent: bool) -> None:
-        self.is_consistent = is_consistent
+    def __init__(self, state: StateReader, links: Links, *, doubt: SkepError | None) -> None:
+        self.doubt = doubt
         self._state = state
         self._links = links
 
@@ -58,4 +59,4 @@ class NodeReader:
 
     def interrupted(self) -> tuple[JournalEntry, ...]:
         """Changes that a crash interrupted; the next change repairs them."""
-        return self._state.unfinished() if self.is_consistent else ()
+        return self._state.unfinished() if not isinstance(self.doubt, NodeBusy) else ()

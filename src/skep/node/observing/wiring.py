@@ -38,10 +38,10 @@ def open_node_for_reading(settings: NodeSettings) -> Iterator[NodeReader]:
         DatabaseDamaged, DatabaseTooNew: the database cannot be read.
     """
     with ExitStack() as opened:
-        is_consistent = opened.enter_context(shared(settings.lock, LOOKING_SECONDS))
+        doubt = opened.enter_context(shared(settings.lock, LOOKING_SECONDS))
         state = open_state(settings, opened)
         pins = PinReader(open_pins(settings, opened))
-        yield NodeReader(state, pins, is_consistent=is_consistent)
+        yield NodeReader(state, pins, doubt=doubt)
 
 
 def open_state(settings: NodeSettings, opened: ExitStack) -> StateReader:

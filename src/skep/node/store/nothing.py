@@ -14,6 +14,10 @@ class NothingCommitted:
         """None."""
         return ()
 
+    def problem(self) -> str:
+        """None."""
+        return ""
+
     def unfinished(self) -> tuple[JournalEntry, ...]:
         """None."""
         return ()

@@ -74,6 +74,16 @@ class SqliteState:
         damaged = [one for one in self._rows() if isinstance(one, DamagedRow)]
         return tuple(sorted(damaged, key=lambda row: row.name))
 
+    def problem(self) -> str:
+        """What is wrong with the database as a whole; empty if nothing is."""
+        try:
+            with explaining(self._path):
+                found = self._connection.execute("PRAGMA quick_check(1)").fetchall()
+        except DatabaseDamaged as error:
+            return error.message
+        text = "; ".join(str(row[0]) for row in found)
+        return "" if text == "ok" else f"the database {self._path} is damaged: {text}"
+
     def begin(self, command: str, steps: Sequence[str], at: str, scope: Scope = _EMPTY) -> int:
         """Write a journal entry before anything is done; returns its number."""
         with self._transaction() as connection:

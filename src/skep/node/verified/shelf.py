@@ -149,6 +149,14 @@ class Shelf:
         loaded = self.linked(deployment).label
         return consent_label(package_labels(self._content(deployment)), loaded)
 
+    def check_trust(self) -> None:
+        """Read all trusted keys.
+
+        Raises:
+            MalformedKey, TrustStoreUnsafe: see :class:`TrustStore`.
+        """
+        self.trust.publishers()
+
     def _content(self, deployment: Deployment) -> PackageContent:
         return self.open(
             parse_reference(deployment.reference),

@@ -65,11 +65,12 @@ def open_node(settings: NodeSettings, clock: Clock, host: Callable[[], Host]) ->
     @contextmanager
     def looking() -> Iterator[tuple[Services, Meter]]:
         with ExitStack() as opened:
-            is_consistent = opened.enter_context(shared(settings.lock, LOOKING_SECONDS))
+            doubt = opened.enter_context(shared(settings.lock, LOOKING_SECONDS))
             state = open_state(settings, opened)
             kernel = KernelWatcher(open_pins(settings, opened))
             shelf = Shelf(content, trust, clock, RunningKernel(None))
-            services = Services(kernel, state, shelf, clock, is_consistent)
+            kept = KeptFiles(settings.kept)
+            services = Services(kernel, state, shelf, clock, kept, doubt)
             yield services, Meter(state, kernel, content)
 
     @contextmanager

@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tests.builders.nodes import FakeNode, remove
@@ -10,7 +11,9 @@ from skep.node.converging.findings import Finding
 from skep.node.converging.replaced_maps import MapReplaced
 from skep.node.deploying.moving import move
 from skep.node.deploying.setting import change_settings
+from skep.node.locking import LockUnusable
 from skep.node.records import Scope
+from skep.node.store.state import SqliteState
 
 
 class FakePlaygrounds:
@@ -117,6 +120,61 @@ def test_the_map_in_use_is_put_back_with_what_is_in_it(node: FakeNode) -> None:
     repair(node.writer(), NONE)
     assert node.kernel.pinned_map_id("limit", "ports") == before
     assert set(node.kernel.read_entries("limit", "ports")) == {b"\x50\0\0\0"}
+
+
+# What the next start or change would fail at ----------------------------------------------------
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_lost_copy_is_kept_anew(node: FakeNode, damaged: bool) -> None:  # noqa: FBT001 - a case
+    node.install("acme/limit")
+    (digest,) = node.kept.copies
+    node.kept.damage(digest) if damaged else node.kept.lose(digest)
+    assert kinds(examine(node.services(), NONE)) == ["copy lost"]
+    (finding,) = repair(node.writer(), NONE)
+    assert finding.repaired
+    assert node.kept.kept(digest)
+    node.consistent()
+
+
+def test_a_package_that_could_not_be_started_again_is_told(node: FakeNode) -> None:
+    node.install("acme/limit")
+    node.packages.gone.add("acme/limit")
+    (finding,) = repair(node.writer(), NONE)
+    assert finding.kind == "package unusable"
+    assert finding.is_open
+    assert "no acme/limit" in finding.text
+    assert node.kernel.runs() is not None
+
+
+def test_trust_that_others_can_change_is_told(node: FakeNode) -> None:
+    node.packages.unsafe = True
+    (finding,) = examine(node.services(), NONE)
+    assert (finding.kind, finding.is_open) == ("trust unsafe", True)
+
+
+def test_a_lock_that_nobody_can_hold_is_told_and_hides_nothing(node: FakeNode) -> None:
+    node.install("acme/limit")
+    break_chain(node)
+    doubt = LockUnusable("could not open the lock file", hint="the file must be a plain one")
+    services = replace(node.services(), doubt=doubt)
+    assert kinds(examine(services, NONE)) == ["lock unusable", "chain not as declared"]
+
+
+def test_pages_of_the_database_that_were_overwritten_are_told(node: FakeNode) -> None:
+    node.install("acme/limit")
+    for number in range(400):
+        node.state.begin("x" * 100, ["step"], f"{number}")
+        node.state.end(number + 1, "done", "2026-11-23T08:00:00Z")
+    size = node.path.stat().st_size
+    with node.path.open("r+b") as file:
+        file.seek(size - 3 * 4096)
+        file.write(b"\xff" * 4096)
+    node.state.close()
+    with SqliteState(node.path, reading=True) as state:
+        found = examine(replace(node.services(), state=state), NONE)
+    assert "database damaged" in kinds(found)
+    assert "skep remove --on HOOK" in found[0].text
 
 
 def test_two_maps_of_one_name_are_not_guessed(node: FakeNode) -> None:
@@ -308,8 +366,6 @@ def test_a_hook_somebody_took_is_told_and_left_alone(node: FakeNode) -> None:
 
 
 def test_unsigned_deployments_are_named_each_time(node: FakeNode) -> None:
-    from dataclasses import replace
-
     from tests.builders.nodes import request
 
     from skep.node.deploying.installing import install
@@ -325,7 +381,8 @@ def test_what_cannot_be_repaired_says_why_and_stops_nothing(node: FakeNode) -> N
     break_chain(node)
     add_retired(node)
     node.packages.gone.add("acme/limit")
-    first, second = repair(node.writer(), NONE)
+    first, second, third = repair(node.writer(), NONE)
+    assert third.kind == "package unusable"
     assert first.problem
     assert not first.repaired
     assert second.repaired
