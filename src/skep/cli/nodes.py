@@ -2,7 +2,9 @@
 
 from contextlib import AbstractContextManager
 
+from skep.cli.context import current_output
 from skep.cli.environment import Environment
+from skep.cli.told_warnings import tell_warnings
 from skep.clock import system_clock
 from skep.errors import NotPermitted
 from skep.node.node import Node
@@ -33,6 +35,7 @@ def this_node(environment: Environment) -> AbstractContextManager[Node]:
         NotPermitted: the user is not root.
     """
     require_root(environment)
+    tell_warnings(current_output())
     return open_node(node_settings(environment), system_clock, host)
 
 

@@ -235,7 +235,9 @@ class _Undoable:
                     case CreateMaps() | DeleteMaps() | RetireMaps() | RestoreMaps() as back:
                         self._each_map(back, record=False)
         except (SkepError, OSError) as error:
-            log.error("undoing failed", extra={"cause": str(cause), "error": str(error)})  # noqa: TRY400 - both messages say it all
+            sentence = f"the change could not be undone: {error}; the next command tries again"
+            fields = {"cause": str(cause), "error": str(error), "sentence": sentence}
+            log.warning("undoing failed", extra=fields)
             cause.add_note(f"undoing it failed too: {error}; the next command repairs it")
             return False
         return True

@@ -33,11 +33,18 @@ def recover(writer: Writer) -> Reconciled:
         return result
     result = reconcile(writer, scope_of_all(unfinished))
     for on, error in result.problems:
-        log.warning("recovery is not complete", extra={"on": str(on), "error": error.message})
+        sentence = (
+            f"the interrupted change could not be undone: {error.message}; the next command tries "
+            "again"
+        )
+        log.warning(
+            "recovery is not complete",
+            extra={"on": str(on), "error": error.message, "sentence": sentence},
+        )
     if not result.problems:
         for entry in unfinished:
             writer.state.end(entry.number, "repaired", writer.now)
-    log.info("interrupted change was repaired", extra={"steps": len(result.done)})
+        log.info("interrupted change was repaired", extra={"steps": len(result.done)})
     return result
 
 

@@ -305,7 +305,8 @@ def test_the_doctor_looks_past_a_package_that_is_gone(node: FakeNode) -> None:
     node.install("acme/filter", on="xdp:eth1")
     forget_consent(node)
     node.packages.gone.add("acme/limit")
-    (found,) = examine(node.services(), NONE)
+    gone, found = examine(node.services(), NONE)
+    assert (gone.kind, gone.subject) == ("package unusable", "limit")
     assert found.subject == "filter"
 
 

@@ -100,7 +100,9 @@ def test_after_a_reboot_everything_is_as_declared(node: FakeNode) -> None:
     node.consistent()
 
 
-def test_one_hook_target_that_cannot_be_helped_does_not_keep_the_others(node: FakeNode) -> None:
+def test_one_hook_target_that_cannot_be_helped_does_not_keep_the_others(
+    node: FakeNode, caplog: pytest.LogCaptureFixture
+) -> None:
     node.install("acme/limit")
     node.install("acme/filter", on="xdp:eth1")
     node.kernel.reboot()
@@ -108,6 +110,9 @@ def test_one_hook_target_that_cannot_be_helped_does_not_keep_the_others(node: Fa
     node.state.begin("the machine went down", [], "2026-11-23T08:00:00Z")
     result = recover(node.writer())
     assert [str(on) for on, _ in result.problems] == ["xdp:eth0"]
+    assert [vars(each)["sentence"] for each in caplog.records] == [
+        "the interrupted change could not be undone: no acme/limit; the next command tries again"
+    ]
     assert node.kernel.runs("eth1") is not None
     assert len(node.state.unfinished()) == 1
     node.packages.gone.clear()

@@ -273,7 +273,9 @@ def test_a_failing_step_is_undone(node: FakeNode, at: int) -> None:
     assert node.kernel.open_programs() == []
 
 
-def test_where_undoing_fails_too_the_next_command_repairs(node: FakeNode) -> None:
+def test_where_undoing_fails_too_the_next_command_repairs(
+    node: FakeNode, caplog: pytest.LogCaptureFixture
+) -> None:
     node.install("acme/limit")
 
     class NeverAgain(Fault):
@@ -285,6 +287,10 @@ def test_where_undoing_fails_too_the_next_command_repairs(node: FakeNode) -> Non
     with pytest.raises(SkepError, match="tired") as caught:
         node.install("acme/filter", fault=NeverAgain(0))
     assert "next command" in caught.value.__notes__[0]
+    (told,) = caplog.records
+    assert vars(told)["sentence"] == (
+        "the change could not be undone: the kernel is tired; the next command tries again"
+    )
     assert len(node.state.unfinished()) == 1
     recover(node.writer())
     assert node.names() == ["limit"]
