@@ -13,7 +13,7 @@ from skep.bytecode.analysis.analysing import analyse
 from skep.chains.planning import MapSetting
 from skep.digests import Digest
 from skep.errors import Malformed, NotFound, Untrusted
-from skep.node.ports import Kept, KeptDamaged, KeptLost
+from skep.node.kept_ports import Kept, KeptDamaged, KeptLost
 from skep.node.store.kept import KeptFiles
 
 ONE = linked(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest
-from skep.node.ports import KeptDamaged, KeptLost
+from skep.node.kept_ports import KeptDamaged, KeptLost
 from skep.node.store.linked_document import write_linked
 
 

@@ -10,13 +10,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from skep.bytecode.analysis.growth import Growth, growth
 from skep.chains.deployment import Deployment
-from skep.digests import Digest
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
-from skep.node.converging.consenting import need_of
 from skep.node.converging.findings import Finding, Kind, Remedy
+from skep.node.converging.foreseeing import (
+    copy_findings,
+    database_findings,
+    lock_findings,
+    package_findings,
+    trust_findings,
+)
 from skep.node.converging.inspecting import in_the_way, missing_text
 from skep.node.converging.kept_programs import keep_again, restore_records
 from skep.node.converging.reconciling import (
@@ -35,7 +39,6 @@ from skep.node.looking.listing import ChainView, list_chains, list_installed
 from skep.node.looking.locating import Survey, is_of_one_boot, newly_located, survey
 from skep.node.occupants import order_lines, others_before
 from skep.schema_steps import DatabaseDamaged
-from skep.system_errors import explain
 
 
 class Playgrounds(Protocol):
@@ -59,7 +62,12 @@ def examine(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]
     if isinstance(services.doubt, NodeBusy):
         text = f"{services.doubt.message}; look again when it has finished"
         return (Finding("change in progress", "node", text),)
-    found = (*_lock(services), *_database(services), *_trust(services), *_playgrounds(playgrounds))
+    found = (
+        *lock_findings(services),
+        *database_findings(services),
+        *trust_findings(services),
+        *_playgrounds(playgrounds),
+    )
     try:
         return (*found, *_records(services))
     except DatabaseDamaged:
@@ -80,8 +88,8 @@ def _records(services: Services) -> tuple[Finding, ...]:
         *_chains(services, looked),
         *_leftovers(services, deployments),
         *_unsigned(deployments),
-        *_packages(services),
-        *_copies(services),
+        *package_findings(services),
+        *copy_findings(services),
     )
 
 
@@ -336,81 +344,6 @@ def _unsigned(deployments: Sequence[Deployment]) -> list[Finding]:
         for deployment in deployments
         if deployment.accepts_unsigned
     ]
-
-
-def _lock(services: Services) -> list[Finding]:
-    if services.doubt is None:
-        return []
-    text = f"{services.doubt.message}, so no change can be made; {services.doubt.hint}"
-    return [Finding("lock unusable", "lock", text)]
-
-
-def _database(services: Services) -> list[Finding]:
-    problem = services.state.problem()
-    if not problem:
-        return []
-    text = (
-        f"{problem}; restore the database from a backup, or move it away and install again. What "
-        "runs runs on, and skep remove --on HOOK takes it away"
-    )
-    return [Finding("database damaged", "database", text)]
-
-
-def _trust(services: Services) -> list[Finding]:
-    try:
-        services.packages.check_trust()
-    except SkepError as error:
-        return [Finding("trust unsafe", "trust", f"{error.message}; {error.hint}")]
-    return []
-
-
-def _packages(services: Services) -> list[Finding]:
-    """What every start needs: the packages, their signatures, and consent."""
-    found = []
-    for one in services.state.installed():
-        name = one.deployment.name
-        try:
-            label = services.packages.label(one.deployment)
-        except (SkepError, OSError) as error:
-            told = error if isinstance(error, SkepError) else explain(error)
-            found.append(_unusable(name, told))
-            continue
-        need = need_of(one.deployment, label, one)
-        if need is not None:
-            kind: Kind = "consent not stored" if need.kind == "unknown" else "consent exceeded"
-            found.append(Finding(kind, name, f"{need.text}; the next change of its chain asks"))
-        elif one.consent is not None:
-            found += _changed(name, growth(one.consent.shown, label.shown))
-    return found
-
-
-def _unusable(name: str, error: SkepError) -> Finding:
-    text = f"{name} could not be started again, for example after a boot: {error.message}"
-    return Finding("package unusable", name, f"{text}; {error.hint}" if error.hint else text)
-
-
-def _copies(services: Services) -> list[Finding]:
-    """What taking another member away needs."""
-    found = []
-    for one in services.state.installed():
-        if not one.kept:  # an older version of Skep kept none
-            continue
-        name = one.deployment.name
-        try:
-            services.kept.kept(Digest.parse(one.kept))
-        except SkepError as error:
-            text = f"the kept copy of {name} cannot be used: {error.message}"
-            found.append(Finding("copy lost", name, text, Remedy("keep it anew, from its package")))
-    return found
-
-
-def _changed(name: str, grown: Sequence[Growth]) -> list[Finding]:
-    """What another kernel brought, within what the package was agreed to: nobody is asked."""
-    if not grown:
-        return []
-    what = ", ".join(dict.fromkeys(each.permission.id for each in grown))
-    text = f"on this kernel {name} may do more than it could when installed: {what}"
-    return [Finding("label changed", name, f"{text}; its package showed that")]
 
 
 def _repair(writer: Writer, finding: Finding) -> Finding:

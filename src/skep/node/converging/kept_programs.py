@@ -20,7 +20,7 @@ from skep.digests import Digest
 from skep.errors import Conflict, SkepError
 from skep.hooks.table import HookTarget
 from skep.node.converging.services import Writer
-from skep.node.ports import KeptDamaged
+from skep.node.kept_ports import KeptDamaged
 from skep.node.records import DamagedRow, Installed
 from skep.node.store.rows import require_usable
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from skep.clock import Clock, rfc3339
 from skep.errors import SkepError
 from skep.node.converging.executing import Compose, Interpreter
+from skep.node.kept_ports import Kept, KeptReader
 from skep.node.locking import Lock
 from skep.node.packages import Packages
-from skep.node.ports import Kept, KeptReader, Kernel, KernelReader, State, StateReader
+from skep.node.ports import Kernel, KernelReader, State, StateReader
 
 
 @dataclass(frozen=True, slots=True)

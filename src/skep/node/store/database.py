@@ -10,7 +10,9 @@ was cut off, the log of an older version of Skep) belongs to what was committed,
 have to write to take it into account. So it is read from a copy then; the next change clears up.
 """
 
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -106,8 +108,8 @@ SCHEMA = Schema(
 )
 
 _RUNS_ON = "what runs runs on, and skep remove --on HOOK takes it away"
-# Memory first: disks may be full. None is the usual place.
-_COPIES_GO_TO: tuple[str | None, ...] = ("/dev/shm", "/run", None)  # noqa: S108 - a directory of our own is made there
+# Memory first: disks may be full.
+_COPIES_GO_TO = (Path("/dev/shm"), Path("/run"), Path("/tmp"))  # noqa: S108 - a directory of our own is made there
 _WAL_FORMAT = b"\x02"  # in the header of a file, at 18 and 19
 
 
@@ -205,19 +207,30 @@ def _connect(path: Path, how: str) -> sqlite3.Connection:
 
 def _copied(path: Path) -> sqlite3.Connection:
     """A copy in memory, with what a crash left beside the file taken into account."""
-    import tempfile  # takes long, and is hardly ever needed
-
+    reason: OSError | None = None
     for place in _COPIES_GO_TO:
         try:
-            with tempfile.TemporaryDirectory(prefix="skep-", dir=place) as name:
-                return _recovered(path, Path(name) / "db")
+            with _own_directory(place) as directory:
+                return _recovered(path, directory / "db")
         except OSError as error:
             reason = error
     raise DatabaseUnavailable(
         f"{path} was left in the middle of a change, and there is no room for a copy to look into: "
-        f"{reason.strerror}",
+        f"{reason}",
         hint="free space, then any change of this node clears up",
     ) from reason
+
+
+@contextmanager
+def _own_directory(place: Path) -> Iterator[Path]:
+    directory = place / f"skep-{os.getpid()}-{time.monotonic_ns()}"
+    directory.mkdir(0o700)  # fails if there is anything of the name
+    try:
+        yield directory
+    finally:
+        for each in directory.iterdir():
+            each.unlink()
+        directory.rmdir()
 
 
 def _recovered(path: Path, to: Path) -> sqlite3.Connection:

@@ -27,7 +27,7 @@ from pathlib import Path
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest, DigestMismatch
 from skep.errors import Malformed, NotPermitted, SkepError, Unavailable
-from skep.node.ports import KeptDamaged, KeptLost
+from skep.node.kept_ports import KeptDamaged, KeptLost
 from skep.node.store.linked_document import LARGEST_LINKED, read_linked, write_linked
 
 log = logging.getLogger(__name__)

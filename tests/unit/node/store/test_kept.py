@@ -14,7 +14,7 @@ from tests.builders.kept import FULL
 
 from skep.digests import Digest, DigestMismatch, MalformedDigest
 from skep.errors import Malformed, NotPermitted, Unavailable
-from skep.node.ports import KeptDamaged, KeptLost
+from skep.node.kept_ports import KeptDamaged, KeptLost
 from skep.node.store.kept import KeptFiles, KeptNotAccessible, KeptUnavailable
 from skep.node.store.linked_document import LARGEST_LINKED, write_linked
 
