@@ -212,7 +212,7 @@ def test_an_operator_completes_trust_at_a_terminal(
     seen = operator.at_terminal("keys", "trust", "skep", "--from", "public", keys="y\n")
     assert seen.code == 0, seen.screen
     assert f"skep at public ({skep.url}) has 1 key:\n  {fingerprint}\n" in seen.screen
-    assert f"trusted for skep/…: {fingerprint}" in seen.screen
+    assert f"trusted for skep: {fingerprint}" in seen.screen
     document = operator.ok("keys", "list", "--json").document
     (trusted,) = json.loads(json.dumps(document["trusted"]))
     assert trusted["fingerprint"] == fingerprint

@@ -66,8 +66,7 @@ def parse_placement(
     """
     if sum(option is not None for option in (before, after, order)) > 1:
         raise BadOrder(
-            "expected one of before, after and order, got more",
-            hint="give only the one that matters",
+            "give only one of --before, --after and --order",
         )
     if before is not None:
         return Before(before)
@@ -122,7 +121,7 @@ def _position(chain: Sequence[Deployment], name: str, newcomer: Deployment) -> i
             return position
     there = ", ".join(d.name for d in chain) or "none"
     raise NoSuchNeighbour(
-        f"expected a deployment on {newcomer.on} as neighbour, got {name[:80]!r}",
+        f"there is no deployment {name[:80]!r} on {newcomer.on}",
         hint=f"deployments there: {there}",
     )
 

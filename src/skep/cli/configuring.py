@@ -31,7 +31,7 @@ def show_configured(subject: Subject, texts: Iterable[str], output: Output) -> N
     for name in wanted:
         if name not in known:
             raise UsageError(
-                f"expected a constant of the object, got {name!r}",
+                f"there is no constant {name!r}",
                 hint=f"it has {', '.join(sorted(known)[:8]) or 'none'}",
             )
     found = {

@@ -32,7 +32,7 @@ from skep.cli.options import (
     is_flag=True,
     help="Skip signature verification.",
 )
-@click.option("--offline", is_flag=True, help="Use what is on this node, ask nobody.")
+@click.option("--offline", is_flag=True, help="Use only what is on this node; no network.")
 @marketplace_option
 @json_option
 @quiet_option

@@ -20,7 +20,7 @@ def command(*, json: bool, quiet: bool) -> None:
         listed, damaged, here = node.installed(with_remarks=json), node.damaged(), node.here()
         interrupted, doubt = node.interrupted(), node.doubt
     if interrupted:
-        run.output.warn("a change was interrupted; skep doctor --repair makes it undone")
+        run.output.warn("a change was interrupted; skep doctor --repair undoes it")
     if doubt is not None:
         run.output.warn(doubt_text(doubt))
     for row in damaged:

@@ -69,7 +69,7 @@ def list_marketplaces(*, json: bool, quiet: bool) -> None:
     ]
 
     def lines() -> list[str]:
-        told = table(rows, ["name", "url", "for"]) if rows else ["no marketplaces configured"]
+        told = table(rows, ["name", "url", "scope"]) if rows else ["no marketplaces configured"]
         if known.chosen and default.url:
             return [*told, f"default: {default}, by SKEP_MARKETPLACE"]
         return told

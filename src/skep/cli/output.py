@@ -125,7 +125,7 @@ class Output:
         with suppress(SkepError), unbroken(self.err):
             lines = message.replace("\n", "\n       ")
             print(self.style("error: ", "red", "bold", stream=self.err) + lines, file=self.err)
-            if detail:
+            if detail and not message.endswith(detail):  # one problem of one: it is said already
                 self._print_detail(detail, is_end=not _begins_with_the_cause(error))
             if hint:
                 print(self.style("hint: ", "cyan", stream=self.err) + hint, file=self.err)
@@ -171,6 +171,15 @@ def table(rows: Sequence[Sequence[str]], heading: Sequence[str], indent: str = "
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         lines.append((indent + "  ".join(cells)).rstrip())
     return lines
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a number of things, with a noun that takes an s.
+
+    >>> counted(1, "key"), counted(2, "key")
+    ('1 key', '2 keys')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def human_bytes(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from skep.cli.output import Output
+from skep.cli.output import Output, counted
 from skep.node.converging.findings import Finding
 
 TO_MEND = 12
@@ -54,7 +54,7 @@ def summary(findings: Sequence[Finding]) -> str:
     known = sum(finding.is_information for finding in findings)
     parts = [f"{mended} mended"] if mended else []
     if open_:
-        parts.append(f"{open_} {'thing' if open_ == 1 else 'things'} to mend")
+        parts.append(f"{counted(open_, 'thing')} to mend")
     if known:
         parts.append(f"{known} to know")
     return ", ".join(parts)

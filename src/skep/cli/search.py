@@ -9,7 +9,7 @@ from skep.cli.options import Command, argument, json_option, marketplace_option,
 @click.command("search", cls=Command)
 @argument("words", nargs=-1, help="What to look for.")
 @marketplace_option
-@click.option("--limit", type=click.IntRange(1, 100), default=20, help="At most so many.")
+@click.option("--limit", type=click.IntRange(1, 100), default=20, help="Maximum number of results.")
 @json_option
 @quiet_option
 def command(

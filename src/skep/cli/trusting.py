@@ -19,6 +19,7 @@ from skep.cli.asking import connected, known_marketplaces
 from skep.cli.context import Invocation
 from skep.cli.files import read_file
 from skep.cli.key_lists import history
+from skep.cli.output import counted
 from skep.cli.questions import ask, is_terminal
 from skep.errors import NeedsConsent
 from skep.node.verified.key_offers import choose, read_offer
@@ -82,8 +83,7 @@ def trust_from(
 def _offer_lines(
     publisher: str, marketplace: str, keys: Sequence[PublicKey], known: Sequence[TrustedKey]
 ) -> Iterator[str]:
-    count = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
-    yield f"{publisher} at {marketplace} has {count}:"
+    yield f"{publisher} at {marketplace} has {counted(len(keys), 'key')}:"
     trusted = {one.key: one for one in known}
     for key in keys:
         yield f"  {key.fingerprint}"
@@ -113,7 +113,7 @@ def _pin(publisher: str, keys: Sequence[PublicKey], origin: str, run: Invocation
     run.output.emit(
         document,
         lambda: [
-            f"trusted for {publisher}/…: {text}" if is_new else f"unchanged: {text}"
+            f"trusted for {publisher}: {text}" if is_new else f"unchanged: {text}"
             for text, is_new in pinned
         ],
     )

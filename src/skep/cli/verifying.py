@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from skep.cli.environment import Environment
 from skep.cli.locating import Found
+from skep.cli.output import counted
 from skep.clock import system_clock
 from skep.node.verified.trust_store import TrustStore
 from skep.packages.client.bundles import stored_bundles
@@ -20,13 +21,12 @@ def verify_found(found: Found, environment: Environment) -> Mapping[str, object]
     evidence = verify(
         Subject(content.metadata.name, digest, found.origin), bundles, policy, system_clock()
     )
-    objects = len(content.objects)
     return {
         "package": found.reference,
         "digest": str(digest),
         "signed_by": evidence.fingerprint,
         "checked": [
-            f"{objects} object file{'' if objects == 1 else 's'} and every other byte hashed",
+            f"{counted(len(content.objects), 'object file')} and every other byte hashed",
             *evidence.checked,
         ],
     }

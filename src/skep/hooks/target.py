@@ -21,7 +21,8 @@ HOST = "host"
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,255}|netns:[1-9][0-9]{0,19}")
 # IFNAMSIZ is 16 with the terminating zero, ALTIFNAMSIZ 128; the kernel refuses '/', ':' and white
 # space, and the names "." and ".." (dev_valid_name in net/core/dev.c).
-_INTERFACE = re.compile(r"[^\s/:\x00]{1,127}")
+_INTERFACE = re.compile(r"[^\s/:\x00]+")
+_LONGEST_INTERFACE = 127  # characters
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -55,12 +56,14 @@ class TargetGrammar:
         noun: what it is, in a word: ``interface``.
         example: one, for messages.
         pattern: what a name must match wholly.
+        longest: characters of a name.
         has_namespace: a name is one within a network namespace, and ``@`` may tell which.
     """
 
     noun: str
     example: str
     pattern: re.Pattern[str]
+    longest: int
     has_namespace: bool = False
 
     def parse(self, hook: str, text: str) -> HookTarget:
@@ -77,12 +80,18 @@ class TargetGrammar:
                     f"expected a network namespace after '@', got {namespace[:80]!r}",
                     hint=f"for example {hook}:{self.example}@blue; `ip netns` lists their names",
                 )
+        if len(name) > self.longest:
+            raise UsageError(
+                f"{self.noun} names have at most {self.longest} characters; this one has"
+                f" {len(name)}",
+                hint=f"for example {hook}:{self.example}",
+            )
         if not self.pattern.fullmatch(name) or name in {".", ".."}:
             raise UsageError(
-                f"expected {hook}:<{self.noun}>, got {f'{hook}:{text}'[:140]!r}",
+                f"expected {hook}:<{self.noun}>, got {f'{hook}:{text}'[:160]!r}",
                 hint=f"for example {hook}:{self.example}",
             )
         return HookTarget(hook, name, namespace)
 
 
-INTERFACE = TargetGrammar("interface", "eth0", _INTERFACE, has_namespace=True)
+INTERFACE = TargetGrammar("interface", "eth0", _INTERFACE, _LONGEST_INTERFACE, has_namespace=True)

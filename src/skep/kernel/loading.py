@@ -374,13 +374,13 @@ def _refuse(program: ProgramPlan, reason: _Attempt, trace: str) -> NoReturn:
             f"the kernel's verifier refused program {program.name!r}: {lacking}",
             reason=lacking,
             slot=slot,
-            hint="use a kernel that has it; the whole verifier log is in the details",
+            hint="use a kernel that has it; --verbose shows the whole verifier log",
             detail=trace or reason.log,
         ) from error
     raise VerifierRefused(
         f"the kernel's verifier refused program {program.name!r}: {line}",
         reason=explained(line),
         slot=slot,
-        hint="the whole verifier log is in the details",
+        hint="--verbose shows the whole verifier log",
         detail=trace or reason.log,
     ) from error

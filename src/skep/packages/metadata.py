@@ -264,7 +264,6 @@ def parse_metadata(toml: bytes) -> PackageMetadata:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise MalformedMetadata(
             f"skep.toml: {problems[0]}{more}",
-            hint="all problems are listed below" if more else "",
             detail="\n".join(problems),
         )
     return replace(metadata, unknown=MappingProxyType(document.unread()))

@@ -38,9 +38,9 @@ _HINT = "for example skep/ratelimiting:1.2.0, or skep/ratelimiting@sha256:<64 di
 class Reference:
     """A package, perhaps at a version, perhaps with the digest it must have.
 
-    >>> reference = parse_reference("localhost:8080/skep/ratelimiting:1.2.0")
+    >>> reference = parse_reference("localhost:8750/skep/ratelimiting:1.2.0")
     >>> reference.package, str(reference.version), reference.host
-    ('skep/ratelimiting', '1.2.0', 'localhost:8080')
+    ('skep/ratelimiting', '1.2.0', 'localhost:8750')
     >>> parse_reference("public/skep/ratelimiting").marketplace
     'public'
 

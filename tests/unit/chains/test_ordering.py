@@ -94,3 +94,8 @@ def test_nobody_is_its_own_neighbour() -> None:
 def test_impossible_places_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(BadOrder):
         parse_placement(**options)  # type: ignore[arg-type]
+
+
+def test_options_that_exclude_each_other_are_named_as_they_are_typed() -> None:
+    with pytest.raises(BadOrder, match=r"^give only one of --before, --after and --order$"):
+        parse_placement(before="a", after="b")

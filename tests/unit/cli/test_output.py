@@ -3,7 +3,7 @@
 import io
 
 from skep.cli.output import Output
-from skep.errors import Refused
+from skep.errors import Malformed, Refused
 
 
 def test_lines_of_a_message_stand_below_each_other() -> None:
@@ -15,3 +15,15 @@ def test_lines_of_a_message_stand_below_each_other() -> None:
         "       limit.bpf.c:8  x = *y;",
         "       R0 may be NULL",
     ]
+
+
+def test_one_problem_of_one_is_not_said_twice() -> None:
+    stream = io.StringIO()
+    Output(err=stream).fail(Malformed("skep.toml: package.name: no", detail="package.name: no"))
+    assert stream.getvalue() == "error: skep.toml: package.name: no\n"
+
+
+def test_several_problems_are_listed_each() -> None:
+    stream = io.StringIO()
+    Output(err=stream).fail(Malformed("skep.toml: a: no (and 1 more)", detail="a: no\nb: no"))
+    assert stream.getvalue().splitlines()[1:] == ["  a: no", "  b: no"]

@@ -54,6 +54,14 @@ def test_what_cannot_be_a_target_is_refused(text: str) -> None:
         parse_hook_target(text)
 
 
+def test_a_name_that_is_too_long_is_not_printed_but_counted() -> None:
+    with pytest.raises(
+        UsageError, match=r"^interface names have at most 127 characters; this one"
+    ) as caught:
+        parse_hook_target("xdp:" + "n" * 128)
+    assert caught.value.message.endswith("has 128")
+
+
 @pytest.mark.parametrize(
     "identity",
     [

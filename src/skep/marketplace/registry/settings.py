@@ -44,6 +44,6 @@ class ServeSettings:
 
     directory: Path
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: int = 8750
     publishers: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)

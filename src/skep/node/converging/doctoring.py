@@ -110,9 +110,9 @@ def repair(writer: Writer, playgrounds: Playgrounds) -> tuple[Finding, ...]:
     for finding in tried:
         still = left.pop((finding.kind, finding.subject), None)
         if still is None and finding.is_open:
-            finding = replace(finding, repaired="it went with another repair", problem="")
+            finding = replace(finding, repaired="nothing was left to mend", problem="")
         elif still is not None and finding.repaired:
-            finding = replace(finding, repaired="", problem="it was tried, and nothing changed")
+            finding = replace(finding, repaired="", problem="repairing had no effect")
         outcome.append(finding)
     return (*outcome, *left.values())
 
@@ -126,7 +126,7 @@ def clear_playgrounds(playgrounds: Playgrounds) -> tuple[Finding, ...]:
         except (SkepError, OSError) as error:
             outcome.append(replace(finding, problem=str(error)))
         else:
-            outcome.append(replace(finding, repaired="; ".join(done) or "nothing was left"))
+            outcome.append(replace(finding, repaired="; ".join(done) or "nothing was left to mend"))
     return tuple(outcome)
 
 
@@ -316,7 +316,7 @@ def _leftovers(services: Services, deployments: Sequence[Deployment]) -> list[Fi
         Finding(
             "maps without deployment",
             name,
-            f"maps of {name} are pinned, which is not declared: {', '.join(pins)}",
+            f"maps of {name} are still pinned, but no deployment {name} exists: {', '.join(pins)}",
             Remedy("remove their pins", f"skep remove {name}"),
         )
         for name, pins in undeclared_maps(services).items()
@@ -353,7 +353,7 @@ def _repair(writer: Writer, finding: Finding) -> Finding:
         done = _remedy(writer, finding)
     except (SkepError, OSError) as error:
         return replace(finding, problem=str(error))
-    return replace(finding, repaired="; ".join(done) or "it went with another repair")
+    return replace(finding, repaired="; ".join(done) or "nothing was left to mend")
 
 
 def _remedy(writer: Writer, finding: Finding) -> Sequence[str]:

@@ -58,7 +58,7 @@ def reconcile(writer: Writer, scope: Scope) -> Reconciled:
         if name in scope.deployments:
             for pin in pins:
                 writer.kernel.delete_map(name, pin)
-                result.done.append(f"removed the map {pin} of {name}, which is not declared")
+                result.done.append(f"removed the map {pin}: no deployment {name} exists")
     result.done += purge_retired(writer, deployments)
     return result
 

@@ -32,7 +32,7 @@ class OthersWouldStop(NeedsConsent):
     def __init__(self, name: str, lost: Mapping[str, SkepError]) -> None:
         names = ", ".join(lost)
         super().__init__(
-            f"removing {name} would stop {names}, which nothing is left of to run again",
+            f"removing {name} would stop {names}, of which no copy is left",
             hint="agree with --yes, or install what would stop again first",
             detail="\n".join(f"{other}: {error.message}" for other, error in lost.items()),
         )

@@ -108,9 +108,7 @@ def find_installed(installed: Sequence[Installed], name: str) -> Installed:
         if one.deployment.name == name:
             return one
     names = ", ".join(one.deployment.name for one in installed) or "none"
-    raise NoSuchDeployment(
-        f"expected the name of a deployment, got {name[:80]!r}", hint=f"deployments: {names}"
-    )
+    raise NoSuchDeployment(f"there is no deployment {name[:80]!r}", hint=f"deployments: {names}")
 
 
 def list_installed(

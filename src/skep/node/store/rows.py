@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 
 from skep.chains.deployment import Deployment, TrustDecision, parse_deployment_name
@@ -40,6 +41,14 @@ DEPLOYMENT_COLUMNS = (
     "kept",
 )
 JOURNAL_COLUMNS = ("number", "started_at", "command", "steps", "ended_at", "outcome", "scope")
+
+# Columns of a deployment that hold JSON, as a sentence begins about them.
+_JSON_COLUMNS = {
+    "settings": "settings are",
+    "run_on": "verdicts are",
+    "maps": "maps are",
+    "binding": "binding is",
+}
 
 Row = tuple[object, ...]
 
@@ -144,7 +153,19 @@ def read_damaged(row: Row, reason: str, consent: Consent | None) -> DamagedRow:
     binding: Binding | None = None
     with suppress(ValueError, TypeError):
         binding = _binding(json.loads(values["binding"]))
-    return DamagedRow(values["name"], reason, on, values["kept"], binding, consent)
+    return DamagedRow(
+        values["name"], _broken(values) or reason, on, values["kept"], binding, consent
+    )
+
+
+def _broken(values: Mapping[str, str]) -> str:
+    """Which column is no JSON, in words; a parser's own say nothing to who reads them."""
+    for column, noun in _JSON_COLUMNS.items():
+        try:
+            json.loads(values[column])
+        except ValueError:
+            return f"its {noun} not valid JSON"
+    return ""
 
 
 def scope_text(scope: Scope) -> str:

@@ -46,7 +46,7 @@ def read_offer(listing: PublisherListing) -> tuple[PublicKey, ...]:
             raise MalformedAnswer(
                 f"the marketplace calls a key of {listing.name} {one_line(offered.fingerprint)!r},"
                 f" it is {key.fingerprint}",
-                hint="trust nothing from this marketplace before its owner has explained that",
+                hint="trust nothing from this marketplace until its owner has explained this",
             )
         # (4)
         found.setdefault(key.fingerprint, key)

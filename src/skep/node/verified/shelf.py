@@ -95,7 +95,7 @@ class Shelf:
         found = find_tag(self.content.tags(), reference)
         if found is None:
             raise NoSuchVersion(
-                f"expected a package {reference} on this node, there is none",
+                f"{reference} is not on this node",
                 hint=f"skep pull {reference}",
             )
         return found.digest

@@ -70,8 +70,8 @@ class Answer:
 def marketplace_url(text: str) -> str:
     """The base URL of a marketplace, without a trailing slash.
 
-    >>> marketplace_url("http://localhost:8080/")
-    'http://localhost:8080'
+    >>> marketplace_url("http://localhost:8750/")
+    'http://localhost:8750'
 
     Raises:
         UsageError: it is no http or https URL, or carries a password, a query or a fragment.
@@ -84,7 +84,7 @@ def marketplace_url(text: str) -> str:
     if not usable or "@" in parts.netloc or parts.query or parts.fragment or not text.isprintable():
         raise UsageError(
             f"expected the URL of a marketplace, got {one_line(text)!r}",
-            hint="for example https://marketplace.example, or http://localhost:8080",
+            hint="for example https://marketplace.example, or http://localhost:8750",
         )
     return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
 

@@ -91,6 +91,25 @@ def test_a_damaged_row_is_told_and_never_guessed(tmp_path: Path, damage: str) ->
         assert row.reason
 
 
+@pytest.mark.parametrize(
+    ("damage", "noun"),
+    [
+        ("UPDATE deployments SET settings = '{x'", "settings are"),
+        ("UPDATE deployments SET binding = '{x'", "binding is"),
+        ("UPDATE deployments SET maps = '{x'", "maps are"),
+    ],
+)
+def test_a_column_that_is_no_json_is_named(tmp_path: Path, damage: str, noun: str) -> None:
+    path = tmp_path / "node.db"
+    with SqliteState(path) as state:
+        state.commit(state.begin("install", [], AT), [ONE], AT)
+    with sqlite3.connect(path) as connection:
+        connection.execute(damage)
+    connection.close()
+    with SqliteState(path) as state:
+        assert [row.reason for row in state.damaged()] == [f"its {noun} not valid JSON"]
+
+
 def test_a_damaged_row_hides_no_other_and_stays_until_it_is_gone(tmp_path: Path) -> None:
     path = tmp_path / "node.db"
     other = replace(
