@@ -28,6 +28,7 @@ class Fault(Enum):
     TRUNCATED = auto()  # less than Content-Length says
     HANGING = auto()  # headers, then silence
     DRIPPING = auto()  # a byte now and then, for ever
+    DRIPPING_HEADERS = auto()  # the same, before there is an answer
     HUGE = auto()  # no end in sight
     REDIRECT_ELSEWHERE = auto()
     REDIRECT_HERE = auto()  # to the same host, once
@@ -172,6 +173,14 @@ class _Handler(BaseHTTPRequestHandler):
                 try:
                     while not registry.released.is_set():
                         self.wfile.write(bytes(1 << 20))
+                except OSError:
+                    pass
+            case Fault.DRIPPING_HEADERS:
+                self.close_connection = True
+                try:
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+                    while not registry.released.wait(0.05):
+                        self.wfile.write(b"x")
                 except OSError:
                     pass
             case Fault.HANGING | Fault.DRIPPING | Fault.TRUNCATED:

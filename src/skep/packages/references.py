@@ -126,6 +126,8 @@ def parse_reference(text: str) -> Reference:
         raise MalformedReference(
             f"expected a package reference, got {len(text)} characters", hint=_HINT
         )
+    if "://" in text:  # may hold a password, which a message would print
+        raise MalformedReference("expected a package reference, got a URL", hint=_HINT)
     rest, at, digest_text = text.partition("@")
     parts = rest.split("/")
     host, marketplace = _place(parts[:-2])

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from skep.errors import FAMILIES, SkepError
 from skep.packages.client.errors import FAMILY_CLASSES, MalformedAnswer
@@ -68,11 +69,25 @@ def _family(told: _Told, status: int) -> str:
     return _STATUSES.get(status, "unavailable")
 
 
+# Where the status says more than its family.
+_STATUS_HINTS = {429: "try again later"}
 _HINTS = {
     "unavailable": "the marketplace has a problem of its own; try again later",
     "not-found": "look for the package with skep search",
     "not-permitted": "ask the marketplace's owner to register you as a publisher",
 }
+
+
+def _phrase(status: int) -> str:
+    """A status in words.
+
+    >>> _phrase(429), _phrase(599)
+    ('too many requests (HTTP 429)', 'HTTP status 599')
+    """
+    try:
+        return f"{HTTPStatus(status).phrase.lower()} (HTTP {status})"
+    except ValueError:
+        return f"HTTP status {status}"
 
 
 def failure(answer: Answer) -> SkepError:
@@ -82,10 +97,11 @@ def failure(answer: Answer) -> SkepError:
     """
     told = _read(answer.body)
     family = _family(told, answer.status)
-    said = one_line(told.message, 500) or f"HTTP status {answer.status}"
+    said = one_line(told.message, 500) or _phrase(answer.status)
+    usual = _STATUS_HINTS.get(answer.status) or _HINTS.get(family, "")
     return FAMILY_CLASSES[family](
         f"{answer.url}: {said}",
-        hint=one_line(told.hint, 500) or _HINTS.get(family, ""),
+        hint=one_line(told.hint, 500) or usual,
         detail=_printable(told.detail, 64 * 1024),
     )
 

@@ -303,7 +303,7 @@ class Marketplaces:
             UnknownMarketplace: there is none of this name.
             UsageError: the text is none of these.
         """
-        if "://" in text:
+        if "://" in text or "@" in text:
             url = marketplace_url(text)
             return self._configured(url=url) or Marketplace(url)
         if is_marketplace_name(text):

@@ -1,6 +1,8 @@
 """HTTP towards one marketplace, with limits on everything that comes back.
 
-1. Time: connecting, each read, and the whole answer have limits, so nobody can keep us waiting.
+1. Time: connecting, each read, each answer and all answers together have limits, headers included,
+   so nobody can keep us waiting, neither silently nor with a byte now and then. Large answers may
+   take longer, by what has come of them.
 2. Size: an answer is read up to a limit its caller states; the rest is never received.
 3. Place: redirects and upload locations are followed on the same origin only; elsewhere our
    content, or a request made from inside this network, would reach somebody who was not asked.
@@ -11,10 +13,15 @@ Proxy settings in the environment are not used; nothing here reads the environme
 """
 
 import contextlib
+import http.client
+import io
+import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import urllib3
@@ -42,12 +49,80 @@ class Timeouts:
     Attributes:
         connect: for a connection.
         read: for the next bytes.
-        total: for a whole answer.
+        total: for an answer, and one more for each ``slowest`` bytes of it that have come.
+        together: for all answers of one client, and as many more.
+        slowest: bytes a second.
     """
 
     connect: float = 5.0
     read: float = 30.0
-    total: float = 300.0
+    total: float = 30.0
+    together: float = 120.0
+    slowest: int = 8 * 1024
+
+
+class _Pace:
+    """How long one exchange may take: a fixed time, and more with every byte that passed.
+
+    Args:
+        seconds: the fixed time.
+        timeouts: see :class:`Timeouts`.
+        monotonic: a clock.
+    """
+
+    def __init__(self, seconds: float, timeouts: Timeouts, monotonic: Callable[[], float]) -> None:
+        self._seconds = seconds
+        self._timeouts = timeouts
+        self._monotonic = monotonic
+        self._started = monotonic()
+        self.bytes = 0
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return self._monotonic() - self._started
+
+    @property
+    def waited(self) -> float:
+        """Seconds it took beyond what its bytes may take."""
+        return max(self.elapsed - self.bytes / self._timeouts.slowest, 0.0)
+
+    @property
+    def is_over(self) -> bool:
+        """It took too long."""
+        return self.waited >= self._seconds
+
+    def next_seconds(self) -> float:
+        """How long to wait for the next bytes.
+
+        Raises:
+            TimeoutError: it took too long already.
+        """
+        if self.is_over:
+            raise TimeoutError("too slow")
+        return min(self._timeouts.read, self._seconds - self.waited)
+
+
+class _PacedReader(io.RawIOBase):
+    """What a socket receives, as long as the pace is kept: a byte now and then is not enough."""
+
+    def __init__(self, raw: io.RawIOBase, stream: socket.socket, pace: _Pace) -> None:
+        self._raw = raw
+        self._stream = stream
+        self._pace = pace
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._stream.settimeout(self._pace.next_seconds())
+        count = self._raw.readinto(buffer)
+        self._pace.bytes += count or 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +151,18 @@ def marketplace_url(text: str) -> str:
     Raises:
         UsageError: it is no http or https URL, or carries a password, a query or a fragment.
     """
+    if "@" in text:
+        # It would be kept in files, and printed; whatever it is, it is not printed now.
+        raise UsageError(
+            "the URL of a marketplace may not contain a user or password",
+            hint="for example https://marketplace.example, or http://localhost:8750",
+        )
     try:
         parts = urlsplit(text)
         usable = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or "@" in parts.netloc or parts.query or parts.fragment or not text.isprintable():
+    if not usable or parts.query or parts.fragment or not text.isprintable():
         raise UsageError(
             f"expected the URL of a marketplace, got {one_line(text)!r}",
             hint="for example https://marketplace.example, or http://localhost:8750",
@@ -155,11 +236,18 @@ class Transport:
         self.url = marketplace_url(url)
         self._timeouts = timeouts or Timeouts()
         self._monotonic = monotonic
+        self._waited = 0.0
+        self._pace = self._new_pace()
         self._pool = urllib3.PoolManager(
             num_pools=1,
             retries=False,
             timeout=urllib3.Timeout(connect=self._timeouts.connect, read=self._timeouts.read),
         )
+        self._pool.pool_classes_by_scheme = _paced_pools(lambda: self._pace)
+
+    def _new_pace(self) -> _Pace:
+        left = max(self._timeouts.together - self._waited, 0.0)
+        return _Pace(min(self._timeouts.total, left), self._timeouts, self._monotonic)
 
     def close(self) -> None:
         """Close all connections."""
@@ -226,19 +314,23 @@ class Transport:
         body: bytes | None,
         advance: Advance | None,
     ) -> Answer:
-        deadline = self._monotonic() + self._timeouts.total
+        # (1)
+        self._pace = self._new_pace()
+        sent = {"Accept-Encoding": "identity", **headers}
+        if body:
+            sent["Content-Length"] = str(len(body))
         with self._failures(url):
             response = self._pool.request(
                 method,
                 url,
-                headers={"Accept-Encoding": "identity", **headers},
-                body=body,
+                headers=sent,
+                body=_paced(body, self._pace) if body else body,
                 redirect=False,
                 preload_content=False,
                 decode_content=False,
             )
             try:
-                content = self._read(response, url, largest, deadline, advance)
+                content = self._read(response, url, largest, advance)
             except BaseException:
                 response.close()  # what is left of the answer must not reach the next request
                 raise
@@ -251,7 +343,6 @@ class Transport:
         response: urllib3.BaseHTTPResponse,
         url: str,
         largest: int,
-        deadline: float,
         advance: Advance | None,
     ) -> bytes:
         # (4)
@@ -260,7 +351,6 @@ class Transport:
         good = response.status < 300
         limit = largest if good else _LARGEST_ERROR
         received = bytearray()
-        # read1 gives what is there, so that slow bytes meet the deadline one by one.
         while chunk := response.read1(_CHUNK, decode_content=False):
             received += chunk
             # (2)
@@ -269,12 +359,6 @@ class Transport:
                     response.close()
                     return bytes(received[:limit])
                 raise MalformedAnswer(f"{url}: expected at most {limit} bytes, got more")
-            # (1)
-            if self._monotonic() > deadline:
-                raise MarketplaceUnavailable(
-                    f"{url} did not finish its answer in {self._timeouts.total:g} seconds",
-                    hint="try again later",
-                )
             if advance is not None and good:
                 advance(len(chunk))
         return bytes(received)
@@ -284,19 +368,77 @@ class Transport:
         try:
             yield
         except urllib3.exceptions.NewConnectionError as error:
-            raise self._unavailable(url, "cannot be reached", error) from error
-        except urllib3.exceptions.TimeoutError as error:
-            raise self._unavailable(url, "did not answer in time", error) from error
+            raise self._unavailable("cannot be reached", error) from error
+        except (urllib3.exceptions.TimeoutError, TimeoutError) as error:
+            raise self._too_slow(error) from error
         except urllib3.exceptions.SSLError as error:
-            raise self._unavailable(url, "shows no certificate we trust", error) from error
+            raise self._unavailable("shows no certificate we trust", error) from error
         except (urllib3.exceptions.ProtocolError, OSError) as error:
-            raise self._unavailable(url, "broke off in the middle", error) from error
+            raise self._unavailable("broke off in the middle", error) from error
         except (HTTPError, ValueError) as error:
             raise MalformedAnswer(f"{url}: {one_line(str(error))}") from error
+        finally:
+            self._waited += self._pace.waited
 
-    def _unavailable(self, url: str, problem: str, error: Exception) -> MarketplaceUnavailable:
+    def _too_slow(self, error: Exception) -> MarketplaceUnavailable:
+        if not self._pace.is_over or not self._pace.bytes:
+            return self._unavailable("did not answer in time", error)
         return MarketplaceUnavailable(
-            f"the marketplace at {self.url} {problem}",
-            hint=f"check the URL and that the marketplace runs: {self.url}/healthz",
-            detail=f"{url}: {one_line(str(error), 500)}",
+            f"the marketplace at {self.url} is too slow: {self._pace.bytes} bytes in"
+            f" {self._pace.elapsed:.0f} seconds",
+            hint="try again later",
         )
+
+    def _unavailable(self, problem: str, error: Exception) -> MarketplaceUnavailable:
+        reason = _reason(error)
+        return MarketplaceUnavailable(
+            f"the marketplace at {self.url} {problem}" + (f": {reason}" if reason else ""),
+            hint=f"check the URL and that the marketplace runs: {self.url}/healthz",
+        )
+
+
+def _reason(error: BaseException) -> str:
+    """What the operating system or TLS said, in its words; empty if neither said anything."""
+    seen: list[BaseException] = [error]
+    for one in seen:  # grows while it is read
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return one_line(one.verify_message)
+        if isinstance(one, OSError) and one.strerror:
+            said = one_line(one.strerror)
+            return said[0].lower() + said[1:]
+        inner = [one.__cause__, one.__context__, *one.args]
+        seen += [each for each in inner if isinstance(each, BaseException) and each not in seen]
+    return ""
+
+
+def _paced(body: bytes, pace: _Pace) -> Iterator[bytes]:
+    """A body in chunks; who takes them too slowly is left."""
+    for start in range(0, len(body), _CHUNK):
+        pace.next_seconds()
+        chunk = body[start : start + _CHUNK]
+        yield chunk
+        pace.bytes += len(chunk)
+
+
+def _paced_pools(pace: Callable[[], _Pace]) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """Connection pools whose answers must keep the pace of the exchange that is going on."""
+
+    class Response(http.client.HTTPResponse):
+        def __init__(self, sock: socket.socket, *arguments: Any, **named: Any) -> None:
+            super().__init__(sock, *arguments, **named)
+            raw = self.fp.detach()  # a BufferedReader
+            self.fp = io.BufferedReader(_PacedReader(raw, sock, pace()))
+
+    class Connection(urllib3.connection.HTTPConnection):
+        response_class = Response
+
+    class SecureConnection(urllib3.connection.HTTPSConnection):
+        response_class = Response
+
+    class Pool(urllib3.HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    class SecurePool(urllib3.HTTPSConnectionPool):
+        ConnectionCls = SecureConnection
+
+    return {"http": Pool, "https": SecurePool}

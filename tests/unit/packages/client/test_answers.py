@@ -69,6 +69,12 @@ def test_codes_of_the_specification_are_understood(
     assert isinstance(failure(answer(status, code)), family)
 
 
+def test_too_many_requests_are_no_problem_of_the_marketplaces() -> None:
+    error = failure(Answer("http://m", 429, {}, b""))
+    assert error.message == "http://m: too many requests (HTTP 429)"
+    assert error.hint == "try again later"
+
+
 def test_message_hint_and_detail_are_told() -> None:
     error = failure(answer(422, "REFUSED", hint="sign it", detail="rule-a: x\nrule-b: y"))
     assert (error.message, error.hint) == ("http://m/x: no", "sign it")

@@ -25,7 +25,7 @@ def transport(registry: FakeRegistry) -> Transport:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("http://localhost:8080/", "http://localhost:8080"),
+        ("http://localhost:8750/", "http://localhost:8750"),
         ("https://market.example", "https://market.example"),
         ("https://market.example/skep/", "https://market.example/skep"),
     ],
@@ -56,13 +56,20 @@ def test_other_urls_are_refused(text: str) -> None:
         marketplace_url(text)
 
 
+def test_a_password_in_a_url_is_not_printed() -> None:
+    with pytest.raises(UsageError, match="may not contain a user or password") as caught:
+        marketplace_url("https://user:secret@market.example")
+    assert "secret" not in f"{caught.value.message} {caught.value.hint} {caught.value.detail}"
+
+
 def test_nobody_listening_is_unavailable_and_told_with_the_url() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(MarketplaceUnavailable) as caught:
             Transport(url, Timeouts(1, 1, 1)).request("GET", "/", largest=1)
-    assert url in caught.value.message
+    assert caught.value.message == f"the marketplace at {url} cannot be reached: connection refused"
+    assert not caught.value.detail
     assert "check the URL" in caught.value.hint
 
 
@@ -76,6 +83,7 @@ def test_a_name_that_does_not_resolve_is_unavailable() -> None:
     [
         pytest.param(Fault.HANGING, MarketplaceUnavailable, id="hanging"),
         pytest.param(Fault.DRIPPING, MarketplaceUnavailable, id="dripping"),
+        pytest.param(Fault.DRIPPING_HEADERS, MarketplaceUnavailable, id="dripping-headers"),
         pytest.param(Fault.CLOSED, MarketplaceUnavailable, id="closed"),
         pytest.param(Fault.TRUNCATED, MarketplaceUnavailable, id="truncated"),
         pytest.param(Fault.HUGE, MalformedAnswer, id="huge"),
@@ -92,6 +100,34 @@ def test_misbehaviour_ends_soon_in_an_error_of_the_right_family(
     with pytest.raises(error):
         transport.request("GET", PATH, largest=1_000_000)
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("fault", [Fault.DRIPPING, Fault.DRIPPING_HEADERS])
+def test_a_byte_now_and_then_is_too_slow(
+    registry: FakeRegistry, transport: Transport, fault: Fault
+) -> None:
+    registry.faults["/tags/"] = fault
+    with pytest.raises(MarketplaceUnavailable, match=r"is too slow: \d+ bytes in 1 seconds"):
+        transport.request("GET", PATH, largest=1_000_000)
+
+
+def test_many_slow_answers_are_too_slow_together(registry: FakeRegistry) -> None:
+    transport = Transport(registry.url, Timeouts(connect=1, read=0.3, total=0.4, together=0.6))
+    registry.faults["/tags/"] = Fault.DRIPPING
+    started = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(MarketplaceUnavailable):
+            transport.request("GET", PATH, largest=1_000_000)
+    assert time.monotonic() - started < 2
+
+
+def test_what_keeps_coming_may_take_longer(registry: FakeRegistry) -> None:
+    transport = Transport(registry.url, Timeouts(connect=1, read=1, total=0.3, slowest=1))
+    registry.faults["/tags/"] = Fault.DRIPPING  # twenty bytes a second: faster than this slowest
+    started = time.monotonic()
+    with pytest.raises(MalformedAnswer):
+        transport.request("GET", PATH, largest=15)
+    assert time.monotonic() - started > 0.5
 
 
 @pytest.mark.parametrize("fault", [Fault.TRUNCATED, Fault.HUGE, Fault.HANGING, Fault.CLOSED])
