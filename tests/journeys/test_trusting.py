@@ -194,6 +194,27 @@ def test_what_one_marketplace_served_does_not_answer_for_another(
     good.ok("inspect", "skep/port-filter:1.0.0")
 
 
+@needs_root
+def test_a_digest_does_not_stand_in_for_the_place(operator: Skep, skep: Skep, evil: Skep) -> None:
+    digest = operator.ok("pull", f"{host_of(skep)}/skep/ratelimiting", "--json").document["digest"]
+    wanted = f"{host_of(evil)}/skep/ratelimiting@{digest}"
+    install = ("install", wanted, "--on", NOWHERE, "--yes", "--insecure-accept-unsigned")
+    refused(operator(*install), 4, "skep/ratelimiting")  # and not for the missing interface
+    refused(operator(*install, "--offline"), 4, "was never asked for", host_of(skep))
+    refused(operator("verify", wanted), 4, "was never asked for")
+
+
+def test_where_no_marketplace_is_the_default_the_error_says_so(operator: Skep, skep: Skep) -> None:
+    operator.ok("marketplace", "add", "first", "https://first.example")
+    operator.ok("marketplace", "add", "second", skep.url)
+    removed = operator.ok("marketplace", "remove", "first")
+    assert "skep marketplace default second" in removed.err
+    ran = operator("search", "x")
+    if ran.code == 9:  # port 8750 may be in use on the machine that runs the tests
+        assert "no marketplace is the default" in ran.err
+        assert "hint: skep marketplace default second" in ran.err
+
+
 # Whom to trust
 
 
@@ -382,6 +403,8 @@ def test_install_asks_for_the_newest_and_does_without_when_nobody_answers(
         assert "pull" not in operator(*install).err
     offline = operator(*install)
     refused(offline, 4, "could not reach public (", "using skep/port-filter 1.1.0 that is on this")
+    # Quiet or not: whoever blocks the network chooses the version.
+    assert "warning: could not reach public" in operator(*install, "-q").err
     assert "could not reach" not in operator(*install, "--offline").err
     exact = operator("install", "skep/port-filter:1.0.0", *install[2:])
     refused(exact, 4, "nosuch0")

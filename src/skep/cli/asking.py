@@ -35,14 +35,23 @@ def connected(marketplace: Marketplace) -> Iterator[MarketplaceClient]:
     Raises:
         MarketplaceUnavailable: in the block; says so if nobody chose the marketplace.
     """
-    with closing(MarketplaceClient(marketplace.url)) as client:
+    with closing(MarketplaceClient(marketplace.url, called=marketplace.short)) as client:
         try:
             yield client
         except MarketplaceUnavailable as error:
             if marketplace.is_chosen:
                 raise
+            if marketplace.others:
+                raise MarketplaceUnavailable(
+                    f"no marketplace is the default, and none runs at {marketplace.url}",
+                    hint=_choose_one(marketplace.others),
+                ) from error
             raise MarketplaceUnavailable(
                 f"no marketplace is configured, and none runs at {marketplace.url}",
                 hint="skep marketplace add NAME URL, or skep serve to run one here",
-                detail=error.detail,
             ) from error
+
+
+def _choose_one(names: tuple[str, ...]) -> str:
+    more = f" (or {', '.join(names[1:])})" if len(names) > 1 else ""
+    return f"skep marketplace default {names[0]}{more}"

@@ -17,7 +17,7 @@ from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.media_types import METADATA
 from skep.packages.opening import open_package
 from skep.packages.references import Reference, parse_reference
-from skep.packages.tags import Stored, find_tag, parse_tag
+from skep.packages.tags import Stored, find_tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +133,12 @@ def locate(text: str, environment: Environment) -> Found | Path:
     reference = parse_reference(text)
     found = find_stored(reference, environment)
     if found is None:
-        raise NotFound(f"{text} is not on this machine", hint=_elsewhere(reference, environment))
+        from skep.cli.asking import known_marketplaces
+        from skep.packages.client.obtaining import not_here
+
+        located = known_marketplaces(environment).located(reference)
+        raise not_here(located, ContentStore(environment.content).tags())
     return found
-
-
-def _elsewhere(reference: Reference, environment: Environment) -> str:
-    """What to do: name the place of content that came from another one, or pull."""
-    tags = filter(None, map(parse_tag, ContentStore(environment.content).tags()))
-    others = [str(tag.reference) for tag in tags if tag.package == reference.package]
-    if reference.digest is None and others:
-        return f"from another place there is {', '.join(others)}; skep pull {reference} fetches it"
-    return f"skep pull {reference} fetches it from a marketplace"
 
 
 def derive_reports(

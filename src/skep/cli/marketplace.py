@@ -96,6 +96,7 @@ def list_marketplaces(*, json: bool, quiet: bool) -> None:
 @quiet_option
 def remove(*, name: str, node: bool, json: bool, quiet: bool) -> None:
     """Forget a marketplace; what was pulled from it stays."""
+    from skep.cli.asking import known_marketplaces
     from skep.packages.client.marketplaces import change_configuration, read_configuration
 
     run = invocation(json=json, quiet=quiet)
@@ -103,6 +104,11 @@ def remove(*, name: str, node: bool, json: bool, quiet: bool) -> None:
     url = read_configuration(path).urls.get(name, "")
     after = change_configuration(path, lambda before: before.removing(name))
     _emit(run, name, url, node=node, changed=True, default=after.default, is_removed=True)
+    left = known_marketplaces(run.environment)
+    if left.names and not (left.user.default or left.node.default):
+        run.output.note(
+            f"no marketplace is the default now: skep marketplace default {left.names[0]}"
+        )
 
 
 @command.command("default")
@@ -126,7 +132,7 @@ def default(*, name: str, node: bool, json: bool, quiet: bool) -> None:
     after = change_configuration(path, lambda before: before.defaulting(name))
     _emit(run, name, found.url, node=node, changed=changed, default=after.default)
     if run.environment.marketplace:
-        run.output.note("SKEP_MARKETPLACE is set and wins over it")
+        run.output.warn("SKEP_MARKETPLACE is set and wins over it")
 
 
 def _path(run: Invocation, *, node: bool) -> Path:

@@ -94,12 +94,13 @@ def obtain_package(
 def _tell(obtained: Obtained, found: Found, marketplace: str, run: Invocation) -> None:
     version = obtained.stored.tag.version
     if obtained.unreachable is not None:
-        run.output.note(
+        # Warnings: whoever blocks the network, or answers for the marketplace, chooses a version.
+        run.output.warn(
             f"could not reach {marketplace} ({obtained.unreachable.message});"
             f" using {found.name} {version} that is on this node"
         )
     elif obtained.newer is not None:
-        run.output.note(
+        run.output.warn(
             f"the newest version at {marketplace} is {version}; to use {obtained.newer}, which is"
             f" on this node, name it: {found.name}:{obtained.newer}"
         )

@@ -90,7 +90,7 @@ class Group(click.Group):
 
 
 json_option = click.option("--json", is_flag=True, help="Print one JSON document.")
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors and warnings only.")
 verbose_option = click.option("--verbose", is_flag=True, help="Print details, whole logs too.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Agree, without being asked.")
 marketplace_option = click.option(

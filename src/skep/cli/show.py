@@ -39,7 +39,7 @@ def command(
         known = [str(one.version) for one in listed.versions]
         if version is None:
             raise NotFound(
-                f"{place} has no {reference}", hint=f"versions there: {', '.join(known)}"
+                f"{place.short} has no {wanted.local}", hint=f"versions there: {', '.join(known)}"
             )
         metadata = fetch_metadata(client, wanted.package, version.version, version.digest)
     shown = Shown(

@@ -10,8 +10,10 @@ Which tag a reference means:
    same name and version is something else until its digest says otherwise.
 2. A reference without one means what came from the default marketplace, or whose origin is unknown.
 3. If no default was chosen, it means what is there, as long as that is one content.
-4. A digest means the content with that digest, wherever it came from. The name in the reference is
-   not compared here: see :func:`~skep.packages.identity.check_identity`.
+4. A digest names content: without a place, it means the content with that digest, wherever it came
+   from. With a host, rule 1 holds as for a version: that the host has this content under this name
+   is the host's to say, not another's. The name in the reference is not compared here: see
+   :func:`~skep.packages.identity.check_identity`.
 """
 
 import re
@@ -128,7 +130,11 @@ def find_tag(
     ]
     # (4) The tag that fits best is preferred, for what people are told about it.
     if reference.digest is not None:
-        fitting = [one for one in stored if one.digest == reference.digest]
+        fitting = [
+            one
+            for one in stored
+            if one.digest == reference.digest and reference.host in (None, one.tag.origin)
+        ]
         return max(fitting, key=lambda one: _likeness(one.tag, reference, default), default=None)
     found = [
         one

@@ -31,7 +31,7 @@ _TOKENS = re.compile(
 )
 
 
-def _check_keys(text: str) -> None:
+def _check_keys(text: str, name: str) -> None:
     dots = 0
     for match in _TOKENS.finditer(text):
         match match.lastgroup:
@@ -40,7 +40,7 @@ def _check_keys(text: str) -> None:
                 if dots >= MOST_KEY_PARTS:
                     line = text.count("\n", 0, match.start()) + 1
                     raise MalformedMetadata(
-                        f"skep.toml, line {line}: expected at most {MOST_KEY_PARTS} parts in a key"
+                        f"{name}, line {line}: expected at most {MOST_KEY_PARTS} parts in a key"
                     )
             case "other":
                 dots = 0
@@ -48,7 +48,7 @@ def _check_keys(text: str) -> None:
                 return  # the parser stops here too, and says why
 
 
-def _check_depth(document: object) -> None:
+def _check_depth(document: object, name: str) -> None:
     level: list[object] = [document]
     for _ in range(DEEPEST):
         level = [
@@ -58,11 +58,15 @@ def _check_depth(document: object) -> None:
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
     if level:
-        raise MalformedMetadata(f"skep.toml: expected at most {DEEPEST} levels of nesting")
+        raise MalformedMetadata(f"{name}: expected at most {DEEPEST} levels of nesting")
 
 
-def parse_toml(data: bytes) -> dict[str, object]:
-    """Parse a ``skep.toml`` as far as TOML goes.
+def parse_toml(data: bytes, name: str = "skep.toml") -> dict[str, object]:
+    """Parse a ``skep.toml``, or another file of ours, as far as TOML goes.
+
+    Args:
+        data: of the file.
+        name: of the file, for messages.
 
     Raises:
         MalformedMetadata: see the checks of this module.
@@ -70,18 +74,18 @@ def parse_toml(data: bytes) -> dict[str, object]:
     # (1)
     if len(data) > LARGEST_METADATA:
         raise MalformedMetadata(
-            f"expected a skep.toml of at most {LARGEST_METADATA} bytes, got {len(data)}"
+            f"{name}: expected at most {LARGEST_METADATA} bytes, got {len(data)}"
         )
     try:
         # Editors of Windows begin a file with a byte order mark; TOML knows none.
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
         # (2)
-        _check_keys(text)
+        _check_keys(text, name)
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedMetadata(
-            f"skep.toml is not TOML: {one_line(str(error))}", hint="the format is at toml.io"
+            f"{name} is not TOML: {one_line(str(error))}", hint="the format is at toml.io"
         ) from error
     # (3)
-    _check_depth(document)
+    _check_depth(document, name)
     return document

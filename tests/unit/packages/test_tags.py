@@ -101,7 +101,12 @@ def test_4_a_digest_is_found_wherever_it_came_from() -> None:
     stored = listed(("a.example/skep/a:1.0.0", "x"), ("b.example/skep/a:1.0.0", "x"))
     digest = Digest.of(b"x")
     assert found(stored, f"b.example/skep/a@{digest}") == ("b.example/skep/a:1.0.0", digest)
-    assert found(stored, f"c.example/skep/a@{digest}") is not None
+    assert found(stored, f"skep/a@{digest}") is not None
+
+
+def test_4_a_host_is_not_ignored_for_a_digest() -> None:
+    stored = listed(("b.example/skep/a:1.0.0", "x"), ("skep/a:1.0.0", "x"))
+    assert found(stored, f"c.example/skep/a@{Digest.of(b'x')}") is None
     assert found(stored, f"skep/a@{Digest.of(b'y')}") is None
 
 

@@ -10,7 +10,6 @@ publisher, not for a marketplace: see :mod:`skep.trust`.
 """
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,9 +21,11 @@ from skep.file_modes import make_directory, open_file
 from skep.packages.client.errors import NoSuchContent
 from skep.packages.client.files import read_regular, write_atomically, writing
 from skep.packages.client.transport import is_loopback, marketplace_url, origin_of, url_of_host
+from skep.packages.errors import MalformedMetadata
 from skep.packages.fields import Fields
 from skep.packages.names import MARKETPLACE_NAME_RULE, is_marketplace_name, one_line
 from skep.packages.references import Reference, host_form, is_host
+from skep.packages.toml_documents import parse_toml
 from skep.packages.toml_writing import toml_text
 
 DEFAULT_URL = "http://127.0.0.1:8750"
@@ -56,11 +57,13 @@ class Marketplace:
         url: its base URL.
         name: it is configured under; empty if it is not.
         is_chosen: somebody said so; ``False`` for the one that is meant if nobody says anything.
+        others: names that are configured, none of which is the default; for people.
     """
 
     url: str
     name: str = ""
     is_chosen: bool = True
+    others: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def origin(self) -> str:
@@ -196,9 +199,9 @@ def read_configuration(path: Path) -> Configuration:
         raise MalformedConfiguration(f"{path} cannot be read: {error}") from error
     hint = f"mend the file, or move it away and use skep marketplace add: {path}"
     try:
-        document = tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise MalformedConfiguration(f"{path}: {one_line(str(error))}", hint=hint) from error
+        document = parse_toml(data, str(path))
+    except MalformedMetadata as error:
+        raise MalformedConfiguration(error.message, hint=hint) from error
     fields = Fields(document)
     version = document.get("version")
     if isinstance(version, int) and version > _VERSION:
@@ -280,6 +283,11 @@ class Marketplaces:
     node: Configuration
     chosen: str = ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that are configured, in order."""
+        return tuple(sorted({*self.user.urls, *self.node.urls}))
+
     def named(self, name: str) -> Marketplace:
         """A configured marketplace.
 
@@ -289,11 +297,10 @@ class Marketplaces:
         for configuration in (self.user, self.node):
             if name in configuration.urls:
                 return Marketplace(configuration.urls[name], name)
-        names = sorted({*self.user.urls, *self.node.urls})
         raise UnknownMarketplace(
             f"there is no marketplace {one_line(name)!r}",
-            hint=f"configured: {', '.join(names) or 'none'}; skep marketplace add {one_line(name)}"
-            " URL adds one",
+            hint=f"configured: {', '.join(self.names) or 'none'};"
+            f" skep marketplace add {one_line(name)} URL adds one",
         )
 
     def find(self, text: str) -> Marketplace:
@@ -339,7 +346,9 @@ class Marketplaces:
         if self.chosen:
             return self.find(self.chosen)
         name = self.user.default or self.node.default
-        return self.named(name) if name else Marketplace(DEFAULT_URL, is_chosen=False)
+        if name:
+            return self.named(name)
+        return Marketplace(DEFAULT_URL, is_chosen=False, others=self.names)
 
     def of(self, reference: Reference, option: str | None = None) -> Marketplace:
         """The marketplace a reference means.

@@ -2,7 +2,9 @@
 
 Nothing is asked that need not be asked:
 
-1. A digest, or a version, that is on this machine is not asked for.
+1. A digest, or a version, that is on this machine is not asked for. If the reference names a host,
+   that counts for what came from this host alone: others' content of the same digest is asked for,
+   though nothing of it is fetched again.
 2. Without a version, the newest one is asked for; what is here already is not fetched again.
 3. If nobody chose a marketplace, what is on this machine is used as it is.
 4. If the marketplace cannot be reached, the newest one that is on this machine is used, and the
@@ -10,7 +12,7 @@ Nothing is asked that need not be asked:
    on a version we have, never bring us to one we have not, nor to one that nobody trusted signed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -20,8 +22,9 @@ from skep.packages.client.marketplaces import Marketplace
 from skep.packages.client.progress import Progress
 from skep.packages.client.pulling import newest_version, pull
 from skep.packages.client.registry import Registry
+from skep.packages.oci.descriptors import Descriptor
 from skep.packages.references import Reference
-from skep.packages.tags import Stored, find_tag
+from skep.packages.tags import Stored, find_tag, parse_tag
 from skep.versions import Version
 
 Connect = Callable[[Marketplace], AbstractContextManager[Registry]]
@@ -80,9 +83,7 @@ def obtain(
     if here is not None and (is_exact or not may_ask or _is_nobodys(marketplace, reference)):
         return Obtained(here)
     if not may_ask:
-        raise MarketplaceNotFound(
-            f"{reference} is not on this machine", hint=f"skep pull {reference} fetches it"
-        )
+        raise not_here(reference, store.tags())
     with connect(marketplace) as client:
         if here is None:
             with fetching(reference.version) as progress:
@@ -110,6 +111,35 @@ def obtain(
         except MarketplaceUnavailable as error:
             return Obtained(here, unreachable=error)
         return Obtained(fetched, is_new=True, newer=newer)
+
+
+def not_here(reference: Reference, tags: Mapping[str, Descriptor]) -> MarketplaceNotFound:
+    """The refusal of a reference that nothing on this machine is meant by.
+
+    Args:
+        reference: with a host instead of the name of a marketplace.
+        tags: of the content store.
+    """
+    hint = f"skep pull {reference} fetches it"
+    elsewhere = [
+        tag
+        for text, descriptor in tags.items()
+        if (tag := parse_tag(text)) is not None
+        and tag.package == reference.package
+        and reference.version in (None, tag.version)
+        and reference.digest in (None, descriptor.digest)
+    ]
+    if reference.host is not None and reference.digest is not None and elsewhere:
+        places = ", ".join(tag.origin or "an unknown place" for tag in elsewhere)
+        return MarketplaceNotFound(
+            f"{reference.host} was never asked for {reference.package}@{reference.digest};"
+            f" the content on this machine came from {places}",
+            hint=f"skep pull {reference} asks; without the place, the content here is meant",
+        )
+    if elsewhere:
+        others = ", ".join(str(tag.reference) for tag in elsewhere)
+        hint = f"from another place there is {others}; {hint}"
+    return MarketplaceNotFound(f"{reference} is not on this machine", hint=hint)
 
 
 def _is_nobodys(marketplace: Marketplace, reference: Reference) -> bool:

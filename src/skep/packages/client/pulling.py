@@ -34,9 +34,10 @@ from skep.packages.oci.referrers import LARGEST_BUNDLE, bundle_layer
 from skep.packages.opening import open_package, parse_package_manifest
 from skep.packages.references import Reference
 from skep.packages.tags import Tag
-from skep.versions import MalformedVersion, Version, newest
+from skep.versions import MalformedVersion, Version, newest, newness
 
 MOST_SIGNATURES = 64
+_MOST_NAMED = 10  # versions in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,26 @@ def newest_version(registry: Registry, package: str) -> Version:
     found = newest(_versions(registry.tags(package)))
     if found is None:
         raise MarketplaceNotFound(
-            f"{registry.url} has no version of {package}",
+            f"{registry.called} has no version of {package}",
             hint="look for the package with skep search",
         )
     return found
+
+
+def _missing(registry: Registry, package: str, wanted: str | Digest) -> MarketplaceNotFound:
+    """The refusal of a version or digest, with the versions there are.
+
+    Raises:
+        SkepError: the package is not there at all, or that cannot be asked.
+    """
+    there = sorted(_versions(registry.tags(package)), key=newness, reverse=True)
+    known = ", ".join(map(str, there[:_MOST_NAMED])) or "none"
+    more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
+    mark = "@" if isinstance(wanted, Digest) else ":"
+    return MarketplaceNotFound(
+        f"{registry.called} has no {package}{mark}{wanted}",
+        hint=f"versions there: {known}{more}",
+    )
 
 
 def _versions(tags: Iterable[str]) -> Iterator[Version]:
@@ -117,7 +134,10 @@ def pull(
     else:
         wanted = str(reference.version or newest_version(client, package))
     # (1)
-    fetched = client.manifest(package, wanted)
+    try:
+        fetched = client.manifest(package, wanted)
+    except MarketplaceNotFound as error:
+        raise _missing(client, package, wanted) from error
     # (2)
     manifest = parse_package_manifest(fetched.data)
     layers = {layer.digest: layer for layer in (manifest.config, *manifest.layers)}

@@ -51,11 +51,13 @@ class Registry:
     Args:
         url: ``http://`` or ``https://``.
         transport: if limits other than the usual are wanted.
+        called: what people call it; its URL if not said.
     """
 
-    def __init__(self, url: str, transport: Transport | None = None) -> None:
+    def __init__(self, url: str, transport: Transport | None = None, called: str = "") -> None:
         self.transport = transport or Transport(url)
         self.url = self.transport.url
+        self.called = called or self.url
 
     def close(self) -> None:
         """Close all connections."""

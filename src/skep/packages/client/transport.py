@@ -316,6 +316,12 @@ class Transport:
     ) -> Answer:
         # (1)
         self._pace = self._new_pace()
+        if self._pace.is_over:
+            raise MarketplaceUnavailable(
+                f"the marketplace at {self.url} is too slow: its answers took"
+                f" {self._timeouts.together:g} seconds too long together",
+                hint="try again later",
+            )
         sent = {"Accept-Encoding": "identity", **headers}
         if body:
             sent["Content-Length"] = str(len(body))

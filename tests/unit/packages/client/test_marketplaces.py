@@ -1,3 +1,4 @@
+import codecs
 import threading
 from pathlib import Path
 
@@ -284,3 +285,21 @@ def test_a_name_in_a_reference_becomes_its_host() -> None:
     made = known(configured(public=PUBLIC))
     assert str(made.located(parse_reference("public/skep/a"))) == "market.example/skep/a"
     assert str(made.located(parse_reference("skep/a"))) == "skep/a"
+
+
+def test_a_byte_order_mark_is_read_over(tmp_path: Path) -> None:
+    path = tmp_path / "marketplaces.toml"
+    path.write_bytes(codecs.BOM_UTF8 + b"version = 1\n")
+    assert read_configuration(path).urls == {}
+
+
+def test_a_key_of_many_parts_is_refused_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "marketplaces.toml"
+    path.write_text(".".join("a" * 100) + " = 1\n")
+    with pytest.raises(MalformedConfiguration, match=r"marketplaces\.toml, line 1"):
+        read_configuration(path)
+
+
+def test_where_none_is_the_default_those_there_are_are_known() -> None:
+    assert known(configured(second=LAB, first=PUBLIC)).default().others == ("first", "second")
+    assert known().default().others == ()

@@ -180,3 +180,55 @@ def test_nothing_is_asked_if_nothing_may_be(registry: FakeRegistry, operator: Op
     put_package(operator.store, package(version="0.9.0"))
     assert str(offline(parse_reference(NAME)).stored.tag.version) == "0.9.0"
     assert registry.requests == []
+
+
+def test_1_a_host_is_asked_for_a_digest_that_came_from_elsewhere(
+    registry: FakeRegistry, operator: Operator
+) -> None:
+    made = publish(registry, "1.0.0")
+    put_package(operator.store, made, f"other.example/{NAME}:1.0.0")
+    text = f"{origin_of(registry.url)}/{NAME}@{made.manifest.digest}"
+    operator.registry.requests.clear()
+    assert operator.get(text).stored.tag.origin == origin_of(registry.url)
+    assert any("/manifests/" in path for _, path in registry.requests)
+    assert not any("/blobs/" in path for _, path in registry.requests)
+    operator.get(text)
+    assert registry.requests == []  # it said so before
+
+
+def test_1_a_host_that_has_no_such_digest_refuses_what_is_here(
+    registry: FakeRegistry, operator: Operator
+) -> None:
+    publish(registry, "1.0.0")
+    other = package(version="2.0.0")
+    put_package(operator.store, other, f"other.example/{NAME}:2.0.0")
+    text = f"{origin_of(registry.url)}/{NAME}@{other.manifest.digest}"
+    with pytest.raises(MarketplaceNotFound, match=str(other.manifest.digest)) as caught:
+        operator.get(text)
+    assert caught.value.hint == "versions there: 1.0.0"
+
+
+def test_1_offline_a_host_that_was_not_asked_is_refused(operator: Operator) -> None:
+    made = package()
+    put_package(operator.store, made, f"other.example/{NAME}:1.0.0")
+    wanted = parse_reference(f"evil.example/{NAME}@{made.manifest.digest}")
+    with pytest.raises(MarketplaceNotFound, match=r"^evil\.example was never asked for") as caught:
+        obtain(wanted, operator.marketplace, operator.store, connect, may_ask=False)
+    assert "came from other.example" in caught.value.message
+    assert (
+        obtain(
+            wanted.local, operator.marketplace, operator.store, connect, may_ask=False
+        ).stored.digest
+        == made.manifest.digest
+    )
+
+
+def test_a_version_that_is_not_there_is_told_with_those_that_are(
+    registry: FakeRegistry, operator: Operator
+) -> None:
+    publish(registry, "1.0.0")
+    publish(registry, "1.10.0")
+    with pytest.raises(MarketplaceNotFound) as caught:
+        operator.get(f"{NAME}:9.9.9")
+    assert caught.value.message == f"{registry.url} has no {NAME}:9.9.9"
+    assert caught.value.hint == "versions there: 1.10.0, 1.0.0"

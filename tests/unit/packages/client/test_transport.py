@@ -114,11 +114,10 @@ def test_a_byte_now_and_then_is_too_slow(
 def test_many_slow_answers_are_too_slow_together(registry: FakeRegistry) -> None:
     transport = Transport(registry.url, Timeouts(connect=1, read=0.3, total=0.4, together=0.6))
     registry.faults["/tags/"] = Fault.DRIPPING
-    started = time.monotonic()
     for _ in range(20):
         with pytest.raises(MarketplaceUnavailable):
             transport.request("GET", PATH, largest=1_000_000)
-    assert time.monotonic() - started < 2
+    assert len(registry.requests) < 5
 
 
 def test_what_keeps_coming_may_take_longer(registry: FakeRegistry) -> None:
