@@ -273,8 +273,11 @@ def test_yes_at_a_terminal_does_not_say_which_key(operator: Skep, skep: Skep) ->
 def test_a_fingerprint_names_the_key(operator: Skep, skep: Skep, fingerprint: str) -> None:
     trust = ("keys", "trust", "skep", "--from", skep.url, "--fingerprint")
     refused(operator(*trust, fingerprint[:23]), 2, "64 hexadecimal digits")
-    refused(operator(*trust, "SHA256:" + "0" * 64), 2, fingerprint)
-    document = operator.ok(*trust, fingerprint, "--json").document
+    refused(operator(*trust, "SHA256:" + "0" * 64), 6, skep.url, fingerprint)
+    file = skep.root / "keys" / "author.pub"
+    ran = operator("keys", "trust", "skep", file, "--fingerprint", "SHA256:" + "0" * 64)
+    refused(ran, 6, f"{file} has the key {fingerprint}")
+    document = operator.ok(*trust, f"SHA256:{fingerprint[7:].upper()}", "--json").document
     assert document["keys"] == [{"fingerprint": fingerprint, "changed": True}]
     assert "unchanged" in operator.ok(*trust, fingerprint).out
 

@@ -224,8 +224,7 @@ def _person(run: Invocation) -> str:
 
 
 def _show(lines: Iterator[str], run: Invocation) -> None:
-    for line in lines:
-        print(line, file=run.output.err)
+    run.output.say(*lines)
 
 
 def _ask(verb: str, needs: Sequence[Need], node: Node, run: Invocation) -> YesTo:
@@ -241,7 +240,7 @@ def _ask(verb: str, needs: Sequence[Need], node: Node, run: Invocation) -> YesTo
             else ask(f"{verb.capitalize()}?", run.output)
         )
     except KeyboardInterrupt:
-        print("\nnothing was changed", file=run.output.err, flush=True)
+        run.output.say("\nnothing was changed")
         node.note_refusal(needs, _person(run))
         raise
     if is_agreed:

@@ -37,6 +37,7 @@ from skep.cli.context import current_output, note_words
 from skep.cli.foreign_errors import as_skep_error
 from skep.cli.interrupts import came_after_change, ignore_interrupts
 from skep.cli.options import Group
+from skep.cli.streams import silence
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("everyone, first", (demo.command,)),
@@ -57,6 +58,7 @@ SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ),
     ("owner", (serve.command,)),
 )  # fmt: skip
+_CLOSED_PIPE = 141  # as shells say of a process that SIGPIPE ended
 _COMPLETE = "_SKEP_COMPLETE"  # click's name for what a shell asks completions with
 
 
@@ -111,7 +113,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
         ignore_interrupts()
         is_interrupted = True
     if is_interrupted:
-        print(_interrupted(), file=sys.stderr)
+        current_output().say(_interrupted())
         code = 130
     sys.exit(code)
 
@@ -135,17 +137,20 @@ def _run(words: Sequence[str]) -> int:
         with app.make_context("skep", [*words]) as context:
             app.invoke(context)
     except BrokenPipeError:
-        # Python writes out what is left at exit; that must not fail a second time.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        # Only help and the version get here: see Output. Python writes out what is left at exit;
+        # that must not fail a second time.
+        silence(sys.stdout)
+        silence(sys.stderr)
+        return _CLOSED_PIPE
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, EOFError):
-        print("aborted", file=sys.stderr)
+        current_output().say("aborted")
         return 130
     except click.ClickException as error:
-        print(f"error: {error.format_message()}", file=sys.stderr)
-        print("hint: skep COMMAND --help says what it takes", file=sys.stderr)
+        current_output().say(
+            f"error: {error.format_message()}", "hint: skep COMMAND --help says what it takes"
+        )
         return 2
     except Exception as error:  # noqa: BLE001 - the rim: everything becomes a sentence and a code
         if "--verbose" in words:

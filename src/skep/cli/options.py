@@ -44,19 +44,21 @@ argument = partial(click.argument, cls=Argument)
 
 
 class Command(click.Command):
-    """A command that explains its arguments and refuses an option given twice."""
+    """A command that explains its arguments, and refuses options given twice and empty values."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read ``args``.
 
         Raises:
             click.UsageError: click's own reasons, or an option that takes one value was given
-                twice: click alone would take the last one, silently.
+                twice: click alone would take the last one, silently; or a value is empty, as an
+                unset shell variable is.
         """
         words = [*args]  # click empties the list while it reads
         rest = super().parse_args(ctx, args)
         if not ctx.resilient_parsing:  # completion reads what is only half typed
-            self._refuse_repetition(ctx, words)
+            self._refuse_repetition(ctx, [*words])
+            self._refuse_emptiness(ctx, [*words])
         return rest
 
     def _refuse_repetition(self, context: click.Context, words: list[str]) -> None:
@@ -66,6 +68,18 @@ class Command(click.Command):
                 continue
             if not (parameter.multiple or parameter.count):
                 raise click.UsageError(f"{_spelled(parameter)} was given twice", context)
+
+    def _refuse_emptiness(self, context: click.Context, words: list[str]) -> None:
+        # An empty path would be this directory, an empty name none: never what was meant.
+        values, _, _ = self.make_parser(context).parse_args(words)
+        for parameter in self.params:
+            if parameter.name is not None and values.get(parameter.name) == "":
+                name = (
+                    _spelled(parameter)
+                    if isinstance(parameter, click.Option)
+                    else parameter.make_metavar(context)
+                )
+                raise click.UsageError(f"{name} is empty; is a shell variable not set?", context)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, then the options."""

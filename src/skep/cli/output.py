@@ -68,16 +68,24 @@ class Output:
                 hint="do not repeat it; skep list shows what runs",
             ) from error
 
+    def say(self, *lines: str, end: str = "\n") -> None:
+        """Write to standard error, whether or not anybody reads it or it can be written.
+
+        What a command does must not depend on who listens: a change is not begun, ended or left
+        half-way by a closed pipe or a full disk below standard error.
+        """
+        with suppress(SkepError), unbroken(self.err):
+            for line in lines:
+                print(line, end=end, file=self.err)
+
     def note(self, text: str) -> None:
         """Say something by the way, on standard error."""
         if not self.quiet:
-            with unbroken(self.err):
-                print(text, file=self.err)
+            self.say(text)
 
     def warn(self, text: str) -> None:
         """Say something that should not be missed, on standard error."""
-        with unbroken(self.err):
-            print(self.style("warning: ", "yellow", stream=self.err) + text, file=self.err)
+        self.say(self.style("warning: ", "yellow", stream=self.err) + text)
 
     def style(self, text: str, *names: str, stream: TextIO | None = None) -> str:
         """Colour ``text`` if ``stream`` (standard output) is a terminal that shows colours."""

@@ -29,10 +29,10 @@ def transfer(text: str, output: Output) -> Iterator[Progress]:
         if cells != shown:
             shown = cells
             bar = ("━" * cells).ljust(_CELLS)
-            print(f"\r{text} {bar} {human_bytes(done)}", end="", file=output.err, flush=True)
+            output.say(f"\r{text} {bar} {human_bytes(done)}", end="")
 
-    print(text, end="", file=output.err, flush=True)
+    output.say(text, end="")
     try:
         yield advance
     finally:
-        print(file=output.err, flush=True)
+        output.say("")

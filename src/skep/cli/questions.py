@@ -29,8 +29,8 @@ def ask_name(question: str, name: str, output: Output) -> bool:
 
 
 def _answer(prompt: str, output: Output) -> str:
-    print(prompt, end="", file=output.err, flush=True)
+    output.say(prompt, end="")
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
-        print(file=output.err)
+        output.say("")
     return answer.strip()

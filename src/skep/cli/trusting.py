@@ -22,7 +22,7 @@ from skep.cli.key_lists import history
 from skep.cli.output import counted
 from skep.cli.questions import ask, is_terminal
 from skep.errors import NeedsConsent
-from skep.node.verified.key_offers import choose, read_offer
+from skep.node.verified.key_offers import AnotherKey, choose, read_offer
 from skep.node.verified.trust_store import TrustedKey, TrustStore
 from skep.trust.fingerprints import parse_fingerprint
 from skep.trust.keys import PublicKey
@@ -32,12 +32,17 @@ def trust_file(publisher: str, file: Path, fingerprint: str | None, run: Invocat
     """Trust the key in a file.
 
     Raises:
-        UsageError: it is not the one the fingerprint names.
+        AnotherKey: it is not the one the fingerprint names.
     """
     # (5)
     key = PublicKey.from_pem(read_file(file, "a public key"))
     if fingerprint is not None:
-        choose((key,), fingerprint)
+        wanted = parse_fingerprint(fingerprint)
+        if key.fingerprint != wanted:
+            raise AnotherKey(
+                f"{file} has the key {key.fingerprint}, not {wanted}",
+                hint="ask the publisher which key is theirs",
+            )
     _pin(publisher, (key,), f"file {file.absolute()}", run)
 
 
@@ -48,7 +53,7 @@ def trust_from(
 
     Raises:
         NeedsConsent: nobody said which key is meant, or somebody said no.
-        UsageError: the fingerprint is none of the keys'.
+        AnotherKey: the fingerprint is none of the keys'.
         MarketplaceNotFound, MalformedAnswer: the marketplace has no such publisher, or no answer
             that can be shown.
     """
@@ -67,11 +72,10 @@ def trust_from(
     known = TrustStore(run.environment.trust).trusted(publisher)
     trusted = {one.key for one in known}
     if fingerprint is not None:
-        keys = (choose(keys, fingerprint),)
+        keys = (choose(keys, fingerprint, str(marketplace)),)
     elif not trusted.issuperset(keys):
         # (2) and (3)
-        for line in _offer_lines(publisher, str(marketplace), keys, known):
-            print(line, file=run.output.err)
+        run.output.say(*_offer_lines(publisher, str(marketplace), keys, known))
         new = [key for key in keys if key not in trusted]
         what = "this key" if len(new) == 1 else f"these {len(new)} keys"
         if not ask(f"Trust {what} for {publisher}?", run.output):

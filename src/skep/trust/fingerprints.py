@@ -40,14 +40,16 @@ def fingerprint_of_hint(hint: str) -> str | None:
 
 
 def parse_fingerprint(text: str) -> str:
-    """Read a fingerprint a person typed or pasted: the whole of it, in this form.
+    """Read a fingerprint a person typed or pasted: the whole of it; other tools write A to F.
 
     Raises:
         MalformedFingerprint: it is shorter, longer, or something else.
     """
-    if not _FORM.fullmatch(text):
+    prefix, colon, digits = text.partition(":")
+    found = f"{prefix}{colon}{digits.lower()}"
+    if not _FORM.fullmatch(found):
         raise MalformedFingerprint(
             f"expected SHA256: and 64 hexadecimal digits, got {text[:80]!r}",
             hint="copy the whole fingerprint, as skep keys list shows it",
         )
-    return text
+    return found

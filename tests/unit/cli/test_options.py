@@ -45,6 +45,22 @@ def test_an_option_given_twice_is_refused(words: str, name: str) -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        pytest.param(["a/b", "--on", ""], "--on", id="option"),
+        pytest.param(["a/b", "--on="], "--on", id="option-in-one-word"),
+        pytest.param(["a/b", "-o", ""], "--output", id="path"),
+        pytest.param([""], "REF", id="argument"),
+        pytest.param(["a/b", ""], "[FOLDER]", id="argument-with-a-default"),
+    ],
+)
+def test_an_empty_value_is_refused(words: list[str], name: str) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        _parsed(*words)
+    assert caught.value.format_message() == f"{name} is empty; is a shell variable not set?"
+
+
 def test_repeatable_options_may_be_repeated() -> None:
     params = _parsed("a/b", "--set", "a=1", "--set", "b=2", "--louder", "--louder")
     assert params["settings"] == ("a=1", "b=2")

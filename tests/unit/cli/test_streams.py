@@ -54,6 +54,41 @@ def test_a_reader_that_went_away_is_no_error(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == (b"0\n", b"")
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("skep keys remove one --yes 2>&1 | true", id="result-closed"),
+        pytest.param("skep keys trust skep $SKEP_ROOT/keys/one.pub 2>&1 | true", id="trusting"),
+        pytest.param("skep keys trust 2>&1 | true", id="usage-error"),
+        pytest.param("skep keys trust x /nowhere 2>&1 | true", id="error"),
+        pytest.param("skep --help 2>&1 | true", id="help"),
+    ],
+)
+def test_who_listens_decides_nothing(tmp_path: Path, script: str) -> None:
+    run("skep keys create one", tmp_path)
+    expected = run(script.partition(" 2>")[0], tmp_path).returncode
+    run("rm -rf $SKEP_ROOT/trust; skep keys create one", tmp_path)
+    done = run(f"{script}; echo ${{PIPESTATUS[0]}}", tmp_path)
+    code = int(done.stdout)
+    assert code == expected or (script.startswith("skep --help") and code == 141)
+    assert done.stderr == b""
+
+
+def test_standard_error_that_nobody_reads_is_written_in_vain() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream:
+        output = Output(err=stream)
+        output.warn("a warning")
+        output.say("a line", "another")
+        output.note("a note")
+
+
+def test_a_full_disk_below_standard_error_is_no_reason_to_stop(tmp_path: Path) -> None:
+    script = "echo x > $SKEP_ROOT/x; skep keys trust skep $SKEP_ROOT/x 2> /dev/full"
+    assert run(script, tmp_path).returncode == 3
+
+
 def test_a_full_disk_below_the_output_is_named(tmp_path: Path) -> None:
     done = run("skep list --json > /dev/full", tmp_path)
     assert done.returncode == 9

@@ -32,7 +32,7 @@ def test_a_hint_of_another_kind_stands_for_no_fingerprint(hint: str) -> None:
         pytest.param(KEY.fingerprint + "0", id="one-long"),
         pytest.param(KEY.fingerprint[:19], id="twelve-digits"),
         pytest.param(KEY.fingerprint.removeprefix("SHA256:"), id="digits-alone"),
-        pytest.param(KEY.fingerprint.upper(), id="capitals"),
+        pytest.param(KEY.fingerprint.lower(), id="another-prefix"),
         pytest.param(KEY.fingerprint + "\n", id="trailing-newline"),
     ],
 )

@@ -14,7 +14,7 @@ fingerprints before anything is trusted. So what is shown must be what would be 
 
 from collections.abc import Sequence
 
-from skep.errors import Malformed, UsageError
+from skep.errors import Malformed, Untrusted
 from skep.packages.client.errors import MalformedAnswer
 from skep.packages.client.marketplace import PublisherListing
 from skep.packages.names import one_line
@@ -53,18 +53,27 @@ def read_offer(listing: PublisherListing) -> tuple[PublicKey, ...]:
     return tuple(found.values())
 
 
-def choose(keys: Sequence[PublicKey], fingerprint: str) -> PublicKey:
+class AnotherKey(Untrusted):
+    """None of the keys at hand has the fingerprint a person named."""
+
+
+def choose(keys: Sequence[PublicKey], fingerprint: str, marketplace: str) -> PublicKey:
     """The key that a person named by its whole fingerprint.
 
+    Args:
+        keys: that are offered.
+        fingerprint: as it was typed.
+        marketplace: that offers them, as people call it.
+
     Raises:
-        UsageError: the text is no whole fingerprint, or none of the keys has it.
+        MalformedFingerprint: the text is no whole fingerprint.
+        AnotherKey: none of the keys has it.
     """
     wanted = parse_fingerprint(fingerprint)
     for key in keys:
         if key.fingerprint == wanted:
             return key
-    raise UsageError(
-        f"expected a key with the fingerprint {wanted}, the marketplace has "
-        + ", ".join(key.fingerprint for key in keys),
-        hint="ask the publisher which one is theirs, on another way than this marketplace",
+    raise AnotherKey(
+        f"{marketplace} has {' and '.join(key.fingerprint for key in keys)}, not {wanted}",
+        hint="ask the publisher which key is theirs, by another way than through this marketplace",
     )

@@ -2,8 +2,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.builders.trust import private_pem, public_pem, signer
 
-from skep.errors import UsageError
-from skep.node.verified.key_offers import choose, read_offer
+from skep.errors import codes
+from skep.node.verified.key_offers import AnotherKey, choose, read_offer
 from skep.packages.client.errors import MalformedAnswer
 from skep.packages.client.marketplace import OfferedKey, PublisherListing
 from skep.trust.fingerprints import MalformedFingerprint
@@ -54,8 +54,17 @@ def test_4_a_key_that_comes_twice_is_one() -> None:
 
 
 def test_a_key_is_chosen_by_its_whole_fingerprint() -> None:
-    assert choose((KEY, OTHER), OTHER.fingerprint) == OTHER
+    assert choose((KEY, OTHER), OTHER.fingerprint, "m") == OTHER
     with pytest.raises(MalformedFingerprint):
-        choose((KEY, OTHER), OTHER.fingerprint[:23])
-    with pytest.raises(UsageError, match=KEY.fingerprint):
-        choose((KEY,), OTHER.fingerprint)
+        choose((KEY, OTHER), OTHER.fingerprint[:23], "m")
+
+
+def test_digits_may_be_written_large() -> None:
+    text = f"SHA256:{OTHER.fingerprint.removeprefix('SHA256:').upper()}"
+    assert choose((KEY, OTHER), text, "m") == OTHER
+
+
+def test_another_key_than_the_one_that_was_named_is_not_trusted() -> None:
+    with pytest.raises(AnotherKey, match=rf"^public has {KEY.fingerprint}, not") as caught:
+        choose((KEY,), OTHER.fingerprint, "public")
+    assert codes(caught.value).exit_code == 6
