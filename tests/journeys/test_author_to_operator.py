@@ -122,6 +122,20 @@ def test_an_operator_runs_changes_and_removes_a_chain(
     assert moved["chain"] == ["port-filter", "ratelimiting"]
     assert "seen 20  dropped 10" in skep.ok("chain", on).out, "maps keep their content"
 
+    content = skep.root / "content"
+    for path in (content / "blobs" / "sha256").iterdir():
+        path.unlink()
+    (content / "index.json").write_text("{")
+    shown = skep.ok("chain", on)
+    assert "1 port-filter  goes on after pass  ?" in shown.out
+    assert "cannot count port-filter" in shown.err
+    assert "skep pull" in shown.err
+    refused = skep("inspect", "skep/port-filter")
+    assert (refused.code, "skep pull" in refused.err) == (3, True)
+    for name in ("port-filter", "ratelimiting"):
+        skep.ok("pull", f"skep/{name}")
+    assert "seen 20  dropped 10" in skep.ok("chain", on).out
+
     skep.ok("remove", "port-filter")
     skep.ok("remove", "ratelimiting")
     assert xdp_program_id(ifindex(interface)) is None

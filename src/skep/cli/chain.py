@@ -25,7 +25,9 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
         shown_target,
     )
     from skep.cli.nodes import this_node
+    from skep.errors import SkepError
     from skep.hooks.table import parse_hook_target
+    from skep.node.observing.metrics import Metric
     from skep.packages.references import parse_reference
 
     run = invocation(json=json, quiet=quiet)
@@ -44,7 +46,14 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
             lines.append(f"{on}  {chain_heading(view)}")
             for number, member in enumerate(view.members, 1):
                 deployment = member.deployment
-                metrics = look.metrics(deployment.name)
+                metrics: tuple[Metric, ...] = ()
+                problem = ""
+                try:
+                    metrics = look.metrics(deployment.name)
+                except SkepError as error:  # what counts where is in the package
+                    problem = error.message
+                    hint = f"; {error.hint}" if error.hint else ""
+                    run.output.warn(f"cannot count {deployment.name}: {problem}{hint}")
                 counters = {metric.name: metric.value for metric in metrics}
                 members.append(
                     {
@@ -53,6 +62,7 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                         "order": deployment.order,
                         "run_on": [*deployment.run_on],
                         "metrics": counters,
+                        "metrics_problem": problem,
                         "stack_bytes": member.measured.stack_bytes,
                         "verified_instructions": member.measured.verified_instructions,
                         "may_tail_call": member.measured.may_tail_call,
@@ -61,7 +71,9 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                 counted = "  ".join(
                     f"{name} {'?' if value is None else value}" for name, value in counters.items()
                 )
-                if not all(metric.has_map for metric in metrics):
+                if problem:
+                    counted = "?"
+                elif not all(metric.has_map for metric in metrics):
                     counted += "  (its map is missing)"
                 goes_on = ", ".join(deployment.run_on)
                 if member.measured.may_tail_call:

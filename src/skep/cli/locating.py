@@ -9,7 +9,7 @@ from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.objectfile.reading import read_object
 from skep.cli.environment import Environment
 from skep.errors import NotFound, UsageError
-from skep.packages.client.content_store import ContentStore
+from skep.packages.client.content_store import ContentStore, reading_package
 from skep.packages.content import PackageContent
 from skep.packages.identity import check_identity
 from skep.packages.metadata import PackageMetadata, parse_metadata
@@ -45,7 +45,8 @@ class Found:
 
     def open(self) -> PackageContent:
         """Open the package, every byte hashed."""
-        return open_package(self.store.blob(self.descriptor.digest), self.store.blob)
+        with reading_package(self.qualified):
+            return open_package(self.store.blob(self.descriptor.digest), self.store.blob)
 
 
 def _metadata(store: ContentStore, descriptor: Descriptor) -> PackageMetadata:
@@ -87,7 +88,8 @@ def found_at(store: ContentStore, stored: Stored, reference: Reference) -> Found
     Raises:
         WrongContent: it is another one; a digest, or a tag that was changed, leads to it.
     """
-    metadata = _metadata(store, stored.descriptor)
+    with reading_package(stored.tag.reference):
+        metadata = _metadata(store, stored.descriptor)
     check_identity(metadata, reference)
     return Found(
         store,

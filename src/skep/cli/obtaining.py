@@ -48,11 +48,17 @@ def pull_package(
     known = known_marketplaces(environment)
     marketplace = known.of(reference, option)
     text = f"pulling {reference.local} from {marketplace.short}"
+    store = ContentStore(environment.content)
     with connected(marketplace) as client, transfer(text, output) as progress:
+        if store.is_damaged and (kept := store.rebuild_index()) is not None:
+            output.warn(
+                "the list of packages on this machine was damaged and is made anew; the damaged one"
+                f" is {kept}. To name a package that was here, pull it again"
+            )
         pulled = pull(
             known.located(reference),
             client,
-            ContentStore(environment.content),
+            store,
             progress,
             default=known.default_origin,
         )

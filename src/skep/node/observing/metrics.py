@@ -7,9 +7,10 @@ from skep.chains.deployment import Deployment
 from skep.digests import Digest
 from skep.node.looking.listing import find_installed
 from skep.node.ports import MapReader, NoSuchPin, StateReader
-from skep.packages.client.content_store import ContentStore
+from skep.packages.client.content_store import ContentStore, reading_package
 from skep.packages.metrics import MetricKind, MetricSpec, metric_number
 from skep.packages.opening import open_package
+from skep.packages.references import parse_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,9 @@ class Meter:
         """
         installed = self._state.installed()
         deployment = find_installed(installed, name).deployment
-        manifest = self._content.blob(Digest.parse(deployment.digest))
-        metadata = open_package(manifest, self._content.blob).metadata
+        with reading_package(parse_reference(deployment.reference)):
+            manifest = self._content.blob(Digest.parse(deployment.digest))
+            metadata = open_package(manifest, self._content.blob).metadata
         return read_metrics(self._maps, deployment, metadata.metrics)
 
 

@@ -42,7 +42,7 @@ from skep.node.link_target import LinkTarget
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.node.verified.trust_store import TrustStore
 from skep.packages.client.bundles import stored_bundles
-from skep.packages.client.content_store import ContentStore
+from skep.packages.client.content_store import ContentStore, reading_package
 from skep.packages.content import PackageContent
 from skep.packages.errors import UnknownProgram, UnusableSetting
 from skep.packages.identity import check_identity
@@ -118,16 +118,19 @@ class Shelf:
         """
         wanted = digest or self.resolve(reference)
         # (1) The content store hashes what it reads; the digest is the caller's, not a tag's.
-        manifest = self.content.blob(wanted)
+        with reading_package(reference):
+            manifest = self.content.blob(wanted)
+            bundles = stored_bundles(self.content, wanted)
         # (2) Before a byte of the package is parsed.
         evidence = verify(
             Subject(reference.package, wanted, reference.host or ""),
-            stored_bundles(self.content, wanted),
+            bundles,
             self._policy(reference, policy),
             self.clock(),
         )
         # (3)
-        content = open_package(manifest, self.content.blob)
+        with reading_package(reference):
+            content = open_package(manifest, self.content.blob)
         # (4)
         check_identity(content.metadata, reference)
         return VerifiedPackage(reference, wanted, content, evidence)

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from skep.digests import Digest, DigestMismatch
-from skep.errors import UsageError
+from skep.errors import Malformed, SkepError, UsageError
 from skep.file_modes import PUBLIC_DIRECTORY, PUBLIC_FILE, make_directory, open_file
 from skep.packages.client.errors import NoSuchContent, NotAContentStore, StoreNotAccessible
 from skep.packages.client.files import INCOMING, read_regular, write_atomically, writing
@@ -29,7 +29,9 @@ from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.documents import LARGEST_DOCUMENT, MalformedDocument, canonical_json
 from skep.packages.oci.manifests import ImageIndex, ImageManifest, parse_index, parse_manifest
 from skep.packages.oci.media_types import MANIFEST, REFERENCE_NAME
+from skep.packages.references import Reference
 
+_DAMAGED = "index.json.damaged"
 _LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 # The grammar of org.opencontainers.image.ref.name, with a length.
 _TAG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@+/-]{0,254}[A-Za-z0-9])?")
@@ -48,6 +50,35 @@ class NewManifest:
     data: bytes
     media_type: str = MANIFEST
     tag: str | None = None
+
+
+class IndexDamaged(Malformed):
+    """The list of what is in the store cannot be read; the content itself may be whole."""
+
+
+@contextmanager
+def reading_package(reference: Reference) -> Iterator[None]:
+    """Around reads of a package's content: what is wrong is said of the package, with the remedy.
+
+    Args:
+        reference: that fetches the package again; its digest is not typed.
+
+    Raises:
+        NoSuchContent: some of it is missing.
+        DigestMismatch: some of it was damaged or changed.
+    """
+    again = f"skep pull {replace(reference, digest=None)}"
+    try:
+        yield
+    except NoSuchContent as error:
+        raise NoSuchContent(
+            f"package {reference.package} is missing on this machine: {error.message}",
+            hint=f"{again} fetches it again",
+        ) from error
+    except DigestMismatch as error:
+        raise DigestMismatch(
+            f"package {reference.package}: {error.message}", hint=f"{again} puts it right"
+        ) from error
 
 
 class ContentStore:
@@ -79,18 +110,18 @@ class ContentStore:
         try:
             return digest.check(read_regular(path, LARGEST_PACKAGE))
         except NoSuchContent:
-            raise NoSuchContent(f"{self.root} has no content {digest}") from None
+            raise NoSuchContent(f"there is no content {digest} in {self.root}") from None
         except DigestMismatch as error:
             raise DigestMismatch(
                 f"{path} was damaged or changed: {error.message}",
-                hint="pull the package again; damaged content is replaced",
+                hint="skep pull fetches the package again and puts it right",
             ) from error
 
     def has_blob(self, digest: Digest) -> bool:
         """Whether the content is there and undamaged."""
         try:
             self.blob(digest)
-        except (NoSuchContent, DigestMismatch):
+        except (NoSuchContent, DigestMismatch, Malformed):  # no regular file, or too large
             return False
         return True
 
@@ -154,9 +185,57 @@ class ContentStore:
         self._check_is_layout()
         try:
             data = read_regular(self.root / "index.json", LARGEST_DOCUMENT)
+            return parse_index(data, "index.json")
         except NoSuchContent:
             return ImageIndex(())
-        return parse_index(data, str(self.root / "index.json"))
+        except Malformed as error:
+            raise IndexDamaged(
+                f"the list of packages in {self.root} is damaged: {error.message}",
+                hint="skep pull PACKAGE makes it anew from the content that is here",
+            ) from error
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the index cannot be read."""
+        try:
+            self._index()
+        except IndexDamaged:
+            return True
+        return False
+
+    def rebuild_index(self) -> Path | None:
+        """Make a damaged index anew from the manifests that are here; nothing if it is whole.
+
+        Which tag a manifest had, and so which marketplace it came from, is told by nothing but the
+        index. They are listed without: what is deployed is found by its digest, signatures by what
+        they are about, and a package by its name once it is pulled again.
+
+        Returns:
+            Where the damaged one was kept; ``None`` if it is whole.
+        """
+        with self._locked():
+            try:
+                self._index()
+            except IndexDamaged:
+                pass
+            else:
+                return None
+            found = tuple(self._manifests_on_disk())
+            kept = self.root / _DAMAGED
+            (self.root / "index.json").replace(kept)
+            self._write_index(ImageIndex(found))
+        return kept
+
+    def _manifests_on_disk(self) -> Iterator[Descriptor]:
+        for path in sorted(self.root.glob("blobs/sha256/*")):
+            try:
+                digest = Digest.parse(f"sha256:{path.name}")
+                if path.lstat().st_size > LARGEST_DOCUMENT:
+                    continue
+                data = self.blob(digest)
+                yield parse_manifest(data).descriptor(data)
+            except SkepError:  # no manifest, or damaged: a list names neither
+                continue
 
     def _write_index(self, index: ImageIndex) -> None:
         write_atomically(self.root / "index.json", index.to_bytes())

@@ -15,11 +15,17 @@ from skep.digests import Digest, DigestMismatch
 from skep.errors import Malformed, SkepError, UsageError
 from skep.packages.client import content_store
 from skep.packages.client.bundles import store_bundle, stored_bundles
-from skep.packages.client.content_store import ContentStore, NewManifest
+from skep.packages.client.content_store import (
+    ContentStore,
+    IndexDamaged,
+    NewManifest,
+    reading_package,
+)
 from skep.packages.client.errors import NoSuchContent, NotAContentStore, StoreNotWritable
 from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.media_types import BUNDLE
 from skep.packages.opening import open_package
+from skep.packages.references import parse_reference
 
 PACKAGE = package()
 TAG = "skep/limiter:1.2.0"
@@ -149,7 +155,7 @@ def test_a_file_larger_than_any_blob_is_not_read_whole(store: ContentStore) -> N
 def test_a_damaged_index_is_refused(store: ContentStore, index: bytes) -> None:
     put_package(store, PACKAGE)
     (store.root / "index.json").write_bytes(index)
-    with pytest.raises(MalformedDocument, match=r"index\.json"):
+    with pytest.raises(IndexDamaged, match=r"index\.json"):
         store.tags()
 
 
@@ -355,3 +361,64 @@ def test_a_damaged_store_is_not_copied(store: ContentStore, tmp_path: Path) -> N
     with pytest.raises(DigestMismatch):
         store.copy_to(other)
     assert dict(other.tags()) == {}
+
+
+def test_a_damaged_index_says_what_makes_it_anew(store: ContentStore) -> None:
+    put_package(store, PACKAGE)
+    (store.root / "index.json").write_bytes(b"{")
+    assert store.is_damaged
+    with pytest.raises(IndexDamaged, match="list of packages") as caught:
+        store.tags()
+    assert "skep pull" in caught.value.hint
+
+
+def test_a_damaged_index_is_made_anew_from_what_is_here(store: ContentStore) -> None:
+    descriptor = put_package(store, PACKAGE)
+    store_bundle(store, descriptor, BUNDLE_DATA)
+    damaged = package(version="2.0.0")
+    blob_file(store, put_package(store, damaged).digest).write_bytes(b"other")
+    (store.root / "index.json").write_bytes(b"{")
+    kept = store.rebuild_index()
+    assert kept is not None
+    assert kept.read_bytes() == b"{"
+    assert not store.is_damaged
+    assert store.tags() == {}, "which marketplace it came from is not guessed"
+    assert stored_bundles(store, descriptor.digest) == (BUNDLE_DATA,)
+    assert open_package(store.blob(descriptor.digest), store.blob).metadata == PACKAGE.metadata
+    put_package(store, PACKAGE)
+    assert store.resolve(TAG).digest == descriptor.digest
+
+
+def test_a_whole_index_stays_as_it_is(store: ContentStore) -> None:
+    put_package(store, PACKAGE)
+    before = (store.root / "index.json").read_bytes()
+    assert store.rebuild_index() is None
+    assert (store.root / "index.json").read_bytes() == before
+
+
+def test_what_is_missing_or_damaged_is_said_of_the_package_with_the_command(
+    store: ContentStore,
+) -> None:
+    wanted = parse_reference(f"m.example/skep/limiter:1.2.0@{PACKAGE.manifest.digest}")
+    with (
+        pytest.raises(NoSuchContent, match=r"^package skep/limiter is missing") as missing,
+        reading_package(wanted),
+    ):
+        store.blob(PACKAGE.manifest.digest)
+    assert missing.value.hint == "skep pull m.example/skep/limiter:1.2.0 fetches it again"
+    digest = store.put_blob(b"content")
+    blob_file(store, digest).write_bytes(b"changed")
+    with (
+        pytest.raises(DigestMismatch, match=r"^package skep/limiter: .* was damaged") as damaged,
+        reading_package(wanted),
+    ):
+        store.blob(digest)
+    assert damaged.value.hint == "skep pull m.example/skep/limiter:1.2.0 puts it right"
+
+
+def test_a_link_in_place_of_a_blob_is_replaced(store: ContentStore, tmp_path: Path) -> None:
+    digest = store.put_blob(b"content")
+    blob_file(store, digest).unlink()
+    blob_file(store, digest).symlink_to(tmp_path / "nowhere")
+    store.put_blob(b"content")
+    assert store.blob(digest) == b"content"
