@@ -12,6 +12,8 @@ from skep.bytecode.objectfile.reading import read_object
 from skep.digests import Digest
 from skep.packages.building import build
 from skep.packages.content import Package
+from skep.packages.made_costs import as_made
+from skep.packages.metadata import parse_metadata
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.documents import canonical_json
 from skep.packages.oci.referrers import bundle_referrer
@@ -62,9 +64,13 @@ hook = "{hook}"
 """.encode()
 
 
-def report_of(objects: Mapping[str, bytes]) -> dict[str, object]:
+def report_of(objects: Mapping[str, bytes], metadata: bytes = b"") -> dict[str, object]:
     """The report an author's machine makes."""
-    return {name: analyse(read_object(data)).to_document() for name, data in objects.items()}
+    parsed = parse_metadata(metadata or toml())
+    return {
+        name: as_made(analyse(read_object(data)), parsed).to_document()
+        for name, data in objects.items()
+    }
 
 
 def make_package(
@@ -76,10 +82,11 @@ def make_package(
     sources: Mapping[str, bytes] = SOURCES,
 ) -> Package:
     objects = {"counting.o": object_bytes()} if objects is None else objects
+    metadata = toml() if metadata is None else metadata
     return build(
-        toml() if metadata is None else metadata,
+        metadata,
         objects,
-        canonical_json(report_of(objects)) if report is None else report,
+        canonical_json(report_of(objects, metadata)) if report is None else report,
         readme,
         sources,
     )

@@ -56,6 +56,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
     from skep.packages.client.content_store import ContentStore
     from skep.packages.errors import UnknownProgram
     from skep.packages.installable import refuse_obstacles
+    from skep.packages.made_costs import as_made
     from skep.packages.metadata import parse_metadata
     from skep.packages.oci.documents import canonical_json
     from skep.packages.oci.media_types import MANIFEST
@@ -93,7 +94,8 @@ def build_package(directory: Path, environment: Environment) -> Built:
         objects[title] = data
         object_file = parsed[title] = read_object(data)
         functions += [program.name for program in object_file.programs]
-        reports[title] = analyse(object_file, program_types=metadata.program_types).to_document()
+        report = analyse(object_file, program_types=metadata.program_types)
+        reports[title] = as_made(report, metadata).to_document()
     for program in metadata.programs:
         if program.name not in functions:
             raise UnknownProgram(

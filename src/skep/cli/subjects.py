@@ -10,6 +10,7 @@ from skep.bytecode.objectfile.reading import read_object
 from skep.cli.environment import Environment
 from skep.cli.files import read_file
 from skep.cli.locating import derive_reports, locate
+from skep.packages.made_costs import as_made
 from skep.packages.metadata import PackageMetadata
 
 
@@ -38,7 +39,10 @@ class Subject:
 
     def reports(self) -> dict[str, AnalysisReport]:
         """Derive the reports, now, from the bytes."""
-        return derive_reports(self.objects, self.program_types)
+        reports = derive_reports(self.objects, self.program_types)
+        if self.metadata is None:
+            return reports
+        return {title: as_made(report, self.metadata) for title, report in reports.items()}
 
     def read(self) -> dict[str, ObjectFile]:
         """The objects as values."""

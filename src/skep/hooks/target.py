@@ -63,7 +63,7 @@ class TargetGrammar:
     noun: str
     example: str
     pattern: re.Pattern[str]
-    longest: int
+    longest: int = 255
     has_namespace: bool = False
 
     def parse(self, hook: str, text: str) -> HookTarget:

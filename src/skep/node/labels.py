@@ -21,6 +21,7 @@ from skep.bytecode.linking.plan import LoadPlan
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object
 from skep.packages.content import PackageContent
+from skep.packages.made_costs import as_made
 
 _KEPT = 8  # objects: one command asks for the same label several times
 
@@ -67,7 +68,10 @@ def package_labels(content: PackageContent) -> dict[str, AnalysisReport]:
         MalformedObject: an object is none.
     """
     types = content.metadata.program_types
-    return {name: package_label(data, types) for name, data in sorted(content.objects.items())}
+    return {
+        name: as_made(package_label(data, types), content.metadata)
+        for name, data in sorted(content.objects.items())
+    }
 
 
 @dataclass(frozen=True, slots=True)

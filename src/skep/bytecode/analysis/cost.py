@@ -6,11 +6,11 @@ are within 6 percent where they are called an estimate. n entries, k key bytes, 
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.programs import Program
-from skep.bytecode.analysis.report import MapCost
+from skep.bytecode.analysis.report import Cost, MapCost
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
 from skep.bytecode.objectfile.model import MapSpec
 
@@ -55,7 +55,7 @@ class _Memory:
     accuracy: str = _ESTIMATE
 
 
-def _memory(name: str, spec: MapSpec) -> _Memory:
+def _memory(name: str, spec: MapSpec | MapCost) -> _Memory:
     n, k, v = spec.max_entries, spec.key_size, spec.value_size
     if name == "ARRAY":
         return _Memory(_round8(v) * n)
@@ -101,6 +101,31 @@ def map_cost(spec: MapSpec) -> MapCost:
         accuracy=memory.accuracy,
         flags=spec.flags,
         pinned_by_name=bool(spec.pinning),
+    )
+
+
+def resized(cost: Cost, sizes: Mapping[str, int]) -> Cost:
+    """What it costs with other numbers of entries than the object states.
+
+    Args:
+        cost: as the object states.
+        sizes: entries by map; names of other objects' maps are left out.
+    """
+    maps = tuple(_with_entries(each, sizes.get(each.name)) for each in cost.maps)
+    map_bytes, per_cpu = total(maps)
+    return replace(cost, maps=maps, map_bytes=map_bytes, map_bytes_per_cpu=per_cpu)
+
+
+def _with_entries(cost: MapCost, entries: int | None) -> MapCost:
+    if entries is None:
+        return cost
+    made = replace(cost, max_entries=entries)
+    memory = _memory(cost.map_type, made)
+    return replace(
+        made,
+        bytes=min(memory.fixed, MOST_BYTES),
+        bytes_per_cpu=min(memory.per_cpu, MOST_BYTES),
+        accuracy=memory.accuracy,
     )
 
 

@@ -14,6 +14,7 @@ from skep.bytecode.objectfile.reading import read_object
 from skep.errors import SkepError
 from skep.packages.content import PackageContent
 from skep.packages.installable import Obstacle, find_obstacles
+from skep.packages.made_costs import as_made
 from skep.trust.verifying import Evidence
 
 
@@ -44,7 +45,8 @@ def submit(content: PackageContent, evidence: Evidence | None) -> Submission:
     for name, data in content.objects.items():
         try:
             objects[name] = read_object(data)
-            reports[name] = analyse(objects[name], program_types=content.metadata.program_types)
+            report = analyse(objects[name], program_types=content.metadata.program_types)
+            reports[name] = as_made(report, content.metadata)
         except SkepError as error:
             unreadable[name] = error.message
     return Submission(
