@@ -2,6 +2,7 @@
 
 from contextlib import AbstractContextManager
 
+from skep.cli.calling import called_in
 from skep.cli.context import current_output
 from skep.cli.environment import Environment
 from skep.cli.told_warnings import tell_warnings
@@ -15,7 +16,9 @@ from skep.node.wiring import open_node
 
 def node_settings(environment: Environment) -> NodeSettings:
     """Where this machine's node keeps its things."""
-    return NodeSettings(root=environment.root, bpffs=environment.bpffs)
+    return NodeSettings(
+        root=environment.root, bpffs=environment.bpffs, called=called_in(environment)
+    )
 
 
 def require_root(environment: Environment) -> None:

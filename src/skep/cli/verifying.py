@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from skep.cli.calling import called_in
 from skep.cli.environment import Environment
 from skep.cli.locating import Found
 from skep.cli.output import counted
@@ -9,7 +10,7 @@ from skep.clock import system_clock
 from skep.node.verified.trust_store import TrustStore
 from skep.packages.client.bundles import stored_bundles
 from skep.trust.statements import Subject
-from skep.trust.verifying import verify
+from skep.trust.verifying import verify_calling
 
 
 def verify_found(found: Found, environment: Environment) -> Mapping[str, object]:
@@ -18,8 +19,12 @@ def verify_found(found: Found, environment: Environment) -> Mapping[str, object]
     policy = TrustStore(environment.trust).policy_for(content.metadata.publisher)
     digest = found.descriptor.digest
     bundles = stored_bundles(found.store, digest)
-    evidence = verify(
-        Subject(content.metadata.name, digest, found.origin), bundles, policy, system_clock()
+    evidence = verify_calling(
+        called_in(environment),
+        Subject(content.metadata.name, digest, found.origin),
+        bundles,
+        policy,
+        system_clock(),
     )
     return {
         "package": found.reference,

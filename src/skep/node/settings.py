@@ -1,5 +1,6 @@
 """Where a node keeps what is its own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,14 @@ class NodeSettings:
         lock_seconds: how long a command waits for another one to finish.
         is_temporary: it is taken away before the command ends, as a demonstration's is; so its
             pins need not outlive the command.
+        called: what people call a marketplace, by its host; asked for hints of errors only.
     """
 
     root: Path
     bpffs: Path
     lock_seconds: float = 10.0
     is_temporary: bool = False
+    called: Callable[[str], str] = str
 
     @property
     def database(self) -> Path:

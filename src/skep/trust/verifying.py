@@ -4,8 +4,8 @@ Pure: no network, no file, no clock. One good bundle suffices; bundles that are 
 by others beside it do no harm, because anybody may attach one to a package.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, assert_never
 
@@ -172,6 +172,27 @@ def _candidates(
     if not named:
         raise _unknown(subject, fingerprint_of_hint(bundle.hint) or "", keys)
     return named
+
+
+def verify_calling(
+    called: Callable[[str], str],
+    subject: Subject,
+    bundles: Sequence[bytes],
+    policy: TrustPolicy,
+    now: datetime,
+) -> Evidence:
+    """Verify, as :func:`verify`; a refusal names the marketplace as people call it.
+
+    Args:
+        called: gives that name for an origin. It is asked only if a key is refused, as it may read
+            files that have no part in trust.
+    """
+    try:
+        return verify(subject, bundles, policy, now)
+    except UnknownKey:
+        if not subject.origin:
+            raise
+        return verify(replace(subject, origin=called(subject.origin)), bundles, policy, now)
 
 
 def _unknown(subject: Subject, fingerprint: str, keys: tuple[PublicKey, ...]) -> UnknownKey:

@@ -20,6 +20,7 @@ from skep.trust.verifying import (
     UnknownKey,
     Unsigned,
     verify,
+    verify_calling,
 )
 
 POLICY = RequireKey((signer().public_key,))
@@ -260,3 +261,10 @@ def test_no_changed_byte_is_accepted_for_another_subject(data: st.DataObject) ->
 def test_any_document_is_refused_without_a_stray_exception(value: object) -> None:
     with pytest.raises(Untrusted):
         verify(SUBJECT, [json.dumps(value).encode()], POLICY, NOW)
+
+
+def test_a_refused_key_is_asked_for_by_the_name_of_its_marketplace() -> None:
+    subject = replace(SUBJECT, origin="m.example")
+    with pytest.raises(UnknownKey) as caught:
+        verify_calling({"m.example": "public"}.__getitem__, subject, [_BUNDLE], RequireKey(()), NOW)
+    assert caught.value.hint == "skep keys trust skep --from public"

@@ -13,7 +13,7 @@ package goes through these steps again (product promises 1 and 2):
    that the label of the package does not show.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from skep.bytecode.btf.kernel_types import KernelTypes
@@ -53,7 +53,7 @@ from skep.packages.settings import SettingValue, map_entries, parse_setting, var
 from skep.packages.tags import find_tag
 from skep.trust.bundles import Subject
 from skep.trust.policies import InsecureAcceptAll, TrustPolicy
-from skep.trust.verifying import verify
+from skep.trust.verifying import verify_calling
 
 
 class WrongHook(UsageError):
@@ -73,12 +73,14 @@ class Shelf:
         trust: whose signatures count.
         clock: for evidence.
         target: the kernel that programs are linked for.
+        called: what people call a marketplace, by its host.
     """
 
     content: ContentStore
     trust: TrustStore
     clock: Clock
     target: LinkTarget | None = None
+    called: Callable[[str], str] = str
 
     def resolve(self, reference: Reference) -> Digest:
         """The manifest a reference means here: its digest, its version, or the newest there is.
@@ -122,7 +124,8 @@ class Shelf:
             manifest = self.content.blob(wanted)
             bundles = stored_bundles(self.content, wanted)
         # (2) Before a byte of the package is parsed.
-        evidence = verify(
+        evidence = verify_calling(
+            self.called,
             Subject(reference.package, wanted, reference.host or ""),
             bundles,
             self._policy(reference, policy),
