@@ -82,7 +82,7 @@ def load_types(btf: bytes) -> Descriptor:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         raise KernelRefused(
             f"the kernel refused the object's types: {lines[-1] if lines else 'no reason given'}",
-            hint="the whole log is in the details",
+            hint="--verbose shows the whole log",
             detail=text,
         ) from error
 
