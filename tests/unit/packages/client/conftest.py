@@ -17,7 +17,7 @@ def registry() -> Iterator[FakeRegistry]:
 
 @pytest.fixture
 def client(registry: FakeRegistry) -> Iterator[MarketplaceClient]:
-    transport = Transport(registry.url, Timeouts(connect=1, read=0.3, total=0.6))
+    transport = Transport(registry.url, Timeouts(connect=1, read=1, total=2))
     connected = MarketplaceClient(registry.url, transport)
     yield connected
     connected.close()
