@@ -48,16 +48,16 @@ def change_first() -> Iterator[None]:
         KeyboardInterrupt: it needs consent, and an interrupt was asked for.
     """
     global _came_after  # noqa: PLW0603 - one command per process, as its signals
+    is_done = False
+    needs_consent: NeedsConsent | None = None
     try:
+        # An interrupt may come while this is entered: then nothing has been done.
         with deferred_interrupts():
-            is_done = False
             try:
                 yield
                 is_done = True
             except NeedsConsent as error:
-                needs_consent: NeedsConsent | None = error
-            else:
-                needs_consent = None
+                needs_consent = error
     except KeyboardInterrupt:
         if not is_done:
             raise

@@ -78,3 +78,15 @@ def test_a_change_that_was_not_made_is_not_called_one(error: type[Exception]) ->
     with pytest.raises(error):
         work()
     assert not came_after_change()
+
+
+def test_an_interrupt_while_a_change_is_entered_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said to be a bug in Skep."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(signal, "signal", interrupted)
+    with pytest.raises(KeyboardInterrupt), change_first():
+        pytest.fail("the change was begun")
+    assert not came_after_change()
