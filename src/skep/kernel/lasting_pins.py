@@ -26,12 +26,12 @@ from skep.kernel.errors import KernelFilesMissing
 from skep.kernel.mount_namespaces import (
     CannotEnter,
     as_process_1,
-    is_process_1,
     others_share_our_mounts,
     process_1_sees_bpffs,
     shares_mounts_with_process_1,
 )
 from skep.kernel.pins import PinRoot
+from skep.kernel.process_one import is_process_1
 
 _Answer = TypeVar("_Answer")
 

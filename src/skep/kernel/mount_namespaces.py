@@ -14,7 +14,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TypeVar
 
 from skep.errors import Unsupported
@@ -59,14 +58,6 @@ def process_1_sees_bpffs(device: int) -> bool:
         (major, minor) == (os.major(device), os.minor(device)) and kind == "bpf"
         for _, major, minor, kind in mounts("1")
     )
-
-
-def is_process_1() -> bool:
-    """Whether this process is process 1 of the ``/proc`` that is mounted here."""
-    try:
-        return (PROC / "self").readlink() == Path("1")
-    except OSError:
-        return False
 
 
 def others_share_our_mounts() -> bool:

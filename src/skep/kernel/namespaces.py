@@ -32,14 +32,12 @@ from pathlib import Path
 
 from skep.kernel.descriptors import Descriptor
 from skep.kernel.errors import TargetMissing, TargetNotVisible
-from skep.kernel.process_one import network_stand_in
+from skep.kernel.process_one import is_process_1, network_stand_in
 
 _NAMED = Path("/run/netns")
 _PROCESSES = Path("/proc")
 _OURS = Path("/proc/thread-self/ns/net")
 _HOSTS = Path("/proc/1/ns/net")
-
-_NOWHERE = Path("/proc/1/ns/of-the-beginning")  # there is no such file
 
 _COOKIE_PREFIX = "netns:"
 # File names; what else is in the directory cannot be written in a declared target.
@@ -149,16 +147,17 @@ def entered(called: str) -> Iterator[Namespace]:
     if match is not None:
         with entered_by_cookie(int(match[1])) as namespace:
             yield namespace
-    elif not called and _file_at(_hosts()) is None:
-        if _homes.stack:
-            with _inside(_homes.stack[0], called):
-                yield Namespace("", namespace_cookie())
-        else:
-            yield Namespace("", namespace_cookie())
-    else:
-        with _opened(_path_of(called) if called else _hosts()) as door, _inside(door, called):
+        return
+    place = _path_of(called) if called else _hosts()
+    if place is not None:
+        with _opened(place) as door, _inside(door, called):
             cookie = namespace_cookie()
             yield Namespace(_called(_file_of(door), cookie, called), cookie)
+    elif _homes.stack:
+        with _inside(_homes.stack[0], called):
+            yield Namespace("", namespace_cookie())
+    else:
+        yield Namespace("", namespace_cookie())
 
 
 @contextmanager
@@ -227,7 +226,7 @@ def _found() -> Iterator[tuple[int, Path]]:
 
 def _places() -> Iterator[Path]:
     """Files that may be namespaces, those with the better names first."""
-    yield _hosts()
+    yield _hosts() or _OURS
     yield _OURS
     for name in names():
         yield _NAMED / name
@@ -280,29 +279,26 @@ def _name_in(place: Path) -> str:
     return place.name if place.parent == _NAMED else ""
 
 
-def _hosts() -> Path:
-    """File of the host's namespace: that of process 1, or of who stands in for it."""
-    if _is_process_1():
-        return _NOWHERE  # its file moves with us; the namespace we began in counts as the host's
+def _hosts() -> Path | None:
+    """File of the host's namespace: that of process 1, or of who stands in for it.
+
+    ``None`` if it cannot be looked at, or this is process 1, whose file moves with it: then the
+    namespace in which the thread began counts as the host's.
+    """
+    if is_process_1():
+        return None
     if _file_at(_HOSTS) is not None:
         return _HOSTS
     known = _stands_in.get(_HOSTS)
     if known is None or _file_at(known) is None:
         known = _stands_in[_HOSTS] = _PROCESSES / network_stand_in() / "ns" / "net"
-    return known
-
-
-def _is_process_1() -> bool:
-    try:
-        return (_PROCESSES / "self").readlink() == Path("1")
-    except OSError:
-        return False
+    return known if _file_at(known) is not None else None
 
 
 def _hosts_file() -> _File | None:
-    found = _file_at(_hosts())
-    if found is not None:
-        return found
+    place = _hosts()
+    if place is not None:
+        return _file_at(place)
     return _file_of(_homes.stack[0]) if _homes.stack else _file_at(_OURS)
 
 

@@ -18,6 +18,14 @@ ONE = "1"
 _MOUNT = re.compile(r"^(\d+) \d+ (\d+):(\d+) \S+ \S+ \S+ (?:\S+ )*?- (\S+) ", re.MULTILINE)
 
 
+def is_process_1() -> bool:
+    """Whether this process is process 1 of the ``/proc`` that is mounted here."""
+    try:
+        return (PROC / "self").readlink() == Path(ONE)
+    except OSError:
+        return False
+
+
 def network_stand_in() -> str:
     """Number of a process in the network namespace of process 1 that may be entered; else 1."""
     ones = _network(ONE)

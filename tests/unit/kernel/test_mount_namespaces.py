@@ -10,12 +10,11 @@ from skep.kernel.errors import KernelFilesMissing
 from skep.kernel.mount_namespaces import (
     CannotEnter,
     as_process_1,
-    is_process_1,
     others_share_our_mounts,
     process_1_sees_bpffs,
     shares_mounts_with_process_1,
 )
-from skep.kernel.process_one import mounts_stand_in, network_stand_in
+from skep.kernel.process_one import is_process_1, mounts_stand_in, network_stand_in
 
 SELF = "100"
 

@@ -32,7 +32,12 @@ from skep.node.converging.reconciling import (
 )
 from skep.node.converging.recovering import recover
 from skep.node.converging.renaming import record_bindings, record_name
-from skep.node.converging.replaced_maps import put_back, replaced_maps, replaced_text
+from skep.node.converging.replaced_maps import (
+    ReplacedMap,
+    put_back,
+    replaced_maps,
+    replaced_text,
+)
 from skep.node.converging.services import Services, Writer
 from skep.node.locking import NodeBusy
 from skep.node.looking.listing import ChainView, list_chains, list_installed
@@ -81,11 +86,12 @@ def _records(services: Services) -> tuple[Finding, ...]:
     installed = services.state.installed()
     deployments = [one.deployment for one in installed]
     looked = survey(services.kernel, installed)
+    replaced = replaced_maps(services, looked)
     return (
         *_damaged(services),
         *_interrupted(services),
-        *_maps(services, looked),
-        *_chains(services, looked),
+        *_maps(replaced),
+        *_chains(services, looked, replaced),
         *_leftovers(services, deployments),
         *_unsigned(deployments),
         *package_findings(services),
@@ -168,9 +174,9 @@ def _interrupted(services: Services) -> list[Finding]:
     ]
 
 
-def _maps(services: Services, looked: Survey) -> list[Finding]:
+def _maps(replaced: Sequence[ReplacedMap]) -> list[Finding]:
     found = []
-    for one in replaced_maps(services, looked):
+    for one in replaced:
         kind: Kind = "map missing" if one.is_missing else "map replaced"
         if one.in_use is not None:
             remedy = Remedy("pin the map in use again, with everything in it")
@@ -182,12 +188,8 @@ def _maps(services: Services, looked: Survey) -> list[Finding]:
     return found
 
 
-def _chains(services: Services, looked: Survey) -> list[Finding]:
-    found_again = {
-        (one.deployment, one.pin)
-        for one in replaced_maps(services, looked)
-        if one.in_use is not None
-    }
+def _chains(services: Services, looked: Survey, replaced: Sequence[ReplacedMap]) -> list[Finding]:
+    found_again = {(one.deployment, one.pin) for one in replaced if one.in_use is not None}
     missing: dict[HookTarget, list[str]] = {}
     for listed in list_installed(services.state, services.kernel):
         for pin in listed.maps_missing:

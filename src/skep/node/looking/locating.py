@@ -133,13 +133,11 @@ class Meant:
 
     Attributes:
         on: the name with its namespace.
-        place: what has the name; ``None`` if nothing has it, or it is not visible.
         chain: the declared target whose chain is on it, or would be if it were there.
         waiting: another declared target of this name, that waits for what was deleted.
     """
 
     on: HookTarget
-    place: Place | None = None
     chain: HookTarget | None = None
     waiting: HookTarget | None = None
 
@@ -155,12 +153,12 @@ def meant_by(links: Links, looked: Survey, on: HookTarget) -> Meant:
     try:
         place = links.locate(here)
     except (NoSuchTarget, TargetHidden):
-        return Meant(here, chain=None if known is None else here)
+        return Meant(here, None if known is None else here)
     waiting = here if known is not None and known.standing == "waiting" else None
     spot = looked.on(place.identity, on.hook)
     if spot is not None:
-        return Meant(here, place, spot.on, waiting)
-    return Meant(here, place, waiting)
+        return Meant(here, spot.on, waiting)
+    return Meant(here, waiting=waiting)
 
 
 def resolved(links: Links, on: HookTarget) -> HookTarget:
