@@ -30,9 +30,9 @@ from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring import dismount, open_node
 from skep.node.wiring.host import HostAdapter
 from skep.node.wiring.playgrounds import open_local_socket, open_peer_socket, open_playground
-from skep.packages.client.bundles import store_bundle
-from skep.packages.client.content_store import ContentStore
 from skep.packages.content import Package
+from skep.packages.local.bundles import store_bundle
+from skep.packages.local.content_store import ContentStore
 from skep.packages.references import parse_reference
 from skep.trust.bundles import Subject, sign
 

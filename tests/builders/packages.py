@@ -10,8 +10,8 @@ from tests.builders.elf import minimal
 
 from skep.digests import Digest
 from skep.packages.building import build
-from skep.packages.client.content_store import ContentStore, NewManifest
 from skep.packages.content import Package
+from skep.packages.local.content_store import ContentStore, NewManifest
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.media_types import BUNDLE
 

@@ -18,8 +18,6 @@ from skep.digests import Digest
 from skep.marketplace.registry.settings import ServeSettings
 from skep.marketplace.registry.wiring import running_server
 from skep.node.verified.key_offers import read_offer
-from skep.packages.client.bundles import store_bundle
-from skep.packages.client.content_store import ContentStore
 from skep.packages.client.errors import (
     MarketplaceConflict,
     MarketplaceDistrusts,
@@ -29,6 +27,8 @@ from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pulling import pull
 from skep.packages.client.pushing import push
 from skep.packages.content import Package
+from skep.packages.local.bundles import store_bundle
+from skep.packages.local.content_store import ContentStore
 from skep.packages.oci.media_types import BUNDLE, MANIFEST, PACKAGE
 from skep.packages.references import parse_reference
 from skep.trust.bundles import sign

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ _OFFENDERS = {
     "1 Rooms import downwards": ("chains/planted.py", "import skep.packages.metadata"),
     "2 Inside bytecode": ("bytecode/isa/planted.py", "import skep.bytecode.objectfile.model"),
     "2 Inside packages": ("packages/oci/planted.py", "import skep.packages.metadata"),
+    "2 Inside trust": ("trust/keys.py", "import skep.trust.bundles"),
+    "2 Inside chains": ("chains/member.py", "import skep.chains.splicing"),
+    "2 Inside the kernel room": ("kernel/syscall.py", "import skep.kernel.loading"),
     "3 Inside the marketplace": (
         "marketplace/vetting/planted.py",
         "import skep.marketplace.registry.ports",
@@ -27,6 +31,7 @@ _OFFENDERS = {
     "4 Only the kernel room": ("node/planted.py", "import ctypes"),
     "5 Only the node's wiring": ("node/planted.py", "import skep.kernel.loading"),
     "6 Web frameworks": ("node/planted.py", "import starlette.routing"),
+    "7 Packages on disk": ("packages/local/planted.py", "import urllib3"),
     "7 The pure rooms": ("trust/planted.py", "def reach():\n    import socket\n"),
 }
 
@@ -58,6 +63,17 @@ def test_all_contracts_are_kept_and_none_is_forgotten_here(copy: Path) -> None:
     assert len(names) == len(_OFFENDERS), text
     for contract in _OFFENDERS:
         assert any(contract in name for name in names), contract
+
+
+def test_all_of_packages_but_client_and_local_is_pure() -> None:
+    contracts = ConfigParser()
+    contracts.read(ROOT / ".importlinter")
+    named = contracts["importlinter:contract:7-pure"]["source_modules"].split()
+    there = (ROOT / "src" / "skep" / "packages").iterdir()
+    rooms = {path.stem for path in there if not path.name.startswith("__")} - {"client", "local"}
+    assert {name for name in named if ".packages" in name} == {
+        f"skep.packages.{room}" for room in rooms
+    }
 
 
 @pytest.mark.parametrize("contract", _OFFENDERS)

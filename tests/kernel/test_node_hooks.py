@@ -36,8 +36,8 @@ from skep.node.settings import NodeSettings
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring import dismount, open_node
 from skep.node.wiring.host import HostAdapter
-from skep.packages.client.bundles import store_bundle
-from skep.packages.client.content_store import ContentStore
+from skep.packages.local.bundles import store_bundle
+from skep.packages.local.content_store import ContentStore
 from skep.packages.references import parse_reference
 from skep.trust.bundles import Subject, sign
 

@@ -18,8 +18,8 @@ from skep.errors import Unsupported
 from skep.kernel.kernel_types import VMLINUX
 from skep.node.deploying.installing import InstallReport, InstallRequest
 from skep.node.verified.shelf import UnsupportedMap
-from skep.packages.client.bundles import store_bundle
-from skep.packages.client.content_store import ContentStore
+from skep.packages.local.bundles import store_bundle
+from skep.packages.local.content_store import ContentStore
 from skep.packages.references import parse_reference
 from skep.trust.bundles import Subject, sign
 

@@ -16,8 +16,8 @@ from skep.digests import Digest, DigestMismatch
 from skep.errors import Untrusted
 from skep.node.settings import NodeSettings
 from skep.node.verified.trust_store import TrustStore
-from skep.packages.client.content_store import ContentStore
 from skep.packages.errors import WrongContent
+from skep.packages.local.content_store import ContentStore
 from skep.packages.references import parse_reference
 from skep.trust.errors import UnknownKey, Unsigned
 

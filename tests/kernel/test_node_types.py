@@ -30,8 +30,8 @@ from skep.node.deploying.installing import InstallReport, InstallRequest
 from skep.node.deploying.setting import SizeIsFixed
 from skep.node.ports import MapPin, PinInTheWay
 from skep.node.wiring.kernel_adapter import KernelAdapter
-from skep.packages.client.bundles import store_bundle
-from skep.packages.client.content_store import ContentStore
+from skep.packages.local.bundles import store_bundle
+from skep.packages.local.content_store import ContentStore
 from skep.packages.references import parse_reference
 from skep.trust.bundles import Subject, sign
 

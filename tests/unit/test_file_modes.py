@@ -13,7 +13,7 @@ from skep.file_modes import create_file, make_directory, open_file, replace_file
 from skep.node.locking import locked
 from skep.node.store.state import SqliteState
 from skep.node.verified.trust_store import TrustStore
-from skep.packages.client.content_store import ContentStore
+from skep.packages.local.content_store import ContentStore
 from skep.trust.keys import create_private_key, load_private_key
 
 UMASKS = [0o000, 0o002, 0o077, 0o777]

@@ -6,7 +6,7 @@ from contextlib import closing, contextmanager
 from skep.cli.environment import Environment
 from skep.packages.client.errors import MarketplaceUnavailable
 from skep.packages.client.marketplace import MarketplaceClient
-from skep.packages.client.marketplaces import Marketplace, Marketplaces, read_configuration
+from skep.packages.local.marketplaces import Marketplace, Marketplaces, read_configuration
 
 
 def known_marketplaces(environment: Environment) -> Marketplaces:

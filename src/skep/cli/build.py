@@ -53,9 +53,9 @@ def build_package(directory: Path, environment: Environment) -> Built:
     from skep.compiling.headers import find_libbpf
     from skep.compiling.toolchain import find_compiler
     from skep.packages.building import build
-    from skep.packages.client.content_store import ContentStore
     from skep.packages.errors import UnknownProgram
     from skep.packages.installable import refuse_obstacles
+    from skep.packages.local.content_store import ContentStore
     from skep.packages.made_costs import as_made
     from skep.packages.metadata import parse_metadata
     from skep.packages.oci.documents import canonical_json

@@ -9,7 +9,7 @@ from skep.bytecode.objectfile.model import Function, ObjectFile
 from skep.cli.output import Output
 from skep.cli.subjects import Subject
 from skep.errors import NotFound, NotPermitted, UsageError
-from skep.packages.client.files import write_atomically
+from skep.packages.local.files import write_atomically
 
 
 def draw(subject: Subject, program: str | None, to: Path | None, output: Output) -> None:

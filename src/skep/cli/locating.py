@@ -9,9 +9,9 @@ from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.objectfile.reading import read_object
 from skep.cli.environment import Environment
 from skep.errors import NotFound, UsageError
-from skep.packages.client.content_store import ContentStore, reading_package
 from skep.packages.content import PackageContent
 from skep.packages.identity import check_identity
+from skep.packages.local.content_store import ContentStore, reading_package
 from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.media_types import METADATA

@@ -24,7 +24,7 @@ def command() -> None:
 def add(*, name: str, url: str, node: bool, json: bool, quiet: bool) -> None:
     """Add a marketplace; the first one becomes the default."""
     from skep.cli.asking import known_marketplaces
-    from skep.packages.client.marketplaces import Configuration, change_configuration
+    from skep.packages.local.marketplaces import Configuration, change_configuration
 
     run = invocation(json=json, quiet=quiet)
     path = _path(run, node=node)
@@ -48,7 +48,7 @@ def list_marketplaces(*, json: bool, quiet: bool) -> None:
     """List the marketplaces that are known here."""
     from skep.cli.asking import known_marketplaces
     from skep.cli.output import table
-    from skep.packages.client.marketplaces import Marketplace, UnknownMarketplace
+    from skep.packages.local.marketplaces import Marketplace, UnknownMarketplace
 
     run = invocation(json=json, quiet=quiet)
     known = known_marketplaces(run.environment)
@@ -97,7 +97,7 @@ def list_marketplaces(*, json: bool, quiet: bool) -> None:
 def remove(*, name: str, node: bool, json: bool, quiet: bool) -> None:
     """Forget a marketplace; what was pulled from it stays."""
     from skep.cli.asking import known_marketplaces
-    from skep.packages.client.marketplaces import change_configuration, read_configuration
+    from skep.packages.local.marketplaces import change_configuration, read_configuration
 
     run = invocation(json=json, quiet=quiet)
     path = _path(run, node=node)
@@ -121,7 +121,7 @@ def default(*, name: str, node: bool, json: bool, quiet: bool) -> None:
     from dataclasses import replace
 
     from skep.cli.asking import known_marketplaces
-    from skep.packages.client.marketplaces import Configuration, change_configuration
+    from skep.packages.local.marketplaces import Configuration, change_configuration
 
     run = invocation(json=json, quiet=quiet)
     path = _path(run, node=node)

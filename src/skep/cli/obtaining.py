@@ -12,11 +12,11 @@ from skep.cli.environment import Environment
 from skep.cli.locating import Found, found_at
 from skep.cli.output import Output
 from skep.cli.progress import transfer
-from skep.packages.client.content_store import ContentStore
-from skep.packages.client.marketplaces import Marketplace
 from skep.packages.client.obtaining import Obtained, obtain
 from skep.packages.client.progress import Progress
 from skep.packages.client.pulling import pull
+from skep.packages.local.content_store import ContentStore
+from skep.packages.local.marketplaces import Marketplace
 from skep.packages.references import Reference
 from skep.versions import Version
 

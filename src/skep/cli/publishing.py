@@ -4,8 +4,8 @@ from pathlib import Path
 
 from skep.cli.asking import connected
 from skep.cli.locating import open_layout
-from skep.packages.client.marketplaces import Marketplace
 from skep.packages.client.pushing import push
+from skep.packages.local.marketplaces import Marketplace
 
 
 def publish_layout(layout: Path, marketplace: Marketplace) -> dict[str, object]:

@@ -13,7 +13,7 @@ def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, 
     """Sign every tagged package of an OCI layout; returns reference, digest and fingerprint."""
     from skep.cli.keyring import KeyRing
     from skep.cli.locating import open_layout
-    from skep.packages.client.bundles import store_bundle
+    from skep.packages.local.bundles import store_bundle
     from skep.trust.bundles import sign
     from skep.trust.statements import Subject
 

@@ -8,7 +8,7 @@ from skep.cli.locating import Found
 from skep.cli.output import counted
 from skep.clock import system_clock
 from skep.node.verified.trust_store import TrustStore
-from skep.packages.client.bundles import stored_bundles
+from skep.packages.local.bundles import stored_bundles
 from skep.trust.statements import Subject
 from skep.trust.verifying import verify_calling
 

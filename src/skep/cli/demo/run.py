@@ -32,7 +32,7 @@ from skep.node.playground import Playground
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring.playgrounds import open_playground
 from skep.packages.client.marketplace import MarketplaceClient
-from skep.packages.client.marketplaces import Marketplace
+from skep.packages.local.marketplaces import Marketplace
 from skep.packages.references import parse_reference
 
 PROGRAMS = ("port-filter", "ratelimiting")

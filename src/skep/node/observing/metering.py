@@ -7,7 +7,7 @@ from skep.node.observing.metrics import Meter
 from skep.node.observing.pins import PinReader
 from skep.node.observing.wiring import open_pins, open_state
 from skep.node.settings import NodeSettings
-from skep.packages.client.content_store import ContentStore
+from skep.packages.local.content_store import ContentStore
 
 
 @contextmanager

@@ -41,11 +41,11 @@ from skep.node.labels import (
 from skep.node.link_target import LinkTarget
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.node.verified.trust_store import TrustStore
-from skep.packages.client.bundles import stored_bundles
-from skep.packages.client.content_store import ContentStore, reading_package
 from skep.packages.content import PackageContent
 from skep.packages.errors import UnknownProgram, UnusableSetting
 from skep.packages.identity import check_identity
+from skep.packages.local.bundles import stored_bundles
+from skep.packages.local.content_store import ContentStore, reading_package
 from skep.packages.map_sizes import chosen_sizes
 from skep.packages.opening import open_package
 from skep.packages.references import Reference, parse_reference

@@ -28,7 +28,7 @@ from skep.node.verified.shelf import Shelf
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring.kernel_adapter import KernelAdapter, KernelWatcher
 from skep.node.wiring.running_kernel import RunningKernel
-from skep.packages.client.content_store import ContentStore
+from skep.packages.local.content_store import ContentStore
 
 __all__ = ["NodeNotWritable", "NodeSettings", "dismount", "open_node"]
 

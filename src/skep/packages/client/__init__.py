@@ -1,1 +1,1 @@
-"""The other side of the wire: content store, push, pull, search. The only sockets in packages."""
+"""The other side of the wire: transport, push, pull, search. The only sockets in packages."""

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a marketplace or a content store."""
+"""What can go wrong between us and a marketplace."""
 
 from skep.errors import (
     Conflict,
@@ -61,22 +61,6 @@ class MalformedAnswer(Malformed):
 
 class RedirectRefused(Refused):
     """The marketplace sends us to another host, where nothing was asked of us."""
-
-
-class NoSuchContent(NotFound):
-    """The content store has no such blob, manifest or tag."""
-
-
-class NotAContentStore(UsageError):
-    """The directory is there, but it is no OCI image layout."""
-
-
-class StoreNotAccessible(NotPermitted):
-    """This user may not read or write the content store, or the file system is read-only."""
-
-
-class StoreNotWritable(Unavailable):
-    """The content store cannot be written now: the disk is full or damaged."""
 
 
 class VersionChanged(Conflict):

@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from skep.packages.client.content_store import ContentStore
 from skep.packages.client.errors import MarketplaceNotFound, MarketplaceUnavailable
-from skep.packages.client.marketplaces import Marketplace
 from skep.packages.client.progress import Progress
 from skep.packages.client.pulling import newest_version, pull
 from skep.packages.client.registry import Registry
+from skep.packages.local.content_store import ContentStore
+from skep.packages.local.marketplaces import Marketplace
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.references import Reference
 from skep.packages.tags import Stored, find_tag, parse_tag

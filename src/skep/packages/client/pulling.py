@@ -20,13 +20,13 @@ from dataclasses import dataclass
 
 from skep.digests import Digest
 from skep.errors import UsageError
-from skep.packages.client.content_store import ContentStore, NewManifest
 from skep.packages.client.errors import MarketplaceNotFound, VersionChanged
 from skep.packages.client.progress import Meter, Progress
 from skep.packages.client.registry import Registry
-from skep.packages.client.transport import origin_of
 from skep.packages.content import PackageContent
 from skep.packages.errors import WrongContent
+from skep.packages.local.content_store import ContentStore, NewManifest
+from skep.packages.local.urls import origin_of
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.manifests import parse_manifest
 from skep.packages.oci.media_types import BUNDLE

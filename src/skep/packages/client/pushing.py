@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from skep.digests import Digest
-from skep.packages.client.content_store import ContentStore
 from skep.packages.client.progress import Meter, Progress
 from skep.packages.client.registry import Registry
+from skep.packages.local.content_store import ContentStore
 from skep.packages.opening import open_package
 from skep.versions import Version
 

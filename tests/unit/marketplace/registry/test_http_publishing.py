@@ -16,9 +16,9 @@ from tests.builders.pushing import RawClient, error_of
 from tests.builders.trust import make_bundle, signer
 
 from skep.digests import Digest
-from skep.packages.client.content_store import ContentStore
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pulling import pull
+from skep.packages.local.content_store import ContentStore
 from skep.packages.oci.media_types import BUNDLE, INDEX, MANIFEST
 from skep.packages.references import parse_reference
 

@@ -17,8 +17,6 @@ from skep.node.labels import consent_label, package_labels
 from skep.node.packages import NoSuchVersion
 from skep.node.verified.shelf import Shelf, link_deployment
 from skep.node.verified.trust_store import TrustStore
-from skep.packages.client.bundles import store_bundle
-from skep.packages.client.content_store import ContentStore
 from skep.packages.content import PackageContent
 from skep.packages.errors import (
     UnknownProgram,
@@ -27,6 +25,8 @@ from skep.packages.errors import (
     WrongContent,
     WrongSetting,
 )
+from skep.packages.local.bundles import store_bundle
+from skep.packages.local.content_store import ContentStore
 from skep.packages.opening import open_package
 from skep.packages.references import parse_reference
 from skep.packages.tags import AmbiguousReference

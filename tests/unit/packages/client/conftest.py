@@ -1,10 +1,8 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from tests.fakes.registry import FakeRegistry, running_fake_registry
 
-from skep.packages.client.content_store import ContentStore
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.transport import Timeouts, Transport
 
@@ -21,8 +19,3 @@ def client(registry: FakeRegistry) -> Iterator[MarketplaceClient]:
     connected = MarketplaceClient(registry.url, transport)
     yield connected
     connected.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ContentStore:
-    return ContentStore(tmp_path / "store")

@@ -8,8 +8,6 @@ from tests.fakes.registry import FakeRegistry, Fault
 from skep.digests import Digest
 from skep.errors import SkepError, UsageError
 from skep.packages.client import transport
-from skep.packages.client.bundles import store_bundle
-from skep.packages.client.content_store import ContentStore
 from skep.packages.client.errors import (
     MalformedAnswer,
     MarketplaceNotFound,
@@ -18,6 +16,8 @@ from skep.packages.client.errors import (
 from skep.packages.client.marketplace import MarketplaceClient, OfferedKey
 from skep.packages.client.pushing import push
 from skep.packages.client.transport import Answer
+from skep.packages.local.bundles import store_bundle
+from skep.packages.local.content_store import ContentStore
 from skep.versions import Version
 
 LISTING: dict[str, Any] = {

@@ -5,13 +5,14 @@ import pytest
 from tests.builders.packages import package, put_package
 from tests.fakes.registry import FakeRegistry, Fault
 
-from skep.packages.client.content_store import ContentStore
 from skep.packages.client.errors import MarketplaceNotFound, MarketplaceUnavailable
 from skep.packages.client.marketplace import MarketplaceClient
-from skep.packages.client.marketplaces import Marketplace
 from skep.packages.client.obtaining import Obtained, obtain
-from skep.packages.client.transport import Timeouts, Transport, origin_of
+from skep.packages.client.transport import Timeouts, Transport
 from skep.packages.content import Package
+from skep.packages.local.content_store import ContentStore
+from skep.packages.local.marketplaces import Marketplace
+from skep.packages.local.urls import origin_of
 from skep.packages.references import Reference, parse_reference
 from skep.versions import Version
 

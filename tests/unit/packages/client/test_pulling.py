@@ -7,8 +7,6 @@ from tests.fakes.registry import FakeRegistry, Fault
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import SkepError, UsageError
-from skep.packages.client.bundles import stored_bundles
-from skep.packages.client.content_store import ContentStore
 from skep.packages.client.errors import (
     MalformedAnswer,
     MarketplaceNotFound,
@@ -18,9 +16,11 @@ from skep.packages.client.errors import (
 )
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pulling import newest_version, pull
-from skep.packages.client.transport import origin_of
 from skep.packages.content import Package
 from skep.packages.errors import MalformedPackage, WrongContent
+from skep.packages.local.bundles import stored_bundles
+from skep.packages.local.content_store import ContentStore
+from skep.packages.local.urls import origin_of
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.manifests import ImageIndex, ImageManifest

@@ -4,12 +4,13 @@ from tests.fakes.registry import FakeRegistry, Fault
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import Unavailable
-from skep.packages.client.bundles import store_bundle
-from skep.packages.client.content_store import ContentStore
-from skep.packages.client.errors import MarketplaceConflict, NoSuchContent
+from skep.packages.client.errors import MarketplaceConflict
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pushing import push
 from skep.packages.errors import MalformedPackage
+from skep.packages.local.bundles import store_bundle
+from skep.packages.local.content_store import ContentStore
+from skep.packages.local.errors import NoSuchContent
 
 PACKAGE = package()
 NAME = "skep/limiter"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from skep.errors import SkepError, UsageError, codes
-from skep.packages.client.errors import StoreNotWritable
-from skep.packages.client.marketplaces import (
+from skep.packages.local.errors import StoreNotWritable
+from skep.packages.local.marketplaces import (
     DEFAULT_URL,
     Configuration,
     MalformedConfiguration,

@@ -13,15 +13,15 @@ from tests.builders.packages import BUNDLE_DATA, package, put_package
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import Malformed, SkepError, UsageError
-from skep.packages.client import content_store
-from skep.packages.client.bundles import store_bundle, stored_bundles
-from skep.packages.client.content_store import (
+from skep.packages.local import content_store
+from skep.packages.local.bundles import store_bundle, stored_bundles
+from skep.packages.local.content_store import (
     ContentStore,
     IndexDamaged,
     NewManifest,
     reading_package,
 )
-from skep.packages.client.errors import NoSuchContent, NotAContentStore, StoreNotWritable
+from skep.packages.local.errors import NoSuchContent, NotAContentStore, StoreNotWritable
 from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.media_types import BUNDLE
 from skep.packages.opening import open_package
@@ -245,7 +245,7 @@ def test_threads_that_add_at_once_lose_nothing(store: ContentStore) -> None:
 _ADD = """
 import sys, time
 from pathlib import Path
-from skep.packages.client.content_store import ContentStore
+from skep.packages.local.content_store import ContentStore
 store = ContentStore(Path(sys.argv[1]))
 data = store.blob(store.resolve("skep/limiter:1.2.0").digest)
 for number in range(10):

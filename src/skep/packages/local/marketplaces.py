@@ -18,11 +18,16 @@ from pathlib import Path
 
 from skep.errors import Conflict, Malformed, NotFound, Unsupported, UsageError
 from skep.file_modes import make_directory, open_file
-from skep.packages.client.errors import NoSuchContent
-from skep.packages.client.files import read_regular, write_atomically, writing
-from skep.packages.client.transport import is_loopback, marketplace_url, origin_of, url_of_host
 from skep.packages.errors import MalformedMetadata
 from skep.packages.fields import Fields
+from skep.packages.local.errors import NoSuchContent
+from skep.packages.local.files import read_regular, write_atomically, writing
+from skep.packages.local.urls import (
+    is_loopback,
+    marketplace_url,
+    origin_of,
+    url_of_host,
+)
 from skep.packages.names import MARKETPLACE_NAME_RULE, is_marketplace_name, one_line
 from skep.packages.references import Reference, host_form, is_host
 from skep.packages.toml_documents import parse_toml

@@ -21,9 +21,14 @@ from types import MappingProxyType
 from skep.digests import Digest, DigestMismatch
 from skep.errors import Malformed, SkepError, UsageError
 from skep.file_modes import PUBLIC_DIRECTORY, PUBLIC_FILE, make_directory, open_file
-from skep.packages.client.errors import NoSuchContent, NotAContentStore, StoreNotAccessible
-from skep.packages.client.files import INCOMING, read_regular, write_atomically, writing
 from skep.packages.content import LARGEST_PACKAGE
+from skep.packages.local.errors import NoSuchContent, NotAContentStore, StoreNotAccessible
+from skep.packages.local.files import (
+    INCOMING,
+    read_regular,
+    write_atomically,
+    writing,
+)
 from skep.packages.names import one_line
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.documents import LARGEST_DOCUMENT, MalformedDocument, canonical_json

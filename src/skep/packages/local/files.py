@@ -8,7 +8,7 @@ from pathlib import Path
 
 from skep.errors import Malformed, NotPermitted
 from skep.file_modes import PUBLIC_FILE, replace_file
-from skep.packages.client.errors import NoSuchContent, StoreNotAccessible, StoreNotWritable
+from skep.packages.local.errors import NoSuchContent, StoreNotAccessible, StoreNotWritable
 from skep.system_errors import explain
 
 INCOMING = ".incoming-"  # prefix of files being written; left over only after a crash

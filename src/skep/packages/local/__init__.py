@@ -1,0 +1,1 @@
+"""Packages on disk: an OCI layout that hashes on every read, and the names of marketplaces."""
