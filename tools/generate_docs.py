@@ -20,6 +20,7 @@ GROUND = (
     "versions.py",
     "clock.py",
     "schema_steps.py",
+    "json_documents.py",
     "file_modes.py",
     "system_errors.py",
     "errors.py",

@@ -10,12 +10,12 @@ from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.reading import read_object
 from skep.digests import Digest
+from skep.json_documents import canonical_json
 from skep.packages.building import build
 from skep.packages.content import Package
 from skep.packages.made_costs import as_made
 from skep.packages.metadata import parse_metadata
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.documents import canonical_json
 from skep.packages.oci.referrers import bundle_referrer
 from skep.trust.bundles import Subject, sign
 from skep.trust.keys import Signer

@@ -55,6 +55,14 @@ def no_room_reads_the_clock_or_the_environment(path: Path, sources: Path) -> Ite
             yield f"{path.name}:{node.lineno} uses {ast.unparse(node)}"
 
 
+def json_is_read_in_one_place(path: Path, sources: Path) -> Iterator[str]:
+    if path == sources / "json_documents.py":
+        return
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"json.loads", "json.load"}:
+            yield f"{path.name}:{node.lineno} reads JSON by itself; use skep.json_documents"
+
+
 def only_the_kernel_room_makes_system_calls(path: Path, sources: Path) -> Iterator[str]:
     if room_of(path, sources) == "kernel":
         return
@@ -136,6 +144,7 @@ RULES: tuple[Rule, ...] = (
     only_the_command_line_prints_or_exits,
     imports_stand_at_the_top,
     no_room_reads_the_clock_or_the_environment,
+    json_is_read_in_one_place,
     only_the_kernel_room_makes_system_calls,
     errors_belong_to_a_family,
     files_stay_small_and_say_what_they_hold,

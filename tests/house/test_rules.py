@@ -14,6 +14,10 @@ _OFFENDERS = {
         "node/x.py",
         '"""X."""\nimport time\nnow = time.time()\n',
     ),
+    "json_is_read_in_one_place": (
+        "node/x.py",
+        '"""X."""\nimport json\nvalue = json.loads("{}")\n',
+    ),
     "only_the_kernel_room_makes_system_calls": ("node/x.py", '"""X."""\nimport ctypes\n'),
     "errors_belong_to_a_family": ("trust/x.py", '"""X."""\nclass Bad(Exception):\n    pass\n'),
     "files_stay_small_and_say_what_they_hold": ("trust/utils.py", '"""X."""\n'),

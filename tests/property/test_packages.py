@@ -12,11 +12,11 @@ from tests.builders.packages import package
 from skep.bytecode.linking.plan import MapPlan
 from skep.digests import Digest
 from skep.errors import NotFound, SkepError
+from skep.json_documents import MalformedDocument, canonical_json, parse_json
 from skep.packages.errors import MalformedMetadata, MalformedReference, WrongSetting
 from skep.packages.metadata import parse_metadata
 from skep.packages.names import is_marketplace_name
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.documents import MalformedDocument, canonical_json, parse_json
 from skep.packages.oci.manifests import ImageManifest, parse_index, parse_manifest
 from skep.packages.opening import open_package
 from skep.packages.references import Reference, parse_reference

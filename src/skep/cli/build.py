@@ -52,13 +52,13 @@ def build_package(directory: Path, environment: Environment) -> Built:
     from skep.compiling.compiler import compile_object
     from skep.compiling.headers import find_libbpf
     from skep.compiling.toolchain import find_compiler
+    from skep.json_documents import canonical_json
     from skep.packages.building import build
     from skep.packages.errors import UnknownProgram
     from skep.packages.installable import refuse_obstacles
     from skep.packages.local.content_store import ContentStore
     from skep.packages.made_costs import as_made
     from skep.packages.metadata import parse_metadata
-    from skep.packages.oci.documents import canonical_json
     from skep.packages.oci.media_types import MANIFEST
 
     toml = read_file(directory / "skep.toml", "a skep.toml", 64 * 1024)

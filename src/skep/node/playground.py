@@ -6,7 +6,6 @@ directory; removal touches nothing outside of it, and ends no process but those 
 start time still is what it was (process numbers are used again).
 """
 
-import json
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from typing import Protocol
 
 from skep.errors import Conflict, SkepError, UsageError
 from skep.file_modes import PUBLIC_FILE, make_directory, replace_file
+from skep.json_documents import JsonValue, MalformedDocument, canonical_json, parse_json
 
 PREFIX = "skep-demo"
 _NAME = re.compile(PREFIX + r"(?:-[a-z0-9]{1,5})?")  # an interface's name has 15 characters
@@ -275,22 +275,22 @@ class PlaygroundKeeper:
 
     def _write(self, marker: _Marker) -> None:
         replace_file(
-            self._of(marker.name) / _MARKER, json.dumps(marker.document()).encode(), PUBLIC_FILE
+            self._of(marker.name) / _MARKER, canonical_json(marker.document()), PUBLIC_FILE
         )
 
     def _read(self, name: str) -> _Marker | None:
         """The marker; ``None`` if there is none that can be read."""
         try:
             with (self._of(name) / _MARKER).open("rb") as file:
-                document = json.loads(file.read(_LARGEST_MARKER))
+                document = JsonValue(parse_json(file.read(_LARGEST_MARKER), _MARKER), _MARKER)
             return _Marker(
                 name,
                 _process(document["owner"]),
-                [_process(process) for process in document["processes"]],
-                [str(mount) for mount in document["mounts"]],
-                [str(parent) for parent in document.get("parents", [])],
+                [*document["processes"].each(_process)],
+                [*document["mounts"].each(JsonValue.text)],
+                [*document["parents"].each(JsonValue.text)] if "parents" in document else [],
             )
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, MalformedDocument):
             return None
 
 
@@ -329,11 +329,9 @@ def end_process(pid: int, started: int) -> bool:
     return True
 
 
-def _process(document: object) -> tuple[int, int]:
-    if not isinstance(document, list):
-        raise TypeError(document)
-    pid, started = document
-    return int(pid), int(started)
+def _process(document: JsonValue) -> tuple[int, int]:
+    pid, started = document.row(2)
+    return pid.number(), started.number()
 
 
 def _is_alive(marker: _Marker | None) -> bool:

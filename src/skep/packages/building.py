@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from skep.json_documents import canonical_json, parse_table
 from skep.packages.content import (
     LARGEST_PACKAGE,
     LARGEST_README,
@@ -25,7 +26,6 @@ from skep.packages.licences import UnknownLicence, check_licence
 from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.packages.names import is_file_name, one_line
 from skep.packages.oci.descriptors import EMPTY_CONTENT, EMPTY_DESCRIPTOR, Descriptor
-from skep.packages.oci.documents import canonical_json, parse_table
 from skep.packages.oci.manifests import ImageManifest
 from skep.packages.oci.media_types import METADATA, OBJECT, PACKAGE, README, REPORT, SOURCES, TITLE
 from skep.packages.source_archive import write_archive

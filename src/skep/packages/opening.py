@@ -17,6 +17,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from skep.digests import Digest
+from skep.json_documents import parse_table
 from skep.packages.content import (
     LARGEST_PACKAGE,
     LARGEST_README,
@@ -32,7 +33,6 @@ from skep.packages.errors import MalformedPackage, UnsupportedPackage
 from skep.packages.metadata import parse_metadata
 from skep.packages.names import is_file_name, one_line
 from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor
-from skep.packages.oci.documents import parse_table
 from skep.packages.oci.manifests import ImageManifest, parse_manifest
 from skep.packages.oci.media_types import METADATA, OBJECT, PACKAGE, README, REPORT, SOURCES, TITLE
 from skep.packages.source_archive import read_archive

@@ -5,17 +5,14 @@ https://github.com/sigstore/protobuf-specs/blob/v0.4.1/protos/sigstore_bundle.pr
 https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md
 """
 
-import base64
-import json
 from dataclasses import dataclass
 
-from skep.trust.documents import (
+from skep.json_documents import (
+    JsonValue,
     MalformedDocument,
-    member_bytes,
-    member_list,
-    member_object,
-    member_text,
-    parse_object,
+    base64_text,
+    canonical_json,
+    parse_json,
 )
 from skep.trust.errors import MalformedBundle
 from skep.trust.keys import Signer
@@ -90,12 +87,12 @@ def sign(subject: Subject, signer: Signer) -> bytes:
             "tlogEntries": [],
         },
         "dsseEnvelope": {
-            "payload": base64.b64encode(payload).decode("ascii"),
+            "payload": base64_text(payload),
             "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"sig": base64.b64encode(signature).decode("ascii"), "keyid": ""}],
+            "signatures": [{"sig": base64_text(signature), "keyid": ""}],
         },
     }
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    return canonical_json(document)
 
 
 def parse_bundle(data: bytes) -> Bundle:
@@ -112,39 +109,37 @@ def parse_bundle(data: bytes) -> Bundle:
 
 
 def _parse(data: bytes) -> Bundle:
-    what = "a Sigstore bundle"
-    document = parse_object(data, BUNDLE_LIMIT, what)
-    media_type = member_text(document, "mediaType", what)
-    if media_type != BUNDLE_MEDIA_TYPE:
-        raise MalformedDocument(f"expected {BUNDLE_MEDIA_TYPE}, got {media_type[:160]!r}")
-    envelope = member_object(document, "dsseEnvelope", what)
+    what = "Sigstore bundle"
+    document = JsonValue(parse_json(data, what, BUNDLE_LIMIT), what)
+    if document["mediaType"].text() != BUNDLE_MEDIA_TYPE:
+        raise document["mediaType"].wrong(BUNDLE_MEDIA_TYPE)
+    envelope = document["dsseEnvelope"]
     if "messageSignature" in document:
         raise MalformedDocument("expected a bundle with one content, got two")
     # DSSE confusion: a signature made for another type of payload must not be read as ours.
-    payload_type = member_text(envelope, "payloadType", "an envelope")
-    if payload_type != PAYLOAD_TYPE:
-        raise MalformedDocument(
-            f"expected a payload of type {PAYLOAD_TYPE}, got {payload_type[:160]!r}"
-        )
-    signatures = member_list(envelope, "signatures", "an envelope")
+    if envelope["payloadType"].text() != PAYLOAD_TYPE:
+        raise envelope["payloadType"].wrong(PAYLOAD_TYPE)
+    signatures = envelope["signatures"].items()
     # The bundle specification demands exactly one; with more, which one was it that held?
-    if len(signatures) != 1 or not isinstance(signatures[0], dict):
+    if len(signatures) != 1:
         raise MalformedDocument(f"expected exactly one signature, got {len(signatures)}")
-    payload = member_bytes(envelope, "payload", "an envelope")
+    payload = envelope["payload"].octets()
     return Bundle(
-        _hint(member_object(document, "verificationMaterial", what)),
+        _hint(document["verificationMaterial"]),
         payload,
-        member_bytes(signatures[0], "sig", "a signature"),
+        signatures[0]["sig"].octets(),
         parse_statement(payload),
     )
 
 
-def _hint(material: dict[str, object]) -> str | None:
+def _hint(material: JsonValue) -> str | None:
+    has_certificate = "certificate" in material or "x509CertificateChain" in material
     if "publicKey" not in material:
-        if "certificate" in material or "x509CertificateChain" in material:
+        if has_certificate:
             return None
         raise MalformedDocument("expected a public key or a certificate in a bundle, got neither")
-    if "certificate" in material or "x509CertificateChain" in material:
+    if has_certificate:
         raise MalformedDocument("expected a public key or a certificate in a bundle, got both")
-    key = member_object(material, "publicKey", "verification material")
-    return member_text(key, "hint", "a public key") if "hint" in key else ""
+    key = material["publicKey"]
+    key.table()
+    return key["hint"].text() if "hint" in key else ""

@@ -4,23 +4,16 @@ Source: in-toto Statement v1,
 https://github.com/in-toto/attestation/blob/v1.1.0/spec/v1/statement.md
 """
 
-import json
 from dataclasses import dataclass
 
 from skep.digests import Digest, MalformedDigest
-from skep.trust.documents import (
-    MalformedDocument,
-    member_list,
-    member_object,
-    member_text,
-    parse_object,
-)
+from skep.json_documents import JsonValue, MalformedDocument, canonical_json, parse_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 SIGNATURE_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 _LIMIT = 1 << 20  # bytes
-_WHAT = "an in-toto statement"
+_WHAT = "in-toto statement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ def write_statement(subject: Subject) -> bytes:
         "predicateType": SIGNATURE_PREDICATE,
         "predicate": {},
     }
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("utf-8")
+    return canonical_json(document)
 
 
 def parse_statement(payload: bytes) -> Statement:
@@ -80,20 +73,19 @@ def parse_statement(payload: bytes) -> Statement:
     Raises:
         MalformedDocument: anything else.
     """
-    document = parse_object(payload, _LIMIT, _WHAT)
-    statement_type = member_text(document, "_type", _WHAT)
+    document = JsonValue(parse_json(payload, _WHAT, _LIMIT), _WHAT)
+    statement_type = document["_type"].text()
     if statement_type != STATEMENT_TYPE:
-        raise MalformedDocument(f"expected {STATEMENT_TYPE}, got {statement_type[:160]!r}")
-    subjects = member_list(document, "subject", _WHAT)
-    if len(subjects) != 1 or not isinstance(subjects[0], dict):
+        raise document["_type"].wrong(STATEMENT_TYPE)
+    subjects = document["subject"].items()
+    if len(subjects) != 1:
         raise MalformedDocument(f"expected a statement about one subject, got {len(subjects)}")
-    digests = member_object(subjects[0], "digest", "the subject of a statement")
+    digests = subjects[0]["digest"].table()
     if len(digests) != 1:
         raise MalformedDocument(f"expected one digest of the subject, got {len(digests)}")
-    algorithm = next(iter(digests))
-    hexadecimal = member_text(digests, algorithm, "the digests of a subject")
+    algorithm, hexadecimal = next(iter(digests.items()))
     try:
-        digest = Digest.parse(f"{algorithm}:{hexadecimal}")
+        digest = Digest.parse(f"{algorithm}:{hexadecimal.text()}")
     except MalformedDigest as error:
         raise MalformedDocument(f"in a statement: {error.message}") from error
-    return Statement(digest, member_text(document, "predicateType", _WHAT))
+    return Statement(digest, document["predicateType"].text())

@@ -4,10 +4,10 @@ import pytest
 from tests.builders.packages import OBJECT, metadata_toml, package
 
 from skep.digests import Digest
+from skep.json_documents import MalformedDocument
 from skep.packages.building import build
 from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.errors import MalformedMetadata, MalformedPackage
-from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.media_types import METADATA, PACKAGE, REPORT, TITLE
 from skep.packages.oci.media_types import OBJECT as OBJECT_TYPE
 

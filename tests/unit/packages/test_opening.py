@@ -15,10 +15,10 @@ from tests.builders.packages import (
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import SkepError
+from skep.json_documents import LARGEST_DOCUMENT, MalformedDocument
 from skep.packages.content import LARGEST_PACKAGE, LARGEST_README
 from skep.packages.errors import MalformedMetadata, MalformedPackage, UnsupportedPackage
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.documents import LARGEST_DOCUMENT, MalformedDocument
 from skep.packages.oci.media_types import (
     BUNDLE,
     INDEX,

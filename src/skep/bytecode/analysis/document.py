@@ -4,7 +4,8 @@ A report travels: it is written by one version of Skep and read, shown and compa
 fields a reader does not know are kept beside the ones it knows, at every level, and written back
 unchanged. What is known is checked strictly: reports come from marketplaces, which may lie.
 
-Rules against hostile documents:
+Rules against hostile documents, beside those of :mod:`skep.json_documents`, which a document that
+was never bytes has not met:
 
 1. Depth is capped, for known and for unknown fields.
 2. The number of values in a document is capped.
@@ -19,13 +20,12 @@ from types import NoneType, UnionType
 from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 
 from skep.bytecode.analysis.errors import MalformedReport
+from skep.json_documents import DEEPEST, INTEGERS
 
-_MOST_DEPTH = 32
 _MOST_VALUES = 2_000_000
-_INTEGERS = range(-(1 << 63), 1 << 64)
 
 Document = dict[str, Any]
-"""What ``json.loads`` gives for an object."""
+"""A JSON object, parsed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,8 +157,8 @@ def _scalar_reader(kind: type) -> _Reader:
 
 
 def _spend(budget: list[int], where: str, depth: int) -> None:
-    if depth > _MOST_DEPTH:  # (1)
-        raise MalformedReport(f"{where[:200]}: expected at most {_MOST_DEPTH} levels, got more")
+    if depth > DEEPEST:  # (1)
+        raise MalformedReport(f"{where[:200]}: expected at most {DEEPEST} levels, got more")
     budget[0] -= 1
     if budget[0] < 0:  # (2)
         raise MalformedReport(f"expected at most {_MOST_VALUES} values in a report, got more")
@@ -182,7 +182,7 @@ def _checked(value: object, where: str, depth: int, budget: list[int]) -> object
         _check_text(value, where)
         return value
     if isinstance(value, int):
-        if value not in _INTEGERS:  # (3)
+        if value not in INTEGERS:  # (3)
             raise MalformedReport(f"{where}: expected an integer of 64 bits, got a larger one")
         return value
     if isinstance(value, Mapping):

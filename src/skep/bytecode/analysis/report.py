@@ -5,7 +5,6 @@ matter. The document form has schema ``skep.report/v1``; readers keep fields the
 Everything here is data: people's sentences are made from it in :mod:`.texts`.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -13,8 +12,10 @@ from skep.bytecode.analysis.document import Document, Part
 from skep.bytecode.analysis.errors import MalformedReport
 from skep.bytecode.analysis.report_needs import Requirements
 from skep.bytecode.analysis.report_standing import Configured, Runtime, Standard
+from skep.json_documents import MalformedDocument, canonical_json, parse_json
 
 SCHEMA = "skep.report/v1"
+LARGEST_REPORT = 64 * 1024 * 1024  # bytes
 
 DECLARED: Literal["declared"] = "declared"
 POSSIBLE: Literal["possible"] = "possible"
@@ -312,9 +313,7 @@ class AnalysisReport(Part):
 
     def to_bytes(self) -> bytes:
         """The canonical bytes: sorted keys, no white space, UTF-8."""
-        return json.dumps(
-            self.to_document(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode()
+        return canonical_json(self.to_document())
 
     @classmethod
     def from_document(cls, document: object) -> Self:
@@ -337,12 +336,12 @@ class AnalysisReport(Part):
         """Read a report from JSON.
 
         Raises:
-            MalformedReport: if it is not JSON, or not a report.
+            MalformedReport: if it is not JSON, read strictly, or not a report.
         """
         try:
-            document = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise MalformedReport(f"expected a report in JSON: {error}") from error
+            document = parse_json(data, "report", LARGEST_REPORT)
+        except MalformedDocument as error:
+            raise MalformedReport(error.message) from error
         return cls.from_document(document)
 
     def program(self, name: str) -> ProgramReport:

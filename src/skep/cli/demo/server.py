@@ -1,6 +1,5 @@
 """The demo's marketplace: ``skep serve`` as a child that cannot outlive its parent."""
 
-import json
 import os
 import select
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from skep.cli.environment import Environment
 from skep.errors import Unavailable
+from skep.json_documents import JsonValue, parse_table
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 10.0
@@ -78,7 +78,8 @@ def url_of(process: subprocess.Popen[bytes]) -> str:
                 "the marketplace did not start", detail=errors.decode("utf-8", "replace")
             )
         text += chunk
-    document = json.loads(text)
+    document = parse_table(text, "document of skep serve")
     if "url" not in document:
-        raise Unavailable("the marketplace did not start", detail=document["error"]["message"])
+        told = JsonValue(document, "document of skep serve")["error"]["message"].text()
+        raise Unavailable("the marketplace did not start", detail=told)
     return str(document["url"])

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
+from skep.json_documents import MalformedDocument, parse_table
 from skep.marketplace.vetting.comparing import differences
 from skep.marketplace.vetting.submissions import Submission
 from skep.marketplace.vetting.verdicts import Severity
 from skep.packages.content import REPORT_TITLE
 from skep.packages.licence_classes import licence_findings
 from skep.packages.licences import UnknownLicence, check_licence
-from skep.packages.oci.documents import MalformedDocument, parse_table
 
 Check = Callable[[Submission], Iterable[str]]
 

@@ -6,7 +6,6 @@ report inside the package is only compared with what is derived: where they diff
 is still what the bytecode says.
 """
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -16,8 +15,8 @@ from skep.bytecode.analysis.label_bounds import LabelChange, label_changes
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.chains.ordering import in_order, place
 from skep.chains.planning import LinkedDeployment
-from skep.errors import Malformed
 from skep.hooks.table import HookTarget, find_hook
+from skep.json_documents import parse_json
 from skep.node.converging.consenting import Need, find_needs
 from skep.node.converging.services import Services
 from skep.node.deploying.installing import InstallRequest, declare
@@ -27,7 +26,7 @@ from skep.node.looking.listing import view_chain
 from skep.node.occupants import Occupant
 from skep.node.packages import VerifiedPackage
 from skep.node.ports import KernelFacts
-from skep.packages.content import PackageContent
+from skep.packages.content import REPORT_TITLE, PackageContent
 from skep.versions import KernelVersion
 
 
@@ -174,12 +173,8 @@ def _loaded(
 
 
 def _matches(content: PackageContent, reports: dict[str, AnalysisReport]) -> bool:
-    derived = {name: json.loads(report.to_bytes()) for name, report in reports.items()}
-    try:
-        packaged = json.loads(content.report)
-    except (ValueError, RecursionError) as error:
-        raise Malformed("expected the packaged report to be JSON") from error
-    return bool(packaged == derived)
+    derived = {name: report.to_document() for name, report in reports.items()}
+    return parse_json(content.report, REPORT_TITLE) == derived
 
 
 def _settings(content: PackageContent, request: InstallRequest) -> tuple[PreviewSetting, ...]:

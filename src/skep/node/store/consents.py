@@ -9,6 +9,7 @@ import sqlite3
 
 from skep.bytecode.analysis.growth import Granted
 from skep.node.records import Consent, ConsentRecord, How, Outcome
+from skep.node.store.rows import items_of
 
 COLUMNS = (
     "number, outcome, deployment, reference, at, person, how, digest, taxonomy, shown, package"
@@ -67,7 +68,7 @@ def _text(permissions: tuple[Granted, ...]) -> str:
 
 def _permissions(document: object) -> tuple[Granted, ...]:
     found = []
-    for entry in json.loads(str(document)):
+    for entry in items_of(document):
         if not isinstance(entry, list) or not all(isinstance(part, str) for part in entry):
             raise TypeError(f"expected a permission, got {entry!r}")
         identity, scope, confidence, severity = entry

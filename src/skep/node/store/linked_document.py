@@ -13,11 +13,8 @@ A field that is new after a release must be optional in the reader, meaning what
 otherwise no chain could be spliced from what an older Skep kept. A test compares the fields.
 """
 
-import base64
-import binascii
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeVar
 
 from skep.bytecode.isa.instructions import Instruction, decode, encode
@@ -35,8 +32,15 @@ from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.digests import Digest
 from skep.errors import Malformed, UsageError
 from skep.hooks.table import HookTarget
-from skep.packages.oci.documents import canonical_json, parse_table
+from skep.json_documents import (
+    JsonValue,
+    MalformedDocument,
+    base64_text,
+    canonical_json,
+    parse_json,
+)
 
+_WHAT = "linked deployment"
 SCHEMA = "skep.dev/linked-deployment/1"
 LARGEST_LINKED = 64 * 1024 * 1024  # bytes; the largest package there is, in base64, and its lines
 _U32 = (1 << 32) - 1
@@ -66,7 +70,7 @@ def write_linked(linked: LinkedDeployment) -> bytes:
                 "program": _program_document(linked.program),
                 "maps": [_map_document(each) for each in linked.maps],
                 "settings": [_setting_document(each) for each in linked.settings],
-                "types": None if linked.types is None else _text_of(linked.types),
+                "types": None if linked.types is None else base64_text(linked.types),
             }
         )
         same = read_linked(data) == replace(linked, label=None)
@@ -87,7 +91,13 @@ def read_linked(data: bytes) -> LinkedDeployment:
     Raises:
         Malformed: it is no such document.
     """
-    document = _Value(parse_table(data, "linked deployment", LARGEST_LINKED), "linked deployment")
+    try:
+        return _read(JsonValue(parse_json(data, _WHAT, LARGEST_LINKED), _WHAT))
+    except MalformedDocument as error:
+        raise MalformedLinked(error.message) from error
+
+
+def _read(document: JsonValue) -> LinkedDeployment:
     if (schema := document["schema"].text()) != SCHEMA:
         raise MalformedLinked(
             f"expected a document of the schema {SCHEMA}, got {schema[:80]!r}",
@@ -98,89 +108,19 @@ def read_linked(data: bytes) -> LinkedDeployment:
         program=_program(document["program"]),
         maps=document["maps"].each(_map),
         settings=document["settings"].each(_setting),
-        types=document["types"].optional(_Value.octets),
+        types=document["types"].optional(JsonValue.octets),
     )
 
 
 # Values
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    """A value of the document and where it is, read as what it must be.
-
-    Every method raises :class:`MalformedLinked` if it is not.
-    """
-
-    value: object
-    place: str
-
-    def __getitem__(self, name: str) -> "_Value":
-        if not isinstance(self.value, dict):
-            raise self.wrong("an object")
-        if name not in self.value:
-            raise MalformedLinked(f"{self.place}: {name} is missing")
-        return _Value(self.value[name], f"{self.place}.{name}")
-
-    def text(self) -> str:
-        if not isinstance(self.value, str):
-            raise self.wrong("text")
-        return self.value
-
-    def truth(self) -> bool:
-        if not isinstance(self.value, bool):
-            raise self.wrong("true or false")
-        return self.value
-
-    def number(self, most: int = _U32) -> int:
-        # For Python true and false are numbers, too.
-        if not isinstance(self.value, int) or isinstance(self.value, bool):
-            raise self.wrong("a whole number")
-        if not 0 <= self.value <= most:
-            raise self.wrong(f"a number from 0 to {most}")
-        return self.value
-
-    def octets(self) -> bytes:
-        text = self.text()
-        try:
-            found = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise self.wrong("base64") from error
-        if _text_of(found) != text:  # bits beyond the last byte; each value has one spelling
-            raise self.wrong("base64")
-        return found
-
-    def each(self, read: "Callable[[_Value], _T]") -> tuple[_T, ...]:
-        return tuple(read(item) for item in self._items())
-
-    def row(self, length: int) -> "tuple[_Value, ...]":
-        items = tuple(self._items())
-        if len(items) != length:
-            raise self.wrong(f"{length} values")
-        return items
-
-    def optional(self, read: "Callable[[_Value], _T]") -> _T | None:
-        return None if self.value is None else read(self)
-
-    def wrong(self, expected: str) -> MalformedLinked:
-        return MalformedLinked(f"{self.place}: expected {expected}, got {repr(self.value)[:80]}")
-
-    def _items(self) -> "Iterator[_Value]":
-        if not isinstance(self.value, list):
-            raise self.wrong("a list")
-        return (_Value(item, f"{self.place}[{i}]") for i, item in enumerate(self.value))
-
-
-def _text_of(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _text_pair(value: _Value) -> tuple[str, str]:
+def _text_pair(value: JsonValue) -> tuple[str, str]:
     first, second = value.row(2)
     return first.text(), second.text()
 
 
-def _octets_pair(value: _Value) -> tuple[bytes, bytes]:
+def _octets_pair(value: JsonValue) -> tuple[bytes, bytes]:
     first, second = value.row(2)
     return first.octets(), second.octets()
 
@@ -205,7 +145,7 @@ def _deployment_document(deployment: Deployment) -> dict[str, object]:
     }
 
 
-def _deployment(value: _Value) -> Deployment:
+def _deployment(value: JsonValue) -> Deployment:
     on = value["on"]
     return Deployment(
         name=_deployment_name(value["name"]),
@@ -214,22 +154,22 @@ def _deployment(value: _Value) -> Deployment:
         program=value["program"].text(),
         on=HookTarget(on["hook"].text(), on["target"].text(), on["namespace"].text()),
         order=value["order"].number(LARGEST_ORDER),
-        run_on=value["run_on"].each(_Value.text),
+        run_on=value["run_on"].each(JsonValue.text),
         settings=value["settings"].each(_text_pair),
         policy=_policy(value["policy"]),
         signer=value["signer"].text(),
-        maps=value["maps"].each(_Value.text),
+        maps=value["maps"].each(JsonValue.text),
     )
 
 
-def _deployment_name(value: _Value) -> str:
+def _deployment_name(value: JsonValue) -> str:
     try:
         return parse_deployment_name(value.text())
     except UsageError as error:
         raise value.wrong("the name of a deployment") from error
 
 
-def _policy(value: _Value) -> TrustDecision:
+def _policy(value: JsonValue) -> TrustDecision:
     match value.value:
         case "require-key":
             return "require-key"
@@ -241,12 +181,12 @@ def _policy(value: _Value) -> TrustDecision:
 def _setting_document(setting: MapSetting) -> dict[str, object]:
     return {
         "pin": setting.pin,
-        "entries": [[_text_of(key), _text_of(value)] for key, value in setting.entries],
+        "entries": [[base64_text(key), base64_text(value)] for key, value in setting.entries],
         "whole": setting.whole,
     }
 
 
-def _setting(value: _Value) -> MapSetting:
+def _setting(value: JsonValue) -> MapSetting:
     return MapSetting(
         pin=value["pin"].text(),
         entries=value["entries"].each(_octets_pair),
@@ -268,7 +208,7 @@ def _map_document(plan: MapPlan, depth: int = 0) -> dict[str, object]:
         "max_entries": plan.max_entries,
         "flags": plan.flags,
         "pinned_by_name": plan.pinned_by_name,
-        "contents": [[_text_of(key), _text_of(value)] for key, value in plan.contents],
+        "contents": [[base64_text(key), base64_text(value)] for key, value in plan.contents],
         "frozen": plan.frozen,
         "extra": plan.extra,
         "key_type_id": plan.key_type_id,
@@ -281,20 +221,20 @@ def _map_document(plan: MapPlan, depth: int = 0) -> dict[str, object]:
     }
 
 
-def _map(value: _Value) -> MapPlan:
+def _map(value: JsonValue) -> MapPlan:
     return MapPlan(
         name=value["name"].text(),
-        map_type=value["map_type"].number(),
-        key_size=value["key_size"].number(),
-        value_size=value["value_size"].number(),
-        max_entries=value["max_entries"].number(),
-        flags=value["flags"].number(),
+        map_type=value["map_type"].number(_U32),
+        key_size=value["key_size"].number(_U32),
+        value_size=value["value_size"].number(_U32),
+        max_entries=value["max_entries"].number(_U32),
+        flags=value["flags"].number(_U32),
         pinned_by_name=value["pinned_by_name"].truth(),
         contents=value["contents"].each(_octets_pair),
         frozen=value["frozen"].truth(),
         extra=value["extra"].number(_U64),
-        key_type_id=value["key_type_id"].number(),
-        value_type_id=value["value_type_id"].number(),
+        key_type_id=value["key_type_id"].number(_U32),
+        value_type_id=value["value_type_id"].number(_U32),
         needs_types=value["needs_types"].truth(),
         # As deep as the parser of documents goes, which ends long before Python does.
         inner=value["inner"].optional(_map),
@@ -304,14 +244,14 @@ def _map(value: _Value) -> MapPlan:
     )
 
 
-def _map_entry(value: _Value) -> tuple[int, int]:
+def _map_entry(value: JsonValue) -> tuple[int, int]:
     index, other = value.row(2)
-    return index.number(), other.number()
+    return index.number(_U32), other.number(_U32)
 
 
-def _program_entry(value: _Value) -> tuple[int, str]:
+def _program_entry(value: JsonValue) -> tuple[int, str]:
     index, name = value.row(2)
-    return index.number(), name.text()
+    return index.number(_U32), name.text()
 
 
 # Programs
@@ -324,7 +264,7 @@ def _program_document(plan: ProgramPlan) -> dict[str, object]:
         "attach_type": plan.attach_type,
         "flags": plan.flags,
         "licence": plan.licence,
-        "instructions": _text_of(encode(plan.instructions)),
+        "instructions": base64_text(encode(plan.instructions)),
         "subprograms": list(plan.subprograms),
         "poisons": [{"slot": p.slot, "path": p.path, "kind": p.kind} for p in plan.poisons],
         "functions": [list(row) for row in plan.functions],
@@ -346,38 +286,38 @@ def _program_document(plan: ProgramPlan) -> dict[str, object]:
     }
 
 
-def _program(value: _Value) -> ProgramPlan:
+def _program(value: JsonValue) -> ProgramPlan:
     instructions = _instructions(value["instructions"])
     last = len(instructions) - 1
 
-    def slot(value: _Value) -> int:
+    def slot(value: JsonValue) -> int:
         return value.number(last)
 
-    def poison(value: _Value) -> Poison:
+    def poison(value: JsonValue) -> Poison:
         return Poison(slot(value["slot"]), value["path"].text(), value["kind"].text())
 
-    def function(value: _Value) -> FunctionType:
+    def function(value: JsonValue) -> FunctionType:
         at, type_id = value.row(len(FunctionType._fields))
-        return FunctionType(slot(at), type_id.number())
+        return FunctionType(slot(at), type_id.number(_U32))
 
-    def line(value: _Value) -> LinePlace:
+    def line(value: JsonValue) -> LinePlace:
         at, file, text, position = value.row(len(LinePlace._fields))
-        return LinePlace(slot(at), file.number(), text.number(), position.number())
+        return LinePlace(slot(at), file.number(_U32), text.number(_U32), position.number(_U32))
 
-    def kernel_name(value: _Value) -> KernelName:
+    def kernel_name(value: JsonValue) -> KernelName:
         return KernelName(
             slot(value["slot"]),
             _kind(value["kind"]),
             value["name"].text(),
-            value["type_id"].number(),
+            value["type_id"].number(_U32),
             value["is_weak"].truth(),
         )
 
     return ProgramPlan(
         name=value["name"].text(),
-        program_type=value["program_type"].number(),
-        attach_type=value["attach_type"].number(),
-        flags=value["flags"].number(),
+        program_type=value["program_type"].number(_U32),
+        attach_type=value["attach_type"].number(_U32),
+        flags=value["flags"].number(_U32),
         licence=value["licence"].text(),
         instructions=instructions,
         subprograms=value["subprograms"].each(slot),
@@ -385,21 +325,21 @@ def _program(value: _Value) -> ProgramPlan:
         functions=value["functions"].each(function),
         lines=value["lines"].each(line),
         needs_types=value["needs_types"].truth(),
-        attach_btf_id=value["attach_btf_id"].number(),
-        names=value["names"].each(_Value.text),
+        attach_btf_id=value["attach_btf_id"].number(_U32),
+        names=value["names"].each(JsonValue.text),
         kernel_names=value["kernel_names"].each(kernel_name),
         exception_callback=value["exception_callback"].text(),
     )
 
 
-def _instructions(value: _Value) -> tuple[Instruction, ...]:
+def _instructions(value: JsonValue) -> tuple[Instruction, ...]:
     found = tuple(decode(value.octets()))
     if not found:
         raise value.wrong("at least one instruction")
     return found
 
 
-def _kind(value: _Value) -> Literal["function", "variable", "symbol"]:
+def _kind(value: JsonValue) -> Literal["function", "variable", "symbol"]:
     match value.value:
         case "function" | "variable" | "symbol" as kind:
             return kind

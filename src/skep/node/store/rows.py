@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from skep.chains.deployment import Deployment, TrustDecision, parse_deployment_name
 from skep.digests import Digest
 from skep.errors import SkepError
 from skep.hooks.identity import Binding, Identity, identity_fields, parse_identity
 from skep.hooks.table import HOOKS, HookTarget
+from skep.json_documents import MalformedDocument, parse_json
 from skep.node.records import (
     Consent,
     DamagedRow,
@@ -49,6 +51,7 @@ _JSON_COLUMNS = {
     "maps": "maps are",
     "binding": "binding is",
 }
+_LARGEST_COLUMN = 64 * 1024 * 1024  # bytes; a set of ports may be a setting
 
 Row = tuple[object, ...]
 
@@ -99,9 +102,7 @@ def read_deployment(row: Row, consent: Consent | None) -> Installed:
                 on=HookTarget(str(values["hook"]), str(values["target"]), str(values["namespace"])),
                 order=int(str(values["place"])),
                 run_on=tuple(_texts(values["run_on"])),
-                settings=tuple(
-                    (_text(k), _text(v)) for k, v in json.loads(str(values["settings"]))
-                ),
+                settings=tuple((_text(k), _text(v)) for k, v in items_of(values["settings"])),
                 policy=_policy(values["policy"]),
                 signer=str(values["signer"]),
                 maps=tuple(_texts(values["maps"])),
@@ -114,7 +115,7 @@ def read_deployment(row: Row, consent: Consent | None) -> Installed:
             None if values["may_tail_call"] is None else bool(values["may_tail_call"]),
         ),
         consent,
-        _binding(json.loads(str(values["binding"]))),
+        _binding(parsed(values["binding"])),
         str(values["kept"]),
     )
 
@@ -152,7 +153,7 @@ def read_damaged(row: Row, reason: str, consent: Consent | None) -> DamagedRow:
     on = HookTarget(values["hook"], values["target"], values["namespace"])
     binding: Binding | None = None
     with suppress(ValueError, TypeError):
-        binding = _binding(json.loads(values["binding"]))
+        binding = _binding(parsed(values["binding"]))
     return DamagedRow(
         values["name"], _broken(values) or reason, on, values["kept"], binding, consent
     )
@@ -162,7 +163,7 @@ def _broken(values: Mapping[str, str]) -> str:
     """Which column is no JSON, in words; a parser's own say nothing to who reads them."""
     for column, noun in _JSON_COLUMNS.items():
         try:
-            json.loads(values[column])
+            parsed(values[column])
         except ValueError:
             return f"its {noun} not valid JSON"
     return ""
@@ -201,7 +202,7 @@ def _steps(document: object) -> tuple[str, ...]:
 
 def _scope(text: object) -> Scope:
     try:
-        match json.loads(str(text)):
+        match parsed(text):
             case {"places": [*places], "deployments": [*names]}:
                 return Scope(
                     tuple((_text(hook), _identity(fields)) for hook, *fields in places),
@@ -241,8 +242,32 @@ def _policy(value: object) -> TrustDecision:
     raise ValueError(f"unknown policy {value!r}")  # never guess what the owner allowed
 
 
+def parsed(text: object) -> object:
+    """A column that holds JSON, read as strictly as what comes from outside.
+
+    Raises:
+        ValueError: Skep did not write it.
+    """
+    try:
+        return parse_json(str(text), "column", _LARGEST_COLUMN)
+    except MalformedDocument as error:
+        raise ValueError(error.message) from error
+
+
+def items_of(text: object) -> list[Any]:
+    """A column that holds a JSON array.
+
+    Raises:
+        ValueError: Skep did not write it.
+    """
+    found = parsed(text)
+    if not isinstance(found, list):
+        raise ValueError(f"not a list: {found!r}")  # noqa: TRY004 - as with any other column
+    return found
+
+
 def _texts(document: object) -> list[str]:
-    return [_text(value) for value in json.loads(str(document))]
+    return [_text(value) for value in items_of(document)]
 
 
 def _text(value: object) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from skep.errors import FAMILIES, SkepError
+from skep.json_documents import MalformedDocument, parse_json, parse_table
 from skep.packages.client.errors import FAMILY_CLASSES, MalformedAnswer
 from skep.packages.client.transport import Answer
 from skep.packages.fields import Fields
 from skep.packages.names import one_line
-from skep.packages.oci.documents import MalformedDocument, parse_json, parse_table
 
 # Codes of the OCI distribution specification whose status alone would mislead.
 _CODES = {

@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 
 from skep.digests import Digest, MalformedDigest
 from skep.errors import UsageError
+from skep.json_documents import LARGEST_DOCUMENT, canonical_json
 from skep.packages.client.answers import expect, raise_problems, table
 from skep.packages.client.errors import MalformedAnswer
 from skep.packages.client.registry import Registry
 from skep.packages.fields import Fields
 from skep.packages.names import is_package_name, is_publisher_name, one_line
-from skep.packages.oci.documents import LARGEST_DOCUMENT, canonical_json
 from skep.versions import MalformedVersion, Version, newness
 
 _MOST_HITS = 100

@@ -13,13 +13,13 @@ from urllib.parse import quote, urlencode
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import UsageError
+from skep.json_documents import LARGEST_DOCUMENT, MalformedDocument
 from skep.packages.client.answers import expect, failure, raise_problems, table
 from skep.packages.client.errors import MalformedAnswer
 from skep.packages.client.transport import Advance, Answer, Transport
 from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.names import is_package_name, one_line
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.documents import LARGEST_DOCUMENT, MalformedDocument
 from skep.packages.oci.manifests import parse_index
 from skep.packages.oci.media_types import INDEX, MANIFEST
 

@@ -21,6 +21,7 @@ from types import MappingProxyType
 from skep.digests import Digest, DigestMismatch
 from skep.errors import Malformed, SkepError, UsageError
 from skep.file_modes import PUBLIC_DIRECTORY, PUBLIC_FILE, make_directory, open_file
+from skep.json_documents import LARGEST_DOCUMENT, MalformedDocument, canonical_json
 from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.local.errors import NoSuchContent, NotAContentStore, StoreNotAccessible
 from skep.packages.local.files import (
@@ -31,7 +32,6 @@ from skep.packages.local.files import (
 )
 from skep.packages.names import one_line
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.documents import LARGEST_DOCUMENT, MalformedDocument, canonical_json
 from skep.packages.oci.manifests import ImageIndex, ImageManifest, parse_index, parse_manifest
 from skep.packages.oci.media_types import MANIFEST, REFERENCE_NAME
 from skep.packages.references import Reference

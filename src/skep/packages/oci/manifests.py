@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from skep.json_documents import MalformedDocument, canonical_json, parse_table
 from skep.packages.fields import Fields
 from skep.packages.oci.descriptors import (
     NO_ANNOTATIONS,
@@ -15,7 +16,6 @@ from skep.packages.oci.descriptors import (
     is_media_type,
     read_descriptor,
 )
-from skep.packages.oci.documents import MalformedDocument, canonical_json, parse_table
 from skep.packages.oci.media_types import INDEX, MANIFEST
 
 MOST_LAYERS = 1000

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from skep.clock import rfc3339
 from skep.digests import Digest
+from skep.json_documents import MalformedDocument
 from skep.packages.oci.descriptors import EMPTY_CONTENT, EMPTY_DESCRIPTOR, Descriptor
-from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.manifests import ImageManifest
 from skep.packages.oci.media_types import BUNDLE, BUNDLE_CONTENT, BUNDLE_PREDICATE_TYPE, CREATED
 

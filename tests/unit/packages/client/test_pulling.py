@@ -7,6 +7,7 @@ from tests.fakes.registry import FakeRegistry, Fault
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import SkepError, UsageError
+from skep.json_documents import MalformedDocument
 from skep.packages.client.errors import (
     MalformedAnswer,
     MarketplaceNotFound,
@@ -22,7 +23,6 @@ from skep.packages.local.bundles import stored_bundles
 from skep.packages.local.content_store import ContentStore
 from skep.packages.local.urls import origin_of
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.manifests import ImageIndex, ImageManifest
 from skep.packages.oci.media_types import BUNDLE, MANIFEST
 from skep.packages.oci.referrers import bundle_referrer

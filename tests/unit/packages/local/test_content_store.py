@@ -13,6 +13,7 @@ from tests.builders.packages import BUNDLE_DATA, package, put_package
 
 from skep.digests import Digest, DigestMismatch
 from skep.errors import Malformed, SkepError, UsageError
+from skep.json_documents import MalformedDocument
 from skep.packages.local import content_store
 from skep.packages.local.bundles import store_bundle, stored_bundles
 from skep.packages.local.content_store import (
@@ -22,7 +23,6 @@ from skep.packages.local.content_store import (
     reading_package,
 )
 from skep.packages.local.errors import NoSuchContent, NotAContentStore, StoreNotWritable
-from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.media_types import BUNDLE
 from skep.packages.opening import open_package
 from skep.packages.references import parse_reference

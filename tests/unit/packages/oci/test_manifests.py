@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from skep.digests import Digest, DigestMismatch
+from skep.json_documents import MalformedDocument
 from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor
-from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.manifests import ImageIndex, ImageManifest, parse_index, parse_manifest
 from skep.packages.oci.media_types import EMPTY, INDEX, MANIFEST
 

@@ -6,8 +6,8 @@ import pytest
 from tests.builders.packages import BUNDLE_DATA, package
 
 from skep.digests import Digest
+from skep.json_documents import MalformedDocument
 from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor
-from skep.packages.oci.documents import MalformedDocument
 from skep.packages.oci.manifests import ImageManifest, parse_manifest
 from skep.packages.oci.media_types import BUNDLE
 from skep.packages.oci.referrers import LARGEST_BUNDLE, bundle_layer, bundle_referrer

@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from skep.digests import Digest
 from skep.errors import Malformed, UsageError
+from skep.json_documents import parse_table
 from skep.marketplace.registry.http.context import bounded_body, repository, use_cases
 from skep.marketplace.registry.records import PublishedVersion
-from skep.packages.oci.documents import parse_table
 
 
 async def search(request: Request) -> Response:

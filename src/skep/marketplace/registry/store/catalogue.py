@@ -7,7 +7,7 @@ because requests come from several threads. Times are RFC 3339 in UTC, so text o
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from skep.bytecode.analysis.label import Label
 from skep.clock import rfc3339
 from skep.digests import Digest
+from skep.json_documents import JsonValue, parse_table
 from skep.marketplace.registry.errors import ManifestUnknown, VersionTaken
 from skep.marketplace.registry.records import (
     ManifestRecord,
@@ -35,6 +36,7 @@ from skep.schema_steps import (
 )
 from skep.versions import Version
 
+_LARGEST_COLUMN = 64 * 1024 * 1024  # bytes; the label of the largest object is smaller
 _MANIFEST = """
     SELECT manifest_id, repository, digest, media_type, artifact_type, annotations, subject, data
     FROM manifests WHERE repository = ?
@@ -364,8 +366,13 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _descriptor(row: tuple[str, ...]) -> Descriptor:
     _, _, digest, media_type, artifact_type, annotations, _, data = row
-    named: Mapping[str, str] = MappingProxyType(json.loads(annotations))
+    table = JsonValue(_document(annotations), "annotations").table()
+    named = MappingProxyType({name: value.text() for name, value in table.items()})
     return Descriptor(media_type, Digest.parse(digest), len(data), named, artifact_type)
+
+
+def _document(column: str) -> dict[str, object]:
+    return parse_table(column, "column", _LARGEST_COLUMN)
 
 
 def _published(row: tuple[str, ...]) -> PublishedVersion:
@@ -378,8 +385,8 @@ def _published(row: tuple[str, ...]) -> PublishedVersion:
         summary,
         licence,
         signed_by,
-        Label.from_document(json.loads(label)),
-        MappingProxyType(json.loads(verdict)),
+        Label.from_document(_document(label)),
+        MappingProxyType(_document(verdict)),
     )
 
 
