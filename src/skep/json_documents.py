@@ -137,6 +137,18 @@ def canonical_json(document: object) -> bytes:
     ).encode()
 
 
+def schema_id(name: str, version: int = 1) -> str:
+    """The value of the field ``schema``: which document it is, and of which version.
+
+    The version grows when a reader of the old one would misunderstand the new one. A field that is
+    added is no new version: readers keep or ignore what they do not know.
+
+    >>> schema_id("receipt")
+    'skep.dev/receipt/1'
+    """
+    return f"skep.dev/{name}/{version}"
+
+
 @dataclass(frozen=True, slots=True)
 class JsonValue:
     """A value of a document and where it is, read as what it must be.

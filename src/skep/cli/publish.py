@@ -22,9 +22,9 @@ def command(*, layout: Path, marketplace: str | None, json: bool, quiet: bool) -
     place = meant_marketplace(run.environment, marketplace)
     receipt = publish_layout(layout, place)
     run.output.emit(
-        receipt,
+        receipt.to_document(),
         lambda: [
-            f"published {receipt['package']}:{receipt['version']}  {receipt['digest']}",
+            f"published {receipt.package}:{receipt.version}  {receipt.digest}",
             f"at {place}",
         ],
     )

@@ -6,19 +6,13 @@ from skep.cli.asking import connected
 from skep.cli.locating import open_layout
 from skep.packages.client.pushing import push
 from skep.packages.local.marketplaces import Marketplace
+from skep.packages.wire.receipt import Receipt
 
 
-def publish_layout(layout: Path, marketplace: Marketplace) -> dict[str, object]:
+def publish_layout(layout: Path, marketplace: Marketplace) -> Receipt:
     """Push the package in ``layout`` with its signatures and publish it; gives the receipt."""
     found = open_layout(layout)
     with connected(marketplace) as client:
         push(found.store, found.descriptor.digest, client)
         publisher, _, name = found.name.partition("/")
-        receipt = client.publish(publisher, name, found.descriptor.digest)
-    return {
-        "package": receipt.package,
-        "version": str(receipt.version),
-        "digest": str(receipt.digest),
-        "published_at": receipt.published_at,
-        "verdict": dict(receipt.verdict),
-    }
+        return client.publish(publisher, name, found.descriptor.digest)

@@ -7,16 +7,16 @@ from skep.bytecode.analysis.label import Label
 from skep.cli.label import marks
 from skep.cli.output import table
 from skep.cli.surfaces import Surface
-from skep.packages.client.marketplace import SearchHit
+from skep.packages.wire.version_listing import VersionListing
 
 
-def hit_lines(hits: Sequence[SearchHit], surface: Surface) -> list[str]:
+def hit_lines(hits: Sequence[VersionListing], surface: Surface) -> list[str]:
     """A line for each package; the marks at the right are those of its permissions."""
     rows = [[hit.package, str(hit.version), hit.summary, _marks(hit, surface)] for hit in hits]
     return table(rows, ["package", "version", "summary", "can"]) if rows else ["nothing found"]
 
 
-def _marks(hit: SearchHit, surface: Surface) -> str:
+def _marks(hit: VersionListing, surface: Surface) -> str:
     try:
         return marks(Label.from_document(hit.label), surface)
     except MalformedReport:  # of a later version; skep show says so

@@ -12,8 +12,9 @@ from skep.cli.rows import field_lines
 from skep.cli.surfaces import Surface
 from skep.hooks.table import find_hook
 from skep.node.verified.trust_store import TrustStore
-from skep.packages.client.marketplace import PackageListing, VersionListing
 from skep.packages.metadata import PackageMetadata
+from skep.packages.wire.package_listing import PackageListing
+from skep.packages.wire.version_listing import VersionListing
 
 _DATE = 10  # characters of a date at the start of RFC 3339
 

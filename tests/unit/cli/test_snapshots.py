@@ -29,8 +29,9 @@ from skep.node.converging.consenting import Need
 from skep.node.deploying.previewing import ChainPlace, Preview, PreviewSetting, preview
 from skep.node.labels import ConsentLabel
 from skep.node.occupants import Occupant
-from skep.packages.client.marketplace import PackageListing, VersionListing
 from skep.packages.metadata import PackageMetadata, parse_metadata
+from skep.packages.wire.package_listing import PackageListing
+from skep.packages.wire.version_listing import VersionListing
 from skep.versions import Version
 
 TOML = b"""

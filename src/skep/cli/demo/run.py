@@ -157,7 +157,7 @@ def _publish(inner: Environment, place: Playground | Path, opened: ExitStack, st
     with steps.step("publish both over HTTP") as step:
         verdicts = []
         for layout in layouts:
-            verdict = publish_layout(layout, Marketplace(url))["verdict"]
+            verdict = publish_layout(layout, Marketplace(url)).verdict
             verdicts.append(verdict.get("outcome") if isinstance(verdict, dict) else verdict)
         step.result = f"reviewed automatically: {', '.join(map(str, verdicts))}"
     return url

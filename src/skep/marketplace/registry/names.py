@@ -3,8 +3,6 @@
 Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests
 """
 
-import re
-
 from skep.marketplace.registry.errors import NameInvalid
 from skep.packages.names import (
     PACKAGE_NAME_RULE,
@@ -12,8 +10,7 @@ from skep.packages.names import (
     is_publisher_name,
     one_line,
 )
-
-_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+from skep.packages.oci.tag_list import TAG
 
 
 def check_repository(name: str) -> str:
@@ -44,6 +41,6 @@ def check_tag(tag: str) -> str:
     Raises:
         NameInvalid: it is not.
     """
-    if not _TAG.fullmatch(tag):
+    if not TAG.fullmatch(tag):
         raise NameInvalid(f"expected a tag or a digest, got {one_line(tag, 130)!r}")
     return tag

@@ -8,6 +8,9 @@ from skep.bytecode.analysis.label import Label
 from skep.clock import rfc3339
 from skep.digests import Digest
 from skep.packages.oci.descriptors import Descriptor
+from skep.packages.wire.publisher_listing import OfferedKey, PublisherListing
+from skep.packages.wire.receipt import Receipt
+from skep.packages.wire.version_listing import VersionListing
 from skep.trust.keys import PublicKey
 from skep.versions import Version
 
@@ -63,16 +66,12 @@ class PublisherRecord:
     name: str
     keys: tuple[PublicKey, ...]
 
-    def to_document(self) -> dict[str, object]:
-        """What everybody may see. The fingerprints are for people; programs compute them."""
-        return {
-            "schema": "skep.publisher/v1",
-            "name": self.name,
-            "keys": [
-                {"fingerprint": key.fingerprint, "pem": key.pem.decode("ascii")}
-                for key in self.keys
-            ],
-        }
+    def listing(self) -> PublisherListing:
+        """What everybody may see."""
+        return PublisherListing(
+            self.name,
+            tuple(OfferedKey(key.fingerprint, key.pem.decode("ascii")) for key in self.keys),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +100,25 @@ class PublishedVersion:
     label: Label
     verdict: Mapping[str, object]
 
-    def receipt(self) -> dict[str, object]:
+    def receipt(self) -> Receipt:
         """What the publisher gets."""
-        return {
-            "schema": "skep.receipt/v1",
-            "package": self.package,
-            "version": str(self.version),
-            "digest": str(self.digest),
-            "published_at": rfc3339(self.published_at),
-            "verdict": dict(self.verdict),
-        }
+        return Receipt(
+            self.package, self.version, self.digest, rfc3339(self.published_at), self.verdict
+        )
 
-    def to_document(self) -> dict[str, object]:
+    def listing(self) -> VersionListing:
         """What everybody may see."""
-        return {
-            "version": str(self.version),
-            "digest": str(self.digest),
-            "published_at": rfc3339(self.published_at),
-            "summary": self.summary,
-            "licence": self.licence,
-            "signed_by": self.signed_by,
-            "label": self.label.to_document(),
-            "verdict": dict(self.verdict),
-        }
+        return VersionListing(
+            package=self.package,
+            version=self.version,
+            digest=self.digest,
+            published_at=rfc3339(self.published_at),
+            summary=self.summary,
+            licence=self.licence,
+            signed_by=self.signed_by,
+            label=self.label.to_document(),
+            verdict=self.verdict,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +164,3 @@ class SearchHit:
 
     package: str
     version: PublishedVersion
-
-    def to_document(self) -> dict[str, object]:
-        """As JSON."""
-        return {"package": self.package, **self.version.to_document()}

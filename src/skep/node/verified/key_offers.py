@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from skep.errors import Malformed, Untrusted
 from skep.packages.client.errors import MalformedAnswer
-from skep.packages.client.marketplace import PublisherListing
 from skep.packages.names import one_line
+from skep.packages.wire.publisher_listing import PublisherListing
 from skep.trust.errors import MalformedKey, UnsupportedKey
 from skep.trust.fingerprints import parse_fingerprint
 from skep.trust.keys import PublicKey

@@ -1,15 +1,15 @@
 """What an answer of a marketplace means: success, or an error of the right family."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from skep.errors import FAMILIES, SkepError
-from skep.json_documents import MalformedDocument, parse_json, parse_table
+from skep.json_documents import MalformedDocument, parse_table
 from skep.packages.client.errors import FAMILY_CLASSES, MalformedAnswer
 from skep.packages.client.transport import Answer
 from skep.packages.fields import Fields
 from skep.packages.names import one_line
+from skep.packages.wire.error_answer import ErrorAnswer, read_error_answer
 
 # Codes of the OCI distribution specification whose status alone would mislead.
 _CODES = {
@@ -34,34 +34,11 @@ _STATUSES = {codes.http_status: family for family, codes in FAMILIES.items()} | 
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """The first error of an error document; fields are empty where it says nothing."""
-
-    code: str = ""
-    message: str = ""
-    detail: str = ""
-    hint: str = ""
-    family: str = ""
-
-
-def _read(body: bytes) -> _Told:
-    try:
-        document = Fields(parse_json(body, "error document"))
-    except MalformedDocument:
-        return _Told()
-    for error in document.tables("errors", most=100):
-        names = ("code", "message", "detail", "hint", "family")
-        # Other registries put anything into ``detail``; what is no text counts as not said.
-        return _Told(*(error.text(name, "a text", required=False) for name in names))
-    return _Told()
-
-
 def _printable(text: str, longest: int) -> str:
     return "\n".join(one_line(line) for line in text[:longest].splitlines())
 
 
-def _family(told: _Told, status: int) -> str:
+def _family(told: ErrorAnswer, status: int) -> str:
     by_code = told.code.lower().replace("_", "-")
     for family in (told.family, by_code, _CODES.get(told.code, "")):
         if family in FAMILY_CLASSES:
@@ -95,7 +72,7 @@ def failure(answer: Answer) -> SkepError:
 
     The family is what the error document says, by name or by code, else the status'.
     """
-    told = _read(answer.body)
+    told = read_error_answer(answer.body)
     family = _family(told, answer.status)
     said = one_line(told.message, 500) or _phrase(answer.status)
     usual = _STATUS_HINTS.get(answer.status) or _HINTS.get(family, "")

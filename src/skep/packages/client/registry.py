@@ -22,8 +22,8 @@ from skep.packages.names import is_package_name, one_line
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.manifests import parse_index
 from skep.packages.oci.media_types import INDEX, MANIFEST
+from skep.packages.oci.tag_list import TAG, read_tag_list
 
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _NEXT = re.compile(r'<([^<>]{1,2000})>;\s*rel="?next"?')
 _MOST_PAGES = 20
 _MOST_TAGS = 10_000
@@ -69,7 +69,7 @@ class Registry:
         return "/".join(["/v2", name, *parts])
 
     def _reference(self, reference: str | Digest) -> str:
-        if isinstance(reference, str) and not _TAG.fullmatch(reference):
+        if isinstance(reference, str) and not TAG.fullmatch(reference):
             raise UsageError(f"expected a tag, got {one_line(reference)!r}")
         return str(reference)
 
@@ -153,8 +153,7 @@ class Registry:
         found: list[str] = []
         for answer in self._pages(self._path(name, "tags", "list"), "application/json"):
             fields = table(expect(answer, {200}))
-            if "tags" in fields:  # some registries write null for none
-                found += fields.texts("tags", "tags", lambda tag: bool(_TAG.fullmatch(tag)))
+            found += read_tag_list(fields, name).tags
             raise_problems(fields, answer)
             if len(found) > _MOST_TAGS:
                 raise MalformedAnswer(f"{answer.url}: more than {_MOST_TAGS} tags")

@@ -11,7 +11,7 @@ def test_a_publisher_is_shown_with_its_keys(client: RawClient) -> None:
     answer = client("GET", "/api/v1/publishers/acme")
     assert answer.status == 200
     assert answer.json() == {
-        "schema": "skep.publisher/v1",
+        "schema": "skep.dev/publisher/1",
         "name": "acme",
         "keys": [{"fingerprint": key.fingerprint, "pem": key.pem.decode()}],
     }

@@ -28,7 +28,7 @@ def test_a_published_package_is_visible_by_tag_digest_and_search(client: RawClie
     answer = client.push_all(package)
     assert answer.status == 201
     receipt = answer.json()
-    assert receipt["schema"] == "skep.receipt/v1"
+    assert receipt["schema"] == "skep.dev/receipt/1"
     assert receipt["package"] == NAME
     assert receipt["version"] == "1.0.0"
     assert receipt["digest"] == str(package.manifest.digest)

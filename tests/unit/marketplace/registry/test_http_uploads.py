@@ -397,7 +397,7 @@ def test_a_page_and_a_method_there_are_none_of_are_answered_in_json(client: RawC
 
 
 def test_it_says_that_it_is_there(client: RawClient) -> None:
-    assert client("GET", "/healthz").json() == {"status": "ok"}
+    assert client("GET", "/healthz").json() == {"schema": "skep.dev/health/1", "status": "ok"}
     assert client("GET", "/v2/").status == 200
 
 

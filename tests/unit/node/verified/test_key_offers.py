@@ -5,7 +5,7 @@ from tests.builders.trust import private_pem, public_pem, signer
 from skep.errors import codes
 from skep.node.verified.key_offers import AnotherKey, choose, read_offer
 from skep.packages.client.errors import MalformedAnswer
-from skep.packages.client.marketplace import OfferedKey, PublisherListing
+from skep.packages.wire.publisher_listing import OfferedKey, PublisherListing
 from skep.trust.fingerprints import MalformedFingerprint
 
 KEY, OTHER = signer("publisher").public_key, signer("other").public_key

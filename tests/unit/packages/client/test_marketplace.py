@@ -13,11 +13,12 @@ from skep.packages.client.errors import (
     MarketplaceNotFound,
     MarketplaceUnavailable,
 )
-from skep.packages.client.marketplace import MarketplaceClient, OfferedKey
+from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pushing import push
 from skep.packages.client.transport import Answer
 from skep.packages.local.bundles import store_bundle
 from skep.packages.local.content_store import ContentStore
+from skep.packages.wire.publisher_listing import OfferedKey
 from skep.versions import Version
 
 LISTING: dict[str, Any] = {
@@ -142,7 +143,7 @@ def test_the_newest_version_is_decided_here(
 
 
 def test_words_to_search_for_are_quoted(registry: FakeRegistry, client: MarketplaceClient) -> None:
-    assert client.search("a&limit=1000#/../ é") == []
+    assert client.search("a&limit=1000#/../ é") == ()
     assert registry.requests == [("GET", "/api/v1/search")]
 
 

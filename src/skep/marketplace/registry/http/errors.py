@@ -1,8 +1,7 @@
 """Errors as answers: one table from error class to the code of the OCI specification.
 
 The status is the family's, from :data:`skep.errors.FAMILIES`, except where the specification
-demands another one. The body is the specification's, with the error's ``hint`` and ``family``
-beside ``code``, ``message`` and ``detail``.
+demands another one. The body: :mod:`skep.packages.wire.error_answer`.
 
 Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes
 """
@@ -22,6 +21,7 @@ from skep.errors import (
     codes,
 )
 from skep.marketplace.registry import errors as registry
+from skep.packages.wire.error_answer import ErrorAnswer
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +47,7 @@ _CODES: tuple[tuple[type[SkepError], str, int | None], ...] = (
 
 
 def _answer(status: int, code: str, message: str, **more: str) -> JSONResponse:
-    error = {"code": code, "message": message}
-    error |= {name: text for name, text in more.items() if text}
-    return JSONResponse({"errors": [error]}, status)
+    return JSONResponse(ErrorAnswer(code, message, **more).to_document(), status)
 
 
 def answer_skep_error(request: Request, error: Exception) -> Response:

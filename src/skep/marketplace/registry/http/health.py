@@ -4,10 +4,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from skep.packages.wire.health import health_document
+
 
 async def health(_: Request) -> Response:
     """GET: it answers."""
-    return JSONResponse({"status": "ok"})
+    return JSONResponse(health_document())
 
 
 async def version_check(_: Request) -> Response:

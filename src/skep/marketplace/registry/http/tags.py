@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from skep.errors import UsageError
 from skep.marketplace.registry.http.context import repository, use_cases
+from skep.packages.oci.tag_list import TagList
 
 _MOST = 1000
 
@@ -26,7 +27,7 @@ async def list_tags(request: Request) -> Response:
     if shown and len(shown) < len(rest):
         following = f"/v2/{name}/tags/list?n={len(shown)}&last={quote(shown[-1])}"
         headers["Link"] = f'<{following}>; rel="next"'
-    return JSONResponse({"name": name, "tags": shown}, headers=headers)
+    return JSONResponse(TagList(name, tuple(shown)).to_document(), headers=headers)
 
 
 ROUTES = [Route("/v2/{publisher}/{name}/tags/list", list_tags, methods=["GET"])]
