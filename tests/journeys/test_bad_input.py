@@ -137,6 +137,10 @@ def test_a_wrong_command_line_is_a_usage_error(
     ran = Skep(tmp_path / "root")(*arguments)
     _refused(ran, 2, "error: ", "hint: skep COMMAND --help", *words)
     assert ran.out == ""
+    error = Skep(tmp_path / "root")(*arguments, "--json").document["error"]
+    assert isinstance(error, dict)
+    assert error["family"] == "usage"
+    assert all(word in error["message"] for word in words)
     assert not (tmp_path / "root").exists()
 
 

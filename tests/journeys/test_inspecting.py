@@ -115,7 +115,7 @@ def test_the_same_twice_has_no_difference(looking: Skep) -> None:
 
 def test_a_difference_as_a_document(looking: Skep) -> None:
     document = looking.ok("diff", PASS, MAPS, "--json").document
-    assert document["schema"] == "skep.diff/v1"
+    assert document["schema"] == "skep.dev/diff/1"
     assert document["consent_required"] is True
     assert document["before"] == {"file": str(PASS)}
 
@@ -147,7 +147,7 @@ def test_an_object_is_checked_against_a_file_of_types(looking: Skep, tmp_path: P
     types = tmp_path / "kernel.btf"
     types.write_bytes(moved_kernel())
     ran = looking.ok("inspect", DIRECTORY / "core_kinds.o", "--kernel", types, "--json")
-    assert ran.document["schema"] == "skep.kernel-fits/v1"
+    assert ran.document["schema"] == "skep.dev/inspect-kernel/1"
     assert ran.document["fits"] is True
     assert "never_there" in ran.out
 
@@ -216,7 +216,7 @@ def test_a_constant_says_what_it_switches_off(looking: Skep) -> None:
     assert "no longer: data.export" in off
     assert "bpf_ringbuf_output" in off
     document = looking.ok("inspect", constants, "--set", "export=1", "--json").document
-    assert document["schema"] == "skep.configured/v1"
+    assert document["schema"] == "skep.dev/inspect-set/1"
     objects = document["objects"]
     assert isinstance(objects, dict)
     assert "bpf_ringbuf_output" not in objects["constants.o"]["helpers"]

@@ -70,7 +70,7 @@ def test_marketplaces_are_added_listed_chosen_and_removed(operator: Skep, skep: 
     ]
     operator.ok("marketplace", "default", "lab")
     listed = operator.ok("marketplace", "list", "--json").document
-    assert listed["schema"] == "skep.marketplaces/v1"
+    assert listed["schema"] == "skep.dev/marketplace-list/1"
     assert listed["default"] == {
         "name": "lab",
         "url": "https://lab.example",

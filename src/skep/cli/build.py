@@ -11,6 +11,7 @@ from skep.cli.files import read_file
 from skep.cli.interrupts import deferred_interrupts
 from skep.cli.options import PATH, Command, argument, json_option, quiet_option, verbose_option
 from skep.errors import UsageError
+from skep.json_documents import schema_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ def command(*, directory: Path, json: bool, quiet: bool, verbose: bool) -> None:
         run.output.warn(warning)
     run.output.emit(
         {
+            "schema": schema_id("build"),
             "package": built.reference,
             "digest": built.digest,
             "layout": str(built.layout),

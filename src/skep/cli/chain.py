@@ -21,18 +21,18 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
         chain_heading,
         chain_remarks,
         doubt_text,
-        occupants_document,
         shown_target,
     )
     from skep.cli.nodes import this_node
     from skep.errors import SkepError
     from skep.hooks.table import parse_hook_target
+    from skep.node.looking.documents import Counted, chains_document
+    from skep.node.looking.listing import ChainView
     from skep.node.observing.metrics import Metric
-    from skep.packages.references import parse_reference
 
     run = invocation(json=json, quiet=quiet)
     target = parse_hook_target(hook) if hook else None
-    documents: list[dict[str, object]] = []
+    chains: list[tuple[ChainView, dict[str, Counted]]] = []
     lines: list[str] = []
     with this_node(run.environment) as node, node.look() as look:
         if look.doubt is not None:
@@ -40,9 +40,8 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
         here = look.here()
         views = [look.chain(target)] if target else list(look.chains())
         for view in views:
-            members: list[dict[str, object]] = []
+            counters: dict[str, Counted] = {}
             on = run.output.style(shown_target(view.on, here), "bold")
-            called = view.spot.called if view.spot is not None else None
             lines.append(f"{on}  {chain_heading(view)}")
             for number, member in enumerate(view.members, 1):
                 deployment = member.deployment
@@ -54,22 +53,10 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                     problem = error.message
                     hint = f"; {error.hint}" if error.hint else ""
                     run.output.warn(f"cannot count {deployment.name}: {problem}{hint}")
-                counters = {metric.name: metric.value for metric in metrics}
-                members.append(
-                    {
-                        "name": deployment.name,
-                        "package": str(parse_reference(deployment.reference).local),
-                        "order": deployment.order,
-                        "run_on": [*deployment.run_on],
-                        "metrics": counters,
-                        "metrics_problem": problem,
-                        "stack_bytes": member.measured.stack_bytes,
-                        "verified_instructions": member.measured.verified_instructions,
-                        "may_tail_call": member.measured.may_tail_call,
-                    }
-                )
+                values = {metric.name: metric.value for metric in metrics}
+                counters[deployment.name] = Counted(values, problem)
                 counted = "  ".join(
-                    f"{name} {'?' if value is None else value}" for name, value in counters.items()
+                    f"{name} {'?' if value is None else value}" for name, value in values.items()
                 )
                 if problem:
                     counted = "?"
@@ -80,15 +67,5 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                     goes_on += ", and ends the chain where it takes a tail call"
                 lines.append(f"  {number} {deployment.name}  goes on after {goes_on}  {counted}")
             lines += [f"  {each}" for each in chain_remarks(view)]
-            documents.append(
-                {
-                    "on": str(view.on),
-                    "called": None if called is None else str(called),
-                    "condition": view.condition,
-                    "reason": view.reason,
-                    "remark": view.remark,
-                    "occupants": occupants_document(view.occupants),
-                    "members": members,
-                }
-            )
-    run.output.emit({"chains": documents}, lambda: lines or ["no chains here"])
+            chains.append((view, counters))
+    run.output.emit(chains_document(chains), lambda: lines or ["no chains here"])

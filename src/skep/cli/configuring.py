@@ -10,8 +10,9 @@ from skep.cli.output import Output
 from skep.cli.rows import field_lines
 from skep.cli.subjects import Subject
 from skep.errors import UsageError
+from skep.json_documents import schema_id
 
-SCHEMA = "skep.configured/v1"
+SCHEMA = schema_id("inspect-set")
 
 
 def show_configured(subject: Subject, texts: Iterable[str], output: Output) -> None:

@@ -9,8 +9,9 @@ from skep.bytecode.analysis.diffing import Change, ReportDifference, compare
 from skep.bytecode.analysis.report import AnalysisReport, Permission
 from skep.bytecode.analysis.texts import permission_text, scope_text
 from skep.cli.output import Output
+from skep.json_documents import schema_id
 
-SCHEMA = "skep.diff/v1"
+SCHEMA = schema_id("diff")
 _WORDS = {
     "oldest_kernel": "oldest kernel",
     "newest_kernel": "newest kernel",

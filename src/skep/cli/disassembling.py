@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from skep.bytecode.analysis.listing import ListedFunction, list_program, source_text
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.cli.output import Output
+from skep.json_documents import schema_id
 
 Listings = Mapping[str, Sequence[ListedFunction]]
 
@@ -52,9 +53,9 @@ def listing_lines(listings: Listings, output: Output) -> Iterator[str]:
 
 
 def listing_document(listings: Listings) -> dict[str, object]:
-    """Schema ``skep.listing/v1``."""
+    """As a document."""
     return {
-        "schema": "skep.listing/v1",
+        "schema": schema_id("inspect-disassemble"),
         "programs": [
             {
                 "name": name,

@@ -19,13 +19,14 @@ def command(*, repair: bool, json: bool, quiet: bool) -> None:
 
     from skep.cli.interrupts import change_first
     from skep.cli.nodes import this_node
-    from skep.cli.repairing import TO_MEND, finding_document, finding_lines, summary
+    from skep.cli.repairing import TO_MEND, finding_lines, summary
+    from skep.node.converging.documents import findings_document
 
     run = invocation(json=json, quiet=quiet)
     with change_first() if repair else nullcontext(), this_node(run.environment) as node:
         found = node.repair() if repair else node.examine()
     run.output.emit(
-        {"findings": [finding_document(one) for one in found]},
+        findings_document(found),
         lambda: finding_lines(run.output, found),
         done=summary(found) if any(one.repaired for one in found) else "",
     )

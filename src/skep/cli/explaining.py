@@ -13,6 +13,7 @@ from skep.cli.output import Output
 from skep.cli.subjects import Subject
 from skep.cli.surfaces import wrapped
 from skep.errors import UsageError
+from skep.json_documents import schema_id
 
 _EXCLUDED = "possible for this program, but data-flow analysis ruled it out"
 _ABSENT = "nothing in the code points to it: no call, no instruction, no type"
@@ -35,7 +36,7 @@ def check_permission(permission: str) -> None:
 
 
 def explain(subject: Subject, permission: str, program: str | None) -> dict[str, object]:
-    """The evidence, schema ``skep.why/v1``."""
+    """The evidence, as a document."""
     objects = subject.read()
     if program is not None:
         choose_programs(objects, program)
@@ -61,7 +62,7 @@ def explain(subject: Subject, permission: str, program: str | None) -> dict[str,
     else:
         state = "declared" if "declared" in confidences else "possible"
     return {
-        "schema": "skep.why/v1",
+        "schema": schema_id("inspect-why"),
         "permission": permission,
         "text": PERMISSIONS[permission].text,
         "state": state,

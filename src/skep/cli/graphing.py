@@ -9,6 +9,7 @@ from skep.bytecode.objectfile.model import Function, ObjectFile
 from skep.cli.output import Output
 from skep.cli.subjects import Subject
 from skep.errors import NotFound, NotPermitted, UsageError
+from skep.json_documents import schema_id
 from skep.packages.local.files import write_atomically
 
 
@@ -22,7 +23,7 @@ def draw(subject: Subject, program: str | None, to: Path | None, output: Output)
     """
     object_file, name = _choose(subject, program)
     picture = svg_of(object_file, name)
-    document = {**subject.document, "schema": "skep.graph/v1", "program": name}
+    document = {**subject.document, "schema": schema_id("inspect-graph"), "program": name}
     if to is None or str(to) == "-":
         output.emit({**document, "svg": picture}, lambda: [picture.rstrip("\n")])
         return

@@ -6,6 +6,7 @@ import click
 
 from skep.cli.context import invocation
 from skep.cli.options import PATH, Group, json_option, quiet_option
+from skep.json_documents import schema_id
 
 _RUNNING = Path("/sys/kernel/btf/vmlinux")
 _MARK = b"/* vmlinux.h by Skep"
@@ -65,6 +66,7 @@ def vmlinux(
     to.write_text(text, encoding="utf-8")
     run.output.emit(
         {
+            "schema": schema_id("headers"),
             "header": str(to),
             "size_bytes": len(text.encode()),
             "kernel": str(kernel or _RUNNING),

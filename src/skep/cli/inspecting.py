@@ -10,13 +10,14 @@ from skep.cli.output import Output
 from skep.cli.rows import column_lines
 from skep.cli.subjects import Subject
 from skep.cli.surfaces import Surface
+from skep.json_documents import schema_id
 
 
 def inspect_subject(subject: Subject, output: Output) -> None:
     """Print the label with its reports, derived now from the bytes."""
     reports = subject.reports()
     label = label_of(reports)
-    document = dict(subject.document)
+    document: dict[str, object] = {"schema": schema_id("inspect"), **subject.document}
     if subject.licence is not None:
         from skep.cli.licence_rows import licence_facts
 

@@ -58,11 +58,11 @@ def command(
     """Run a package on a hook: verify, show what it may do, ask, attach."""
     from skep.chains.ordering import parse_placement
     from skep.cli.assignments import parse_assignments
-    from skep.cli.consent_documents import consent_document
     from skep.cli.consenting import install_with_consent
     from skep.cli.nodes import require_root, this_node
     from skep.cli.obtaining import obtain_package
     from skep.hooks.table import parse_hook_target
+    from skep.node.deploying.documents import install_document
     from skep.node.deploying.installing import InstallRequest
     from skep.packages.references import parse_reference
 
@@ -94,18 +94,7 @@ def command(
     deployment = report.installed.deployment
     done = f"{deployment.name} runs on {deployment.on}"
     run.output.emit(
-        {
-            "deployment": deployment.name,
-            "package": found.reference,
-            "origin": found.origin,
-            "digest": deployment.digest,
-            "on": str(deployment.on),
-            "chain": [*report.chain],
-            "remark": report.remark,
-            "signer": deployment.signer,
-            "is_unsigned": deployment.accepts_unsigned,
-            "consent": consent_document(report.installed.consent),
-        },
+        install_document(report),
         lambda: [
             f"{done}; chain: {' → '.join(report.chain)}",
             *([report.remark] if report.remark else []),

@@ -18,6 +18,7 @@ from skep.cli.output import Output
 from skep.cli.subjects import Subject
 from skep.cli.surfaces import wrapped
 from skep.errors import FAMILIES, NotFound, NotPermitted, UsageError
+from skep.json_documents import schema_id
 from skep.versions import KernelVersion, MalformedVersion, backporting_vendor
 
 RUNNING = "running"
@@ -42,7 +43,7 @@ def check_kernel(subject: Subject, kernel: str, output: Output, *, is_strict: bo
     output.emit(
         {
             **subject.document,
-            "schema": "skep.kernel-fits/v1",
+            "schema": schema_id("inspect-kernel"),
             "kernel": kernel,
             "fits": all_fit,
             "objects": {title: fit.to_document() for title, fit in fits.items()},

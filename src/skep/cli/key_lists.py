@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from skep.clock import rfc3339
+from skep.json_documents import schema_id
 from skep.node.verified.trust_store import TrustedKey
 
 
 def key_document(own: Mapping[str, str], trusted: Sequence[TrustedKey]) -> dict[str, object]:
     """The document of ``skep keys list --json``; ``own`` has fingerprints by name."""
     return {
-        "schema": "skep.keys/v1",
+        "schema": schema_id("keys-list"),
         "own": [{"name": name, "fingerprint": text} for name, text in own.items()],
         "trusted": [
             {

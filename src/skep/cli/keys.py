@@ -6,6 +6,7 @@ import click
 
 from skep.cli.context import invocation
 from skep.cli.options import PATH, Group, argument, json_option, quiet_option, yes_option
+from skep.json_documents import schema_id
 
 
 @click.group("keys", cls=Group)
@@ -26,7 +27,12 @@ def create(*, name: str, json: bool, quiet: bool) -> None:
     key = ring.create(name)
     public = ring.directory / f"{name}.pub"
     run.output.emit(
-        {"name": name, "fingerprint": key.fingerprint, "public_key": str(public)},
+        {
+            "schema": schema_id("keys-create"),
+            "name": name,
+            "fingerprint": key.fingerprint,
+            "public_key": str(public),
+        },
         lambda: [
             f"made key {name}  {key.fingerprint}",
             f"its public half, to give to others: {public}",
@@ -104,7 +110,7 @@ def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool)
     for one in gone:
         store.remove(publisher, one)
     run.output.emit(
-        {"schema": "skep.untrusted/v1", "publisher": publisher, "fingerprints": [*gone]},
+        {"schema": schema_id("keys-untrust"), "publisher": publisher, "fingerprints": [*gone]},
         lambda: [
             *(f"no longer trusted for {publisher}: {one}" for one in gone),
             "what runs already runs on; it is refused when it is next loaded",
@@ -140,6 +146,6 @@ def remove(*, name: str, yes: bool, json: bool, quiet: bool) -> None:
             raise NeedsConsent("consent was refused; nothing was changed")
     fingerprint = ring.remove(name)
     run.output.emit(
-        {"schema": "skep.key-removed/v1", "name": name, "fingerprint": fingerprint},
+        {"schema": schema_id("keys-remove"), "name": name, "fingerprint": fingerprint},
         lambda: [f"deleted key {name}  {fingerprint}".rstrip()],
     )

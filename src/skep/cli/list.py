@@ -11,9 +11,10 @@ from skep.cli.options import Command, json_option, quiet_option
 @quiet_option
 def command(*, json: bool, quiet: bool) -> None:
     """List deployments, their places and whether they run."""
-    from skep.cli.listings import damaged_document, doubt_text, listed_document, listed_row
+    from skep.cli.listings import doubt_text, listed_row
     from skep.cli.output import table
     from skep.cli.reading import this_node_for_reading
+    from skep.node.looking.documents import list_document
 
     run = invocation(json=json, quiet=quiet)
     with this_node_for_reading(run.environment) as node:
@@ -30,11 +31,7 @@ def command(*, json: bool, quiet: bool) -> None:
     rows = [listed_row(one, here) for one in listed]
     rows += [["?", "?", row.name, "?", "record damaged"] for row in damaged]
     run.output.emit(
-        {
-            "deployments": [listed_document(one) for one in listed],
-            "damaged": [damaged_document(row) for row in damaged],
-            "interrupted": [entry.command for entry in interrupted],
-        },
+        list_document(listed, damaged, interrupted),
         lambda: (
             table(rows, ["on", "order", "name", "package", "state"])
             if rows

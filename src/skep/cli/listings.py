@@ -1,14 +1,9 @@
 """Deployments as ``skep list`` and ``skep chain`` show them."""
 
-from collections.abc import Sequence
-
-from skep.cli.consent_documents import consent_document
 from skep.errors import SkepError
-from skep.hooks.identity import Binding, identity_fields
 from skep.hooks.target import HOST, HookTarget
 from skep.node.looking.listing import ChainView, Condition, Listed
-from skep.node.occupants import Occupant, order_lines
-from skep.node.records import DamagedRow
+from skep.node.occupants import order_lines
 from skep.packages.references import parse_reference
 
 
@@ -104,51 +99,3 @@ def listed_row(one: Listed, here: str) -> list[str]:
         state += f"; {maps}: {', '.join(one.maps_missing)}"
     package = str(parse_reference(deployment.reference).local)
     return [on, str(deployment.order), deployment.name, package, state]
-
-
-def listed_document(one: Listed) -> dict[str, object]:
-    """A deployment as ``--json`` prints it."""
-    deployment = one.deployment
-    reference = parse_reference(deployment.reference)
-    return {
-        "name": deployment.name,
-        "package": str(reference.local),
-        "origin": reference.host or "",
-        "digest": deployment.digest,
-        "program": deployment.program,
-        "on": str(deployment.on),
-        "called": None if one.called is None else str(one.called),
-        "binding": binding_document(one.installed.binding),
-        "order": deployment.order,
-        "run_on": [*deployment.run_on],
-        "settings": dict(deployment.settings),
-        "signer": deployment.signer,
-        "is_unsigned": deployment.accepts_unsigned,
-        "condition": one.condition,
-        "is_hidden": one.is_hidden,
-        "reason": one.reason,
-        "remark": one.remark,
-        "maps_missing": [*one.maps_missing],
-        "installed_at": one.installed.installed_at,
-        "consent": consent_document(one.installed.consent),
-    }
-
-
-def occupants_document(there: Sequence[Occupant] | None) -> list[dict[str, object]] | None:
-    """Programs on a hook as ``--json`` prints them, first to run first."""
-    if there is None:
-        return None
-    return [{"id": each.program, "name": each.name, "is_ours": each.is_ours} for each in there]
-
-
-def binding_document(binding: Binding | None) -> dict[str, object] | None:
-    """What a target is bound to, as ``--json`` prints it."""
-    if binding is None:
-        return None
-    kind, *fields = identity_fields(binding.identity)
-    return {"boot": binding.boot, "kind": kind, "identity": fields, "link": binding.link}
-
-
-def damaged_document(row: DamagedRow) -> dict[str, object]:
-    """A deployment whose record cannot be read, as ``--json`` prints it."""
-    return {"name": row.name, "reason": row.reason, "on": str(row.on)}

@@ -38,6 +38,7 @@ from skep.cli.foreign_errors import as_skep_error
 from skep.cli.interrupts import came_after_change, ignore_interrupts
 from skep.cli.options import Group
 from skep.cli.streams import silence
+from skep.errors import UsageError
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("everyone, first", (demo.command,)),
@@ -126,6 +127,10 @@ def _interrupted() -> str:
     return "interrupted"
 
 
+def _end_of_options(words: Sequence[str]) -> int:
+    return words.index("--") if "--" in words else len(words)
+
+
 def _run(words: Sequence[str]) -> int:
     """Run one command; returns its exit code.
 
@@ -148,10 +153,11 @@ def _run(words: Sequence[str]) -> int:
         current_output().say("aborted")
         return 130
     except click.ClickException as error:
-        current_output().say(
-            f"error: {error.format_message()}", "hint: skep COMMAND --help says what it takes"
-        )
-        return 2
+        output = current_output()
+        # The words were not understood, so that nobody has said yet how the output is to be.
+        output.json = output.json or "--json" in words[: _end_of_options(words)]
+        hint = "skep COMMAND --help says what it takes"
+        return output.fail(UsageError(error.format_message(), hint=hint))
     except Exception as error:  # noqa: BLE001 - the rim: everything becomes a sentence and a code
         if "--verbose" in words:
             sys.excepthook(type(error), error, error.__traceback__)

@@ -6,6 +6,7 @@ import click
 
 from skep.cli.context import Invocation, invocation
 from skep.cli.options import Group, argument, json_option, quiet_option
+from skep.json_documents import schema_id
 
 node_option = click.option("--node", is_flag=True, help="For everybody on this node, not just you.")
 
@@ -76,7 +77,7 @@ def list_marketplaces(*, json: bool, quiet: bool) -> None:
 
     run.output.emit(
         {
-            "schema": "skep.marketplaces/v1",
+            "schema": schema_id("marketplace-list"),
             "default": {
                 "name": default.name,
                 "url": default.url,
@@ -164,7 +165,7 @@ def _emit(
     is_default = default == name and not is_removed
     run.output.emit(
         {
-            "schema": "skep.marketplace/v1",
+            "schema": schema_id("marketplace"),
             "name": name,
             "url": url,
             "for": "node" if node else "user",

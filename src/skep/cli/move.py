@@ -28,6 +28,7 @@ def command(
     from skep.cli.consenting import change_with_consent
     from skep.cli.nodes import this_node
     from skep.errors import UsageError
+    from skep.node.deploying.documents import move_document
 
     run = invocation(json=json, quiet=quiet)
     if before is None and after is None and order is None:
@@ -40,4 +41,4 @@ def command(
             yes=yes,
         )
     done = f"chain: {' → '.join(chain)}"
-    run.output.emit({"name": name, "chain": [*chain]}, lambda: [done], done=done)
+    run.output.emit(move_document(name, chain), lambda: [done], done=done)

@@ -17,6 +17,7 @@ from typing import TextIO
 from skep.cli.streams import is_unicode, unbroken
 from skep.cli.surfaces import Surface
 from skep.errors import SkepError, codes
+from skep.json_documents import schema_id
 
 _DETAIL_LINES = 12  # without --verbose
 
@@ -48,12 +49,16 @@ class Output:
     ) -> None:
         """Print ``document`` as JSON, or the lines ``render`` gives.
 
+        Every document says which one it is: ``schema``, see :func:`skep.json_documents.schema_id`.
+
         Args:
             done: the change that was made, which is told also if this cannot be printed.
 
         Raises:
             SkepError: it cannot be written.
         """
+        if "schema" not in document:
+            raise ValueError(f"a document without a schema: {', '.join(document)}")
         self.done = done
         lines = [self._written(document)] if self.json else [] if self.quiet else [*render()]
         try:
@@ -120,13 +125,14 @@ class Output:
             hint, detail, family = "please report it, with --verbose", "", "internal"
         if self.json:
             document = {
+                "schema": schema_id("error"),
                 "error": {
                     "family": family,
                     "kind": type(error).__name__,
                     "message": message,
                     "hint": hint,
                     "detail": detail,
-                }
+                },
             }
             with suppress(SkepError), unbroken(self.out):  # what failed may be this very output
                 print(self._written(document), file=self.out)

@@ -4,6 +4,7 @@ import click
 
 from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, marketplace_option, quiet_option
+from skep.json_documents import schema_id
 
 
 @click.command("pull", cls=Command)
@@ -20,6 +21,7 @@ def command(*, reference: str, marketplace: str | None, json: bool, quiet: bool)
     pulled = pull_package(parse_reference(reference), marketplace, run.environment, run.output)
     run.output.emit(
         {
+            "schema": schema_id("pull"),
             "package": pulled.package,
             "digest": pulled.digest,
             "marketplace": pulled.marketplace.url,

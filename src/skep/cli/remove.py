@@ -18,6 +18,7 @@ def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: b
     from skep.cli.nodes import this_node
     from skep.errors import codes
     from skep.hooks.table import parse_hook_target
+    from skep.node.deploying.documents import remove_document
 
     run = invocation(json=json, quiet=quiet)
     if (name is None) == (on is None):
@@ -37,13 +38,7 @@ def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: b
     for stopped in removed.stopped:
         run.output.warn(f"{stopped} does not run any more; install it again")
     run.output.emit(
-        {
-            "names": [*removed.names],
-            "on": [str(each) for each in removed.on],
-            "links": links,
-            "stopped": [*removed.stopped],
-            "unrecorded": "" if removed.unrecorded is None else removed.unrecorded.message,
-        },
+        remove_document(removed),
         lambda: lines,
         done=", ".join(lines),
     )

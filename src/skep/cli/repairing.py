@@ -1,4 +1,4 @@
-"""What ``skep doctor`` found, as lines for people and as a document."""
+"""What ``skep doctor`` found, as lines for people."""
 
 from collections.abc import Sequence
 
@@ -7,22 +7,6 @@ from skep.node.converging.findings import Finding
 
 TO_MEND = 12
 """Exit code of ``skep doctor`` if something is to be mended; error families have the others."""
-
-
-def finding_document(finding: Finding) -> dict[str, object]:
-    """A finding as ``--json`` prints it."""
-    remedy = finding.remedy
-    return {
-        "kind": finding.kind,
-        "subject": finding.subject,
-        "text": finding.text,
-        "is_information": finding.is_information,
-        "remedy": None
-        if remedy is None
-        else {"text": remedy.text, "command": remedy.command or "skep doctor --repair"},
-        "repaired": finding.repaired,
-        "problem": finding.problem,
-    }
 
 
 def finding_lines(output: Output, findings: Sequence[Finding]) -> list[str]:

@@ -4,6 +4,7 @@ import click
 
 from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, marketplace_option, quiet_option
+from skep.json_documents import schema_id
 
 
 @click.command("search", cls=Command)
@@ -25,6 +26,7 @@ def command(
         hits = client.search(" ".join(words), limit)
     run.output.emit(
         {
+            "schema": schema_id("search"),
             "marketplace": place.url,
             "packages": [
                 {"package": hit.package, "version": str(hit.version), "summary": hit.summary}

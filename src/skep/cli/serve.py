@@ -7,6 +7,7 @@ import click
 
 from skep.cli.context import invocation
 from skep.cli.options import PATH, Command, json_option, quiet_option
+from skep.json_documents import schema_id
 
 
 @click.command("serve", cls=Command)
@@ -59,7 +60,12 @@ def command(
     def ready(url: str) -> None:
         names = ", ".join(keys) or "nobody; --publisher NAME=KEYFILE says who"
         run.output.emit(
-            {"url": url, "data": str(settings.directory), "publishers": [*keys]},
+            {
+                "schema": schema_id("serve"),
+                "url": url,
+                "data": str(settings.directory),
+                "publishers": [*keys],
+            },
             lambda: [f"serving {url}", f"from {settings.directory}; may publish: {names}"],
         )
 

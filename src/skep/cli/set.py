@@ -17,6 +17,7 @@ def command(*, name: str, settings: tuple[str, ...], yes: bool, json: bool, quie
     from skep.cli.assignments import parse_assignments
     from skep.cli.consenting import change_with_consent
     from skep.cli.nodes import this_node
+    from skep.node.deploying.documents import set_document
 
     run = invocation(json=json, quiet=quiet)
     changes = parse_assignments(settings)
@@ -27,4 +28,4 @@ def command(*, name: str, settings: tuple[str, ...], yes: bool, json: bool, quie
     now = dict(installed.deployment.settings)
     shown = ", ".join(f"{key}={now.get(key, '(default)')}" for key in changes)
     done = f"{name}: {shown}, in force now"
-    run.output.emit({"name": name, "settings": now}, lambda: [done], done=done)
+    run.output.emit(set_document(installed), lambda: [done], done=done)

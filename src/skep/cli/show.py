@@ -11,6 +11,7 @@ from skep.cli.options import (
     quiet_option,
     verbose_option,
 )
+from skep.json_documents import schema_id
 
 
 @click.command("show", cls=Command)
@@ -51,6 +52,7 @@ def command(
     )
     run.output.emit(
         {
+            "schema": schema_id("show"),
             "marketplace": place.url,
             "package": wanted.package,
             **version.to_document(),

@@ -7,6 +7,7 @@ import click
 from skep.cli.context import invocation
 from skep.cli.environment import Environment
 from skep.cli.options import PATH, Command, argument, json_option, quiet_option
+from skep.json_documents import schema_id
 
 
 def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, str, str]:
@@ -34,6 +35,12 @@ def command(*, layout: Path, key: str, json: bool, quiet: bool) -> None:
     run = invocation(json=json, quiet=quiet)
     reference, digest, fingerprint = sign_layout(layout, key, run.environment)
     run.output.emit(
-        {"package": reference, "digest": digest, "key": key, "fingerprint": fingerprint},
+        {
+            "schema": schema_id("sign"),
+            "package": reference,
+            "digest": digest,
+            "key": key,
+            "fingerprint": fingerprint,
+        },
         lambda: [f"signed {reference}  {digest}", f"with key {key}  {fingerprint}"],
     )

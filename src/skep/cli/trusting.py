@@ -22,6 +22,7 @@ from skep.cli.key_lists import history
 from skep.cli.output import counted
 from skep.cli.questions import ask, is_terminal
 from skep.errors import NeedsConsent
+from skep.json_documents import schema_id
 from skep.node.verified.key_offers import AnotherKey, choose, read_offer
 from skep.node.verified.trust_store import TrustedKey, TrustStore
 from skep.trust.fingerprints import parse_fingerprint
@@ -107,7 +108,7 @@ def _pin(publisher: str, keys: Sequence[PublicKey], origin: str, run: Invocation
     store = TrustStore(run.environment.trust)
     pinned = [(key.fingerprint, store.add(publisher, key, origin)) for key in keys]
     document: dict[str, object] = {
-        "schema": "skep.trusted/v1",
+        "schema": schema_id("keys-trust"),
         "publisher": publisher,
         "origin": origin,
         "keys": [{"fingerprint": text, "changed": is_new} for text, is_new in pinned],

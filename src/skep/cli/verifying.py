@@ -7,6 +7,7 @@ from skep.cli.environment import Environment
 from skep.cli.locating import Found
 from skep.cli.output import counted
 from skep.clock import system_clock
+from skep.json_documents import schema_id
 from skep.node.verified.trust_store import TrustStore
 from skep.packages.local.bundles import stored_bundles
 from skep.trust.statements import Subject
@@ -27,6 +28,7 @@ def verify_found(found: Found, environment: Environment) -> Mapping[str, object]
         system_clock(),
     )
     return {
+        "schema": schema_id("verify"),
         "package": found.reference,
         "digest": str(digest),
         "signed_by": evidence.fingerprint,

@@ -43,7 +43,7 @@ def test_nothing_changed_is_one_sentence() -> None:
 def test_the_document_says_who_must_be_asked() -> None:
     document = difference_document({}, {}, Comparison.of({"x": PASS}, {"x": MAPS}))
     assert document["consent_required"] is True
-    assert document["schema"] == "skep.diff/v1"
+    assert document["schema"] == "skep.dev/diff/1"
 
 
 class TestScopes:

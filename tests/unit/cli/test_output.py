@@ -2,6 +2,8 @@
 
 import io
 
+import pytest
+
 from skep.cli.output import Output
 from skep.errors import Malformed, Refused
 
@@ -27,3 +29,8 @@ def test_several_problems_are_listed_each() -> None:
     stream = io.StringIO()
     Output(err=stream).fail(Malformed("skep.toml: a: no (and 1 more)", detail="a: no\nb: no"))
     assert stream.getvalue().splitlines()[1:] == ["  a: no", "  b: no"]
+
+
+def test_a_document_says_which_one_it_is() -> None:
+    with pytest.raises(ValueError, match="without a schema: name"):
+        Output(out=io.StringIO()).emit({"name": "x"}, list)

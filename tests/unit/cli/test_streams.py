@@ -106,9 +106,9 @@ def test_every_encoding_takes_what_is_said(tmp_path: Path, encoding: str) -> Non
 
 def test_json_keeps_every_character_in_ascii() -> None:
     written = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    Output(json=True, out=written).emit({"name": "é → 🐝 \udcff"}, list)
+    Output(json=True, out=written).emit({"schema": "x", "name": "é → 🐝 \udcff"}, list)
     written.seek(0)
-    assert json.loads(written.read()) == {"name": "é → 🐝 \udcff"}
+    assert json.loads(written.read()) == {"schema": "x", "name": "é → 🐝 \udcff"}
 
 
 @pytest.mark.parametrize(
@@ -139,11 +139,11 @@ def test_a_stream_without_an_encoding_takes_everything() -> None:
 
 def test_a_write_that_fails_is_of_a_family() -> None:
     with Path("/dev/full").open("w") as full, pytest.raises(Unavailable, match="No space"):
-        Output(out=full).emit({}, lambda: ["a line"])
+        Output(out=full).emit({"schema": "x"}, lambda: ["a line"])
 
 
 def test_a_change_is_told_also_if_its_outcome_cannot_be_written() -> None:
     with Path("/dev/full").open("w") as full, pytest.raises(Unavailable) as caught:
-        Output(out=full).emit({}, lambda: ["a line"], done="limit runs on xdp:eth0")
+        Output(out=full).emit({"schema": "x"}, lambda: ["a line"], done="limit runs on xdp:eth0")
     assert caught.value.message.startswith("the change was made: limit runs on xdp:eth0; but")
     assert "try again" not in caught.value.hint

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from skep.bytecode.analysis.document import Document, Part
+from skep.json_documents import schema_id
 
-SCHEMA = "skep.kernel-fit/v1"
+SCHEMA = schema_id("kernel-fit")
 Fits = bool | Literal["unknown"]
 UNKNOWN_FIT: Literal["unknown"] = "unknown"
 LEVELS = ("no", "unknown", "warning", "note")
@@ -57,5 +58,5 @@ class KernelFit(Part):
         return False if "no" in levels else UNKNOWN_FIT if "unknown" in levels else True
 
     def to_document(self) -> Document:
-        """The JSON-able form, schema ``skep.kernel-fit/v1``."""
+        """The JSON-able form, schema ``skep.dev/kernel-fit/1``."""
         return {**Part.to_document(self), "schema": SCHEMA, "fits": self.fits}

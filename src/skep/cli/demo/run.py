@@ -28,6 +28,7 @@ from skep.cli.sign import sign_layout
 from skep.cli.verifying import verify_found
 from skep.errors import NotFound, SkepError
 from skep.file_modes import make_directory
+from skep.json_documents import schema_id
 from skep.node.playground import Playground
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring.playgrounds import open_playground
@@ -88,7 +89,7 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
     total = time.perf_counter() - started
     run.output.emit(
         {
-            "schema": "skep.demo/v1",
+            "schema": schema_id("demo"),
             "steps": steps.document(),
             "left_out": left_out,
             "seconds": round(total, 3),
@@ -193,7 +194,11 @@ def _find_and_pull(inner: Environment, url: str, steps: Steps) -> None:
 
 def _keep(run: Invocation, url: str, inner: Environment, place: Playground | Path) -> None:
     """Say where everything is, and wait for Ctrl-C."""
-    document: dict[str, object] = {"url": url, "root": str(inner.root)}
+    document: dict[str, object] = {
+        "schema": schema_id("demo-running"),
+        "url": url,
+        "root": str(inner.root),
+    }
     lines = [f"marketplace: {url}/", f"node:        SKEP_ROOT={inner.root} skep chain"]
     if isinstance(place, Playground):
         document["interface"] = place.interface

@@ -118,7 +118,7 @@ def test_the_oldest_version_itself_fits() -> None:
 
 def test_the_document_names_schema_and_verdict() -> None:
     document = fit_to_types(fixture("pass"), MOVED).to_document()
-    assert document["schema"] == "skep.kernel-fit/v1"
+    assert document["schema"] == "skep.dev/kernel-fit/1"
     assert document["fits"] is True
 
 
