@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.builders.documented import assert_documented
 from tests.builders.terminals import Seen, at_terminal
 
 COMMAND = [sys.executable, "-m", "skep"]
@@ -25,9 +26,10 @@ class Ran:
 
     @property
     def document(self) -> dict[str, object]:
-        """What ``--json`` printed."""
+        """What ``--json`` printed; as ``docs/reference/json.md`` has it, or the test fails."""
         document = json.loads(self.out)
         assert isinstance(document, dict)
+        assert_documented(document)
         return document
 
     def documents(self, key: str) -> list[dict[str, object]]:
@@ -130,7 +132,9 @@ class Skep:
                 line = process.stdout.readline().decode()
                 assert line, "the marketplace did not start"
                 text += line
-            yield Skep(self.root, json.loads(text)["url"])
+            document = json.loads(text)
+            assert_documented(document)
+            yield Skep(self.root, document["url"])
         finally:
             process.stdin.close()
             process.wait(20)

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.builders.documented import assert_documented
 
 from skep.digests import Digest, MalformedDigest
 from skep.json_documents import MalformedDocument, canonical_json, parse_json
 from skep.packages.fields import Fields
 from skep.packages.oci.tag_list import TagList, read_tag_list
 from skep.packages.wire.error_answer import ErrorAnswer, read_error_answer
+from skep.packages.wire.health import health_document
 from skep.packages.wire.package_listing import PackageListing, read_package_listing
 from skep.packages.wire.publish_request import PublishRequest, read_publish_request
 from skep.packages.wire.publisher_listing import (
@@ -24,6 +26,7 @@ from skep.versions import Version
 
 NAME = "skep/limiter"
 DIGEST = Digest.of(b"manifest")
+VERDICT = {"schema": "skep.verdict/v1", "outcome": "accepted", "rules": [], "findings": []}
 VERSION = VersionListing(
     package=NAME,
     version=Version(1, 2, 0),
@@ -33,7 +36,7 @@ VERSION = VersionListing(
     licence="MIT",
     signed_by="SHA256:00",
     label={"schema": "skep.label/v1", "permissions": []},
-    verdict={"outcome": "accepted"},
+    verdict=VERDICT,
 )
 KEY = OfferedKey("SHA256:00", "-----BEGIN PUBLIC KEY-----")
 Reader = Callable[[Fields], Any]
@@ -53,7 +56,7 @@ DOCUMENTS = [
         id="publisher",
     ),
     pytest.param(
-        Receipt(NAME, Version(1, 2, 0), DIGEST, "2026-11-30T12:00:00Z", {"outcome": "accepted"}),
+        Receipt(NAME, Version(1, 2, 0), DIGEST, "2026-11-30T12:00:00Z", VERDICT),
         read_receipt,
         "receipt",
         id="receipt",
@@ -68,6 +71,7 @@ def parsed(document: object) -> Fields:
 @pytest.mark.parametrize(("value", "read", "former"), DOCUMENTS)
 def test_what_is_written_is_read(value: Any, read: Reader, former: str) -> None:
     fields = parsed(value.to_document())
+    assert_documented(value.to_document())
     assert read(fields) == value
     assert not fields.problems
 
@@ -111,6 +115,7 @@ def test_what_a_newer_marketplace_adds_is_passed_on_and_is_safe_to_print() -> No
 
 def test_a_request_is_read_with_a_schema_and_without() -> None:
     request = PublishRequest(DIGEST)
+    assert_documented(parse_json(request.to_bytes(), "request"))
     assert read_publish_request(request.to_bytes()) == request
     assert read_publish_request(canonical_json({"digest": str(DIGEST)})) == request
 
@@ -133,6 +138,8 @@ def test_another_request_is_refused(document: object) -> None:
 def test_errors_are_read_as_they_are_written() -> None:
     error = ErrorAnswer("NAME_UNKNOWN", "there is none", hint="search", family="not-found")
     document = error.to_document()
+    assert_documented(document)
+    assert_documented(health_document())
     assert "detail" not in document["errors"][0]  # type: ignore[index]  # a list, as OCI has it
     assert read_error_answer(canonical_json(document)) == error
 
