@@ -21,6 +21,7 @@ GROUND = (
     "clock.py",
     "schema_steps.py",
     "json_documents.py",
+    "sigstore.py",
     "file_modes.py",
     "system_errors.py",
     "errors.py",

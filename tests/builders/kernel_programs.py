@@ -2,14 +2,9 @@
 
 import struct
 
+from skep.bytecode.isa.codes import LDDW, PSEUDO_MAP_INDEX, PSEUDO_MAP_INDEX_VALUE
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import (
-    LDDW,
-    PSEUDO_MAP_INDEX,
-    PSEUDO_MAP_INDEX_VALUE,
-    MapPlan,
-    ProgramPlan,
-)
+from skep.bytecode.linking.plan import MapPlan, ProgramPlan
 
 XDP = 6
 ATTACH_XDP = 37

@@ -13,7 +13,7 @@ from skep.packages.building import build
 from skep.packages.content import Package
 from skep.packages.local.content_store import ContentStore, NewManifest
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.media_types import BUNDLE
+from skep.sigstore import BUNDLE
 
 OBJECT = minimal().build()  # one program, ``prog``
 BUNDLE_DATA = b'{"mediaType":"' + BUNDLE.encode() + b'"}'

@@ -9,15 +9,9 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from skep.bytecode.isa.codes import LDDW, PSEUDO_KERNEL_CALL, PSEUDO_MAP_INDEX
 from skep.bytecode.isa.instructions import Instruction as Slot
-from skep.bytecode.linking.plan import (
-    LDDW,
-    PSEUDO_KERNEL_CALL,
-    PSEUDO_MAP_INDEX,
-    KernelName,
-    MapPlan,
-    ProgramPlan,
-)
+from skep.bytecode.linking.plan import KernelName, MapPlan, ProgramPlan
 from skep.chains.member import Member
 
 _XDP, _ATTACH_XDP = 6, 37

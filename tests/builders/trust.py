@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from skep.digests import Digest
-from skep.trust.bundles import BUNDLE_MEDIA_TYPE, Subject, pre_authentication_encoding
+from skep.sigstore import BUNDLE
+from skep.trust.bundles import Subject, pre_authentication_encoding
 from skep.trust.keys import Signer, create_private_key, load_private_key
 from skep.trust.statements import PAYLOAD_TYPE, write_statement
 
@@ -78,7 +79,7 @@ def make_bundle(
             statement(content)
         payload = json.dumps(content).encode()
     document: dict[str, Any] = {
-        "mediaType": BUNDLE_MEDIA_TYPE,
+        "mediaType": BUNDLE,
         "verificationMaterial": {
             "publicKey": {"hint": by.public_key.hint if hint is None else hint},
             "tlogEntries": [],

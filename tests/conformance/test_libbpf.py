@@ -27,11 +27,11 @@ from tests.builders.kernels import bare_kernel, kernel, moved_kernel
 from tests.builders.objects import DIRECTORY
 
 from skep.bytecode.btf.kernel_types import KernelTypes
+from skep.bytecode.isa.codes import LDDW, POISON
 from skep.bytecode.isa.instructions import Instruction, decode
 from skep.bytecode.linking.core.fixed import KnownAnswers
-from skep.bytecode.linking.core.patching import POISON
 from skep.bytecode.linking.linking import link
-from skep.bytecode.linking.plan import LDDW, LoadPlan, MapPlan
+from skep.bytecode.linking.plan import LoadPlan, MapPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object

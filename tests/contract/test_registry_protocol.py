@@ -29,8 +29,9 @@ from skep.packages.client.pushing import push
 from skep.packages.content import Package
 from skep.packages.local.bundles import store_bundle
 from skep.packages.local.content_store import ContentStore
-from skep.packages.oci.media_types import BUNDLE, MANIFEST, PACKAGE
+from skep.packages.oci.media_types import MANIFEST, PACKAGE
 from skep.packages.references import parse_reference
+from skep.sigstore import BUNDLE
 from skep.trust.bundles import sign
 from skep.trust.statements import Subject
 from skep.versions import Version

@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from skep.digests import Digest
 from skep.packages.oci.manifests import ImageIndex, parse_manifest
-from skep.packages.oci.media_types import BUNDLE, INDEX, MANIFEST, TITLE, VERSION
+from skep.packages.oci.media_types import INDEX, MANIFEST, TITLE, VERSION
+from skep.sigstore import BUNDLE
 from skep.trust.keys import PublicKey
 
 _PATH = re.compile(r"/v2/([^/]+/[^/]+)/(manifests|blobs|referrers|tags|uploads)/(.+)")

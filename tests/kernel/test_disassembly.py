@@ -8,7 +8,8 @@ from tests.builders.kernel_programs import program
 from tests.builders.objects import DIRECTORY, fixture
 
 from skep.bytecode.analysis.listing import list_program
-from skep.bytecode.isa.disassembling import LDDW, text_of
+from skep.bytecode.isa.codes import LDDW
+from skep.bytecode.isa.disassembling import text_of
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.settings import LinkSettings

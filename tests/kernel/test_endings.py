@@ -12,8 +12,9 @@ from tests.builders.throwing import IN_ENTRY, IN_SUBPROGRAM, WITH_CALLBACK, thro
 from tests.builders.wires import GENERIC_MODE, attach_without_link
 from tests.kernel.conftest import Wire
 
+from skep.bytecode.isa.codes import LDDW, PSEUDO_MAP_INDEX
 from skep.bytecode.isa.instructions import Instruction as Slot
-from skep.bytecode.linking.plan import LDDW, PSEUDO_MAP_INDEX, LoadPlan, MapPlan
+from skep.bytecode.linking.plan import LoadPlan, MapPlan
 from skep.chains.member import CannotSplice, Member
 from skep.chains.splicing import splice
 from skep.chains.throwing import without_throws

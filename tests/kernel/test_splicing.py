@@ -9,8 +9,9 @@ from tests.builders.kernel_programs import array, counting, key, number, returni
 from tests.builders.members import member
 from tests.builders.packets import tcp_frame, udp_frame
 
+from skep.bytecode.isa.codes import LDDW, PSEUDO_MAP_INDEX
 from skep.bytecode.isa.instructions import Instruction as Slot
-from skep.bytecode.linking.plan import LDDW, PSEUDO_MAP_INDEX, MapPlan
+from skep.bytecode.linking.plan import MapPlan
 from skep.chains.member import CannotSplice, Member
 from skep.chains.splicing import splice
 from skep.kernel.errors import VerifierRefused

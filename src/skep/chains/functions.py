@@ -9,13 +9,13 @@ from itertools import pairwise
 from typing import TypeVar
 
 from skep.bytecode.analysis.control_flow import Block, flow_of
+from skep.bytecode.isa.codes import CALL, LDDW, PSEUDO_KERNEL_CALL, TAIL_CALL
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import CALL, LDDW, PSEUDO_KERNEL_CALL, LinePlace, ProgramPlan
+from skep.bytecode.linking.plan import LinePlace, ProgramPlan
 from skep.bytecode.objectfile.model import Function
 
 State = TypeVar("State")
 
-TAIL_CALL = 12
 """Number of the helper ``bpf_tail_call``."""
 
 

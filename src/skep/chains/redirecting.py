@@ -19,21 +19,34 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from skep.bytecode.analysis.control_flow import Block
+from skep.bytecode.isa.codes import (
+    CALL,
+    EXIT,
+    PSEUDO_CALL,
+    REDIRECT,
+    REDIRECT_MAP,
+    REDIRECT_NEIGH,
+    REDIRECT_PEER,
+    TAIL_CALL,
+)
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import CALL, PSEUDO_CALL, ProgramPlan
-from skep.chains.functions import TAIL_CALL, blocks_of, fixpoint, function_ranges, slots_of
+from skep.bytecode.isa.kernel_types import PROGRAM_TYPES
+from skep.bytecode.linking.plan import ProgramPlan
+from skep.chains.functions import blocks_of, fixpoint, function_ranges, slots_of
 from skep.chains.member import CannotSplice, Member
+from skep.hooks.packet_verdicts import TC_ACT_REDIRECT, TC_ACT_SHOT, XDP_ABORTED, XDP_REDIRECT
 
-_XDP, _SCHED_CLS, _SCHED_ACT = 6, 3, 4
-_REDIRECT_CODES = {_XDP: 4, _SCHED_CLS: 7, _SCHED_ACT: 7}
-_REDIRECT, _REDIRECT_MAP, _REDIRECT_NEIGH, _REDIRECT_PEER = 23, 51, 152, 155
-_CALLS = frozenset({_REDIRECT, _REDIRECT_MAP, _REDIRECT_NEIGH, _REDIRECT_PEER})
-_XDP_ABORTED, _TC_SHOT = 0, 2
+_XDP, _SCHED_CLS, _SCHED_ACT = (PROGRAM_TYPES[name] for name in ("XDP", "SCHED_CLS", "SCHED_ACT"))
+_REDIRECT_CODES = {
+    _XDP: XDP_REDIRECT,
+    _SCHED_CLS: TC_ACT_REDIRECT,
+    _SCHED_ACT: TC_ACT_REDIRECT,
+}
+_CALLS = frozenset({REDIRECT, REDIRECT_MAP, REDIRECT_NEIGH, REDIRECT_PEER})
 _MAP_FAILURES = 0b11  # bpf_redirect_map returns these bits of its flags when it finds no target
 
 _ALU32, _ALU64, _LOAD = 4, 7, 1
 _MOVE, _AND, _BY_REGISTER = 0xB0, 0x50, 0x08
-_EXIT = 0x95
 _JUMP, _JUMP32 = 5, 6
 _IF_EQUAL, _IF_DIFFERENT = 0x10, 0x50
 # Comparisons without sign: whether the jump is for smaller numbers, and for the number itself.
@@ -175,7 +188,7 @@ class _Walk:
             each = code[slot]
             if each.opcode == CALL:
                 state = self._call(start + slot, each, state, ends)
-            elif each.opcode == _EXIT:
+            elif each.opcode == EXIT:
                 before, after = (_NOTHING if held is None else held[_R0] for held in state)
                 ends.add(before=before, after=after)
             else:
@@ -255,11 +268,11 @@ def _clobbered(registers: tuple[_Values, ...], returned: _Values) -> tuple[_Valu
 
 def _failures(program_type: int, helper: int, registers: tuple[_Values, ...]) -> frozenset[int]:
     """What a call returns that names no target."""
-    if helper != _REDIRECT_MAP:
-        return frozenset({_XDP_ABORTED if program_type == _XDP else _TC_SHOT})
+    if helper != REDIRECT_MAP:
+        return frozenset({XDP_ABORTED if program_type == _XDP else TC_ACT_SHOT})
     flags = registers[_R3]
     found = range(_MAP_FAILURES + 1) if flags is None else (each & _MAP_FAILURES for each in flags)
-    return frozenset({_XDP_ABORTED, *found})
+    return frozenset({XDP_ABORTED, *found})
 
 
 def _branch(last: Instruction, block: Block, state: _State) -> Mapping[int, _State]:

@@ -45,15 +45,19 @@ what a subprogram may look like; ``license_is_gpl_compatible`` in include/linux/
 from collections.abc import Sequence
 from itertools import pairwise
 
-from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import (
+from skep.bytecode.isa.codes import (
+    CALL,
+    EXIT,
+    GOTO,
     LDDW,
+    PSEUDO_CALL,
     PSEUDO_MAP_FD,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
     PSEUDO_MAP_VALUE,
-    ProgramPlan,
 )
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.plan import ProgramPlan
 from skep.bytecode.linking.sharing import (
     MOST_MEMBER_STACK_BYTES,
     STACK_BYTES,
@@ -70,9 +74,8 @@ MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 CHAIN_NAME = "skep_chain"
 
 _HAS_FRAGS = 1 << 5  # the load flag of programs that take packets in fragments
-_JA, _JEQ32, _CALL, _EXIT = 0x05, 0x16, 0x85, 0x95
+_JEQ32 = 0x16
 _LOAD_U64, _STORE_U64 = 0x79, 0x7B  # dst = *(u64 *)(src + offset); *(u64 *)(dst + offset) = src
-_PSEUDO_CALL = 1
 _R0, _R1, _R10 = 0, 1, 10
 _FARTHEST = 2**15 - 1
 
@@ -258,7 +261,7 @@ def _seam(member: Member, slot_offset: int) -> list[Instruction]:
     codes = sorted({_signed(code) for code in member.run_on})
     # Behind the comparisons stands one exit; the n-th comparison jumps over the rest and it.
     seam = [Instruction(_JEQ32, _R0, 0, len(codes) - n, code) for n, code in enumerate(codes)]
-    return [*seam, Instruction(_EXIT), Instruction(_LOAD_U64, _R1, _R10, slot_offset)]
+    return [*seam, Instruction(EXIT), Instruction(_LOAD_U64, _R1, _R10, slot_offset)]
 
 
 def _clearing(member: Member) -> list[Instruction]:
@@ -289,7 +292,7 @@ def _move(member: Member, entry: range, behind: range, map_base: int) -> list[In
             slot += 2
             continue
         _check_instruction(member, slot, each)
-        if each.opcode == _CALL and each.src == _PSEUDO_CALL:
+        if each.opcode == CALL and each.src == PSEUDO_CALL:
             target = slot + 1 + each.immediate
             if target not in starts:
                 raise CannotSplice(
@@ -335,7 +338,7 @@ def _leave_at_end(member: Member, entry: list[Instruction]) -> list[Instruction]
     out = list(entry)
     slot = 0
     while slot < len(entry):
-        if entry[slot].opcode == _EXIT:
+        if entry[slot].opcode == EXIT:
             distance = len(entry) - slot - 1
             if distance > _FARTHEST:  # (6)
                 raise CannotSplice(
@@ -343,7 +346,7 @@ def _leave_at_end(member: Member, entry: list[Instruction]) -> list[Instruction]
                     f"before its end, a jump reaches {_FARTHEST}",
                     hint="make it the last of the chain",
                 )
-            out[slot] = Instruction(_JA, offset=distance)
+            out[slot] = Instruction(GOTO, offset=distance)
         slot += 2 if entry[slot].opcode == LDDW else 1
     return out
 

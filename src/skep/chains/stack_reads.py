@@ -31,14 +31,9 @@ from typing import NamedTuple
 
 from skep.bytecode.analysis.control_flow import Block
 from skep.bytecode.isa.call_arguments import HELPER_ARGUMENTS, KERNEL_FUNCTION_ARGUMENTS
+from skep.bytecode.isa.codes import CALL, LDDW, PSEUDO_CALL, PSEUDO_MAP_INDEX
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import (
-    CALL,
-    LDDW,
-    PSEUDO_CALL,
-    PSEUDO_MAP_INDEX,
-    MapPlan,
-)
+from skep.bytecode.linking.plan import MapPlan
 from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, STACK_BYTES
 from skep.chains.functions import (
     blocks_of,

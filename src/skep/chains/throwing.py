@@ -16,8 +16,18 @@ kernel/bpf/verifier.c of Linux 6.18 (the default callback is ``r0 = r1; exit``).
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from skep.bytecode.isa.codes import (
+    CALL,
+    CALLX,
+    COPY,
+    EXIT,
+    GOTOL,
+    GOTOX,
+    LDDW,
+    PSEUDO_CALL,
+    PSEUDO_KERNEL_CALL,
+)
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import CALL, LDDW, PSEUDO_CALL, PSEUDO_KERNEL_CALL
 from skep.bytecode.objectfile.exception_callbacks import THROW
 from skep.chains.functions import (
     blocks_of,
@@ -28,11 +38,9 @@ from skep.chains.functions import (
 )
 from skep.chains.member import CannotSplice, Member
 
-_EXIT = 0x95
-_FAR_JUMP = 0x06  # ISA v4, as old as the first kernels that know bpf_throw
-_COPY, _R0, _R1 = 0xBF, 0, 1
+_R0, _R1 = 0, 1
 _JUMP_CLASSES = (0x05, 0x06)
-_NO_TARGET = (CALL, 0x8D, _EXIT, 0x0D)  # calls, exits and jumps through a table
+_NO_TARGET = (CALL, CALLX, EXIT, GOTOX)  # calls, exits and jumps through a table
 
 _ALONE = "run it as the only program of its hook"
 
@@ -57,8 +65,8 @@ def without_throws(member: Member) -> Member:
     entry = list(program.instructions[: entry_slots(program)])
     exit_slot = len(entry)
     for slot in throws:
-        entry[slot] = Instruction(_FAR_JUMP, immediate=exit_slot - slot - 1)
-    entry += [Instruction(_COPY, _R0, _R1), Instruction(_EXIT)]
+        entry[slot] = Instruction(GOTOL, immediate=exit_slot - slot - 1)
+    entry += [Instruction(COPY, _R0, _R1), Instruction(EXIT)]
     kept = _reachable(entry)
     shift = len(kept) - exit_slot
     places = {slot: new for new, slot in enumerate(kept) if slot < exit_slot}
@@ -131,7 +139,7 @@ def _moved(
             moved = target + len(kept) - behind if target >= behind else place.get(target, -1)
             each = each._replace(immediate=moved - new - 1)
         elif each.opcode & 7 in _JUMP_CLASSES and each.opcode not in _NO_TARGET:
-            is_far = each.opcode == _FAR_JUMP
+            is_far = each.opcode == GOTOL
             target = slot + 1 + (each.immediate if is_far else each.offset)
             if target not in place:
                 raise CannotSplice(f"{member.name!r} jumps out of its function at slot {slot}")

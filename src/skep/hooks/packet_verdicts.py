@@ -15,6 +15,13 @@ from skep.hooks.verdict import Exactly, Others, Verdict, VerdictTable
 from skep.versions import KernelVersion
 
 _DROP = ("net.drop",)
+XDP_ABORTED = 0
+XDP_REDIRECT = 4
+TC_ACT_SHOT = 2
+TC_ACT_PIPE = 3
+TC_ACT_REDIRECT = 7
+"""Numbers that other rooms name; TCX and lightweight tunnels redirect with the same one."""
+
 _REDIRECT = ("net.redirect",)
 _DROPS = "drops the packet"
 _CONTINUES = "lets the packet continue"
@@ -44,28 +51,30 @@ _XDP_TX = Verdict(
 )
 _XDP_REDIRECT = Verdict(
     "XDP_REDIRECT",
-    Exactly(4),
+    Exactly(XDP_REDIRECT),
     _ELSEWHERE,
     _REDIRECT,
     by_redirect=True,
     first_kernel=KernelVersion(4, 14),
 )
-_XDP_REDIRECT_DROPS = Verdict("XDP_REDIRECT", Exactly(4), _DROPS, _DROP, by_redirect=True)
+_XDP_REDIRECT_DROPS = Verdict(
+    "XDP_REDIRECT", Exactly(XDP_REDIRECT), _DROPS, _DROP, by_redirect=True
+)
 
 _TC_UNSPEC = Verdict("TC_ACT_UNSPEC", Exactly(-1), _NEXT, passes=True)
 _TC_OK = Verdict(
     "TC_ACT_OK", Exactly(0), "lets the packet continue, past the programs after it", passes=True
 )
-_TC_SHOT = Verdict("TC_ACT_SHOT", Exactly(2), _DROPS, _DROP)
+_TC_SHOT = Verdict("TC_ACT_SHOT", Exactly(TC_ACT_SHOT), _DROPS, _DROP)
 _TC_REDIRECT = Verdict(
     "TC_ACT_REDIRECT",
-    Exactly(7),
+    Exactly(TC_ACT_REDIRECT),
     _ELSEWHERE,
     _REDIRECT,
     by_redirect=True,
     first_kernel=KernelVersion(4, 4),
 )
-_TC_STOLEN = Verdict("TC_ACT_STOLEN", Exactly(4), "takes the packet away", _DROP)
+_TC_STOLEN = Verdict("TC_ACT_STOLEN", Exactly(XDP_REDIRECT), "takes the packet away", _DROP)
 _TC_TRAP = Verdict(
     "TC_ACT_TRAP",
     Exactly(8),
@@ -82,7 +91,6 @@ _ACT_RECLASSIFY = Verdict(
     passes=True,
     is_certain=False,
 )
-TC_ACT_PIPE = 3
 _ACT_PIPE = Verdict("TC_ACT_PIPE", Exactly(TC_ACT_PIPE), "lets the next action decide", passes=True)
 _ACT_UNSPEC = Verdict("TC_ACT_UNSPEC", Exactly(-1), "uses the configured action", passes=True)
 
@@ -94,7 +102,13 @@ def _tcx(prefix: str, attach_types: tuple[str, ...], others: Verdict) -> Verdict
             Verdict(f"{prefix}NEXT", Exactly(-1), _NEXT, passes=True),
             Verdict(f"{prefix}PASS", Exactly(0), _TC_OK.meaning, passes=True),
             Verdict(f"{prefix}DROP", Exactly(2), _DROPS, _DROP),
-            Verdict(f"{prefix}REDIRECT", Exactly(7), _ELSEWHERE, _REDIRECT, by_redirect=True),
+            Verdict(
+                f"{prefix}REDIRECT",
+                Exactly(TC_ACT_REDIRECT),
+                _ELSEWHERE,
+                _REDIRECT,
+                by_redirect=True,
+            ),
             others,
         ),
         attach_types,
@@ -127,7 +141,9 @@ _LWT_REROUTE = Verdict(
     is_certain=False,
     first_kernel=_LWT_FIRST_REROUTE,
 )
-_LWT_NO_REDIRECT = Verdict("BPF_REDIRECT", Exactly(7), _CONTINUES, passes=True, by_redirect=True)
+_LWT_NO_REDIRECT = Verdict(
+    "BPF_REDIRECT", Exactly(TC_ACT_REDIRECT), _CONTINUES, passes=True, by_redirect=True
+)
 
 # Linux goes on without keys; some receivers of segments to be cut (virtio) then drop them.
 _NO_FLOW = Verdict(
@@ -185,14 +201,14 @@ PACKET_TABLES = (
     ),
     _lwt(
         "LWT_XMIT",
-        Verdict("BPF_REDIRECT", Exactly(7), _ELSEWHERE, _REDIRECT, by_redirect=True),
+        Verdict("BPF_REDIRECT", Exactly(TC_ACT_REDIRECT), _ELSEWHERE, _REDIRECT, by_redirect=True),
         _LWT_REROUTE,
     ),
     _lwt(
         "LWT_SEG6LOCAL",
         Verdict(
             "BPF_REDIRECT",
-            Exactly(7),
+            Exactly(TC_ACT_REDIRECT),
             "sends the packet along the route that the program chose",
             _REDIRECT,
             by_redirect=True,

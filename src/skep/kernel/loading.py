@@ -17,17 +17,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NoReturn, Protocol, Self
 
-from skep.bytecode.isa.instructions import Instruction, encode
-from skep.bytecode.linking.plan import (
+from skep.bytecode.isa.codes import (
     LDDW,
     PSEUDO_MAP_FD,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
     PSEUDO_MAP_VALUE,
-    LoadPlan,
-    MapPlan,
-    ProgramPlan,
 )
+from skep.bytecode.isa.instructions import Instruction, encode
+from skep.bytecode.linking.plan import LoadPlan, MapPlan, ProgramPlan
 from skep.kernel.attributes import Command, ProgramInfo, ProgramLoad
 from skep.kernel.btf import load_types_for
 from skep.kernel.descriptors import Descriptor, Owner

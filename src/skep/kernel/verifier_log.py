@@ -9,7 +9,8 @@ type they do not know; the rest is kept whole and not interpreted.
 import re
 from collections.abc import Sequence
 
-from skep.bytecode.linking.plan import POISON, Poison
+from skep.bytecode.isa.codes import POISON
+from skep.bytecode.linking.plan import Poison
 
 _NOTES = re.compile(r"Unrecognized arg#[0-9]+ type |reg type unsupported for arg#[0-9]+ function ")
 # Of a program's entry it is a note, of a global function the error; then nothing follows it.

@@ -8,6 +8,7 @@ an array every index that is no member becomes 0.
 
 from dataclasses import dataclass
 
+from skep.bytecode.isa.kernel_types import MAP_TYPES
 from skep.bytecode.linking.plan import MapPlan
 from skep.packages.errors import UnusableSetting, WrongSetting
 from skep.packages.fields import Fields, shown
@@ -15,7 +16,8 @@ from skep.packages.names import is_identifier, is_map_name, is_one_line, one_lin
 from skep.packages.setting_types import LARGEST, SCALAR_TYPES, Scalar, ScalarType, split_type
 
 # include/uapi/linux/bpf.h, enum bpf_map_type. Per-CPU maps would need a value per CPU.
-_HASH, _ARRAY, _LRU_HASH = 1, 2, 9
+_WRITABLE = frozenset(MAP_TYPES[name] for name in ("HASH", "ARRAY", "LRU_HASH"))
+_ARRAY = MAP_TYPES["ARRAY"]
 _WIDTHS = (1, 2, 4, 8)  # bytes a C integer can have
 _SIZE_TYPES = frozenset({"u8", "u16", "u32", "u64", "integer", "size", "bytes"})
 _MOST_ENTRIES = 2**32 - 1
@@ -159,7 +161,7 @@ def map_entries(value: SettingValue, map_plan: MapPlan) -> dict[bytes, bytes]:
         WrongSetting: a number is too large for the map, or a set has too many members.
     """
     spec = value.spec
-    if map_plan.map_type not in (_HASH, _ARRAY, _LRU_HASH) or map_plan.frozen:
+    if map_plan.map_type not in _WRITABLE or map_plan.frozen:
         raise UnusableSetting(
             f"setting {spec.name}: map {map_plan.name} is no writable hash or array"
             f" (type {map_plan.map_type})"

@@ -14,30 +14,18 @@ from skep.json_documents import (
     canonical_json,
     parse_json,
 )
+from skep.sigstore import BUNDLE, LARGEST_BUNDLE
 from skep.trust.errors import MalformedBundle
 from skep.trust.keys import Signer
-from skep.trust.statements import (
-    PAYLOAD_TYPE,
-    SIGNATURE_PREDICATE,
-    Statement,
-    Subject,
-    parse_statement,
-    write_statement,
-)
+from skep.trust.statements import PAYLOAD_TYPE, Statement, Subject, parse_statement, write_statement
 
 __all__ = [
-    "BUNDLE_LIMIT",
-    "BUNDLE_MEDIA_TYPE",
-    "SIGNATURE_PREDICATE",
     "Bundle",
     "Subject",
     "parse_bundle",
     "pre_authentication_encoding",
     "sign",
 ]
-
-BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-BUNDLE_LIMIT = 1 << 20  # bytes; a bundle of ours is about 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +69,7 @@ def sign(subject: Subject, signer: Signer) -> bytes:
     payload = write_statement(subject)
     signature = signer.sign(pre_authentication_encoding(PAYLOAD_TYPE, payload))
     document = {
-        "mediaType": BUNDLE_MEDIA_TYPE,
+        "mediaType": BUNDLE,
         "verificationMaterial": {
             "publicKey": {"hint": signer.public_key.hint},
             "tlogEntries": [],
@@ -110,9 +98,9 @@ def parse_bundle(data: bytes) -> Bundle:
 
 def _parse(data: bytes) -> Bundle:
     what = "Sigstore bundle"
-    document = JsonValue(parse_json(data, what, BUNDLE_LIMIT), what)
-    if document["mediaType"].text() != BUNDLE_MEDIA_TYPE:
-        raise document["mediaType"].wrong(BUNDLE_MEDIA_TYPE)
+    document = JsonValue(parse_json(data, what, LARGEST_BUNDLE), what)
+    if document["mediaType"].text() != BUNDLE:
+        raise document["mediaType"].wrong(BUNDLE)
     envelope = document["dsseEnvelope"]
     if "messageSignature" in document:
         raise MalformedDocument("expected a bundle with one content, got two")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from skep.digests import Digest, MalformedDigest
 from skep.json_documents import JsonValue, MalformedDocument, canonical_json, parse_json
+from skep.sigstore import SIGNATURE_PREDICATE
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-SIGNATURE_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 _LIMIT = 1 << 20  # bytes
 _WHAT = "in-toto statement"
 

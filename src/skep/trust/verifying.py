@@ -10,15 +10,14 @@ from datetime import datetime
 from typing import Literal, assert_never
 
 from skep.errors import Untrusted
+from skep.sigstore import MOST_BUNDLES, SIGNATURE_PREDICATE
 from skep.trust.bundles import Bundle, Subject, parse_bundle
 from skep.trust.errors import MalformedBundle, SignatureInvalid, UnknownKey, Unsigned
 from skep.trust.fingerprints import fingerprint_of_hint
 from skep.trust.keys import PublicKey
 from skep.trust.policies import InsecureAcceptAll, RequireKey, TrustPolicy
-from skep.trust.statements import SIGNATURE_PREDICATE
 
 __all__ = [
-    "BUNDLES_LIMIT",
     "Evidence",
     "InsecureAcceptAll",
     "RequireKey",
@@ -29,8 +28,6 @@ __all__ = [
     "Unsigned",
     "verify",
 ]
-
-BUNDLES_LIMIT = 64  # bundles looked at; a marketplace that sends more wants us to be busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ def _verify_with_keys(
             hint=f"ask {subject.publisher} for a signed version; publishers sign with skep sign",
         )
     misses: list[Untrusted] = []
-    for data in bundles[:BUNDLES_LIMIT]:
+    for data in bundles[:MOST_BUNDLES]:
         try:
             return _verify_one(subject, data, keys, now)
         except (SignatureInvalid, UnknownKey) as miss:

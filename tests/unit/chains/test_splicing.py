@@ -4,8 +4,7 @@ import pytest
 from tests.builders.kernel_programs import array, counting, returning
 from tests.builders.members import member
 
-from skep.bytecode.isa.instructions import Instruction as Slot
-from skep.bytecode.linking.plan import (
+from skep.bytecode.isa.codes import (
     PSEUDO_BTF_ID,
     PSEUDO_FUNCTION,
     PSEUDO_MAP_FD,
@@ -13,6 +12,7 @@ from skep.bytecode.linking.plan import (
     PSEUDO_MAP_INDEX_VALUE,
     PSEUDO_MAP_VALUE,
 )
+from skep.bytecode.isa.instructions import Instruction as Slot
 from skep.chains.member import CannotSplice, MapReference, Member
 from skep.chains.splicing import CHAIN_NAME, GPL_COMPATIBLE, combined_licence, splice
 from skep.errors import Refused

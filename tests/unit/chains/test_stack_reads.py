@@ -5,8 +5,9 @@ from tests.builders.compiled import bundled_plan
 from tests.builders.kernel_programs import PERCPU_ARRAY, array, counting
 from tests.builders.members import member
 
+from skep.bytecode.isa.codes import LDDW, PSEUDO_MAP_INDEX
 from skep.bytecode.isa.instructions import Instruction as Slot
-from skep.bytecode.linking.plan import LDDW, PSEUDO_MAP_INDEX, MapPlan
+from skep.bytecode.linking.plan import MapPlan
 from skep.chains.member import Member
 from skep.chains.stack_reads import STORE_ZERO, unwritten_reads, with_cleared_subprograms
 

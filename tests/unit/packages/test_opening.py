@@ -19,20 +19,13 @@ from skep.json_documents import LARGEST_DOCUMENT, MalformedDocument
 from skep.packages.content import LARGEST_PACKAGE, LARGEST_README
 from skep.packages.errors import MalformedMetadata, MalformedPackage, UnsupportedPackage
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.media_types import (
-    BUNDLE,
-    INDEX,
-    METADATA,
-    README,
-    REPORT,
-    SOURCES,
-    TITLE,
-)
+from skep.packages.oci.media_types import INDEX, METADATA, README, REPORT, SOURCES, TITLE
 from skep.packages.oci.media_types import (
     OBJECT as OBJECT_TYPE,
 )
 from skep.packages.opening import open_package
 from skep.packages.source_archive import write_archive
+from skep.sigstore import BUNDLE
 
 PACKAGE = package()
 

@@ -4,7 +4,8 @@ import json
 import pytest
 from tests.builders.trust import SUBJECT, make_bundle, signer
 
-from skep.trust.bundles import BUNDLE_LIMIT, parse_bundle, pre_authentication_encoding, sign
+from skep.sigstore import LARGEST_BUNDLE
+from skep.trust.bundles import parse_bundle, pre_authentication_encoding, sign
 from skep.trust.errors import MalformedBundle
 
 
@@ -78,7 +79,7 @@ def _payload_twice() -> bytes:
         pytest.param(b"\xff\xfe{", id="not-utf-8"),
         pytest.param(make_bundle().decode().encode("utf-16"), id="utf-16"),
         pytest.param(b"\xef\xbb\xbf" + make_bundle(), id="byte-order-mark"),
-        pytest.param(make_bundle() + b" " * BUNDLE_LIMIT, id="oversized"),
+        pytest.param(make_bundle() + b" " * LARGEST_BUNDLE, id="oversized"),
         pytest.param(b"[" * 100_000, id="deep-list"),
         pytest.param(b'{"a":' * 100_000, id="deep-object"),
         pytest.param(b'{"a":' * 40 + b"1" + b"}" * 40, id="too-deep"),

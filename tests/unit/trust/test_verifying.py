@@ -11,10 +11,10 @@ from tests.builders.trust import NOW, OTHER_SUBJECT, SUBJECT, make_bundle, signe
 
 from skep.digests import Digest
 from skep.errors import Untrusted
+from skep.sigstore import MOST_BUNDLES
 from skep.trust.bundles import sign
 from skep.trust.policies import InsecureAcceptAll, RequireKey
 from skep.trust.verifying import (
-    BUNDLES_LIMIT,
     SignatureInvalid,
     Subject,
     UnknownKey,
@@ -228,7 +228,7 @@ def test_a_failed_claim_is_told_before_a_stranger() -> None:
 
 
 def test_a_flood_of_bundles_is_cut_off() -> None:
-    flood = [make_bundle(by=signer("stranger"))] * BUNDLES_LIMIT
+    flood = [make_bundle(by=signer("stranger"))] * MOST_BUNDLES
     with pytest.raises(UnknownKey):
         verify(SUBJECT, [*flood, sign(SUBJECT, signer())], POLICY, NOW)
 

@@ -16,7 +16,7 @@ from skep.bytecode.analysis.object_rules import object_findings, struct_ops_type
 from skep.bytecode.analysis.permissions import combinations, program_permissions, union
 from skep.bytecode.analysis.portability import runtimes_of
 from skep.bytecode.analysis.preparing import Preparation
-from skep.bytecode.analysis.programs import POISON, Program, exit_numbers, helper_name
+from skep.bytecode.analysis.programs import Program, exit_numbers, helper_name
 from skep.bytecode.analysis.report import (
     AnalysisReport,
     Cost,
@@ -28,6 +28,7 @@ from skep.bytecode.analysis.requirements import Needs, requirements_of
 from skep.bytecode.analysis.standards import standards_of
 from skep.bytecode.analysis.taxonomy import TAXONOMY_VERSION
 from skep.bytecode.analysis.values import MAP, Pointer, Value, constants, names_of
+from skep.bytecode.isa.codes import POISON
 from skep.bytecode.objectfile.model import ObjectFile
 
 _TAIL_CALL = 12

@@ -13,18 +13,13 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
 
+from skep.bytecode.isa.codes import CALL, CALLX, EXIT, GOTO, GOTOL, GOTOX, LDDW
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.model import Function, Relocation
 
-LDDW = 0x18
-CALL = 0x85
-EXIT = 0x95
-GOTO = 0x05
-GOTOL = 0x06
-GOTOX = 0x0D
 _GOTO = frozenset({GOTO, GOTOL})
 
-_HAS_TARGET = bytes(op & 7 in {5, 6} and op not in {CALL, 0x8D, EXIT, GOTOX} for op in range(256))
+_HAS_TARGET = bytes(op & 7 in {5, 6} and op not in {CALL, CALLX, EXIT, GOTOX} for op in range(256))
 """1 for jumps with a target of their own, by opcode."""
 
 _OPCODE = itemgetter(0)

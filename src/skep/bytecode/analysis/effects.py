@@ -28,13 +28,11 @@ from skep.bytecode.analysis.values import (
     seen_in,
     signed,
 )
+from skep.bytecode.isa.codes import REDIRECT, REDIRECT_MAP, REDIRECT_NEIGH, REDIRECT_PEER
 from skep.bytecode.objectfile.model import MapSpec
+from skep.hooks.packet_verdicts import TC_ACT_SHOT, XDP_ABORTED
 
-TAIL_CALL = 12
-REDIRECT = 23
-REDIRECT_MAP = 51
-_REDIRECTS_AWAY = {152: 3, 155: 1}  # redirect_neigh, redirect_peer: which argument the flags are
-_XDP_ABORTED, _TC_SHOT = 0, 2
+_REDIRECTS_AWAY = {REDIRECT_NEIGH: 3, REDIRECT_PEER: 1}  # which argument the flags are
 _INGRESS = 1
 _ACTION = 3
 _XDP_MAP_FLAGS = _ACTION | 8 | 16  # BPF_F_BROADCAST, BPF_F_EXCLUDE_INGRESS
@@ -115,7 +113,7 @@ def redirect_result(helper: int, arguments: Sequence[Value], *, is_xdp: bool) ->
 
     A redirect that the helper refuses for its flags is a drop: the code for it comes back.
     """
-    refused = _XDP_ABORTED if is_xdp else _TC_SHOT
+    refused = XDP_ABORTED if is_xdp else TC_ACT_SHOT
     if helper in _REDIRECTS_AWAY:
         return _redirected(arguments[_REDIRECTS_AWAY[helper]], 0, refused)
     if helper == REDIRECT:

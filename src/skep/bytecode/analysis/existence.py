@@ -10,15 +10,14 @@ that an address counts as used.
 
 from dataclasses import dataclass
 
-from skep.bytecode.analysis.control_flow import CALL, EXIT, LDDW, Block, FunctionFlow
+from skep.bytecode.analysis.control_flow import Block, FunctionFlow
 from skep.bytecode.isa.call_arguments import HELPER_ARGUMENTS, KERNEL_FUNCTION_ARGUMENTS
+from skep.bytecode.isa.codes import CALL, COPY, EXIT, LDDW, POISON
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import POISON
 
 _MOST_STEPS = 20_000  # instructions looked at for one program
 _IF_ZERO = 0x15
 _IF_NOT_ZERO = 0x55
-_COPY = 0xBF
 _LOAD_INDIRECT = frozenset({0x40, 0x48, 0x50})
 _UNARY = frozenset({0x84, 0x87, 0xD4, 0xD7, 0xDC})
 _MOVES = frozenset({0xB4, 0xB7, 0xBC, 0xBF})
@@ -73,7 +72,7 @@ def _through(
             return None if holders & 1 else 0
         elif opcode in {_IF_ZERO, _IF_NOT_ZERO} and instruction.immediate == 0:
             pass  # the question
-        elif opcode == _COPY and not instruction.offset and holders >> instruction.src & 1:
+        elif opcode == COPY and not instruction.offset and holders >> instruction.src & 1:
             holders |= 1 << dst
         elif holders & _read(instruction):
             return None

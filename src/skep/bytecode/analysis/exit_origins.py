@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from skep.bytecode.analysis.control_flow import CALL, LDDW, PACKET_LOADS, Block, FunctionFlow
+from skep.bytecode.analysis.control_flow import PACKET_LOADS, Block, FunctionFlow
 from skep.bytecode.analysis.values import signed
+from skep.bytecode.isa.codes import CALL, CALLX, LDDW
 from skep.bytecode.isa.instructions import Instruction
 
 _MOST_STEPS = 4_096  # instructions looked at for one exit
@@ -24,8 +25,7 @@ _MOVES = frozenset({0xBC, 0xBF})
 _CONSTANT_MOVES = frozenset({0xB4, 0xB7})
 _SHIFT_LEFT, _SHIFTS_RIGHT = 0x67, frozenset({0x77, 0xC7})
 _CONTEXT_LOADS = frozenset({0x61, 0x79, 0x81})  # 4 or 8 bytes: the low 32 bits are whole
-_CALL_REGISTER = 0x8D
-_CALLS = frozenset({CALL, _CALL_REGISTER})
+_CALLS = frozenset({CALL, CALLX})
 _ATOMICS = frozenset({0xC3, 0xDB, 0xD3, 0xCB})
 
 

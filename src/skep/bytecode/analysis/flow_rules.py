@@ -7,7 +7,6 @@ Each rule gives ``declared`` where a value shows it, ``possible`` where the valu
 from collections.abc import Iterator, Mapping
 
 from skep.bytecode.analysis.contexts import WritableField
-from skep.bytecode.analysis.effects import REDIRECT_MAP
 from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.memory_rules import UNRESOLVED, memory_findings
 from skep.bytecode.analysis.programs import Call, Program, helper_name
@@ -25,6 +24,7 @@ from skep.bytecode.analysis.values import (
     signed,
 )
 from skep.bytecode.analysis.verdict_rules import verdict_findings
+from skep.bytecode.isa.codes import REDIRECT_MAP
 from skep.bytecode.objectfile.model import MapSpec
 
 _XSKMAP = 17

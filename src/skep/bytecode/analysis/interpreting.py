@@ -16,7 +16,6 @@ from skep.bytecode.analysis.contexts import XDP_MD, ContextLayout
 from skep.bytecode.analysis.control_flow import PACKET_LOADS, FunctionFlow
 from skep.bytecode.analysis.effects import (
     CALLBACK_HELPERS,
-    TAIL_CALL,
     as_outer,
     callback_arguments,
     callbacks_in,
@@ -40,8 +39,8 @@ from skep.bytecode.analysis.values import (
     join,
     widened,
 )
+from skep.bytecode.isa.codes import CALL, COPY, COPY_NUMBER, EXIT, LDDW, POISON, TAIL_CALL
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import POISON
 from skep.bytecode.objectfile.model import MapSpec, Relocation
 
 _VISITS_BEFORE_WIDENING = 20
@@ -168,9 +167,9 @@ class Interpreter:
         while slot < end:
             opcode, dst, src, offset, immediate = code[slot]
             group = opcode & 7
-            if opcode == 0xBF and not offset:
+            if opcode == COPY and not offset:
                 regs[dst] = regs[src]
-            elif opcode == 0xB7:
+            elif opcode == COPY_NUMBER:
                 regs[dst] = immediate & MASK64
             elif group == 1:
                 regs[dst] = memory.load(slot, opcode, regs[src], offset, stack)
@@ -182,15 +181,15 @@ class Interpreter:
                     memory.store(slot, SIZES[opcode >> 3 & 3], regs[dst], offset, value, stack)
             elif group in {4, 7}:
                 regs[dst] = self._compute(code[slot], regs)
-            elif opcode == 0x85:
+            elif opcode == CALL:
                 if self._call(slot, code[slot], regs, stack):
                     return
-            elif opcode == 0x95:
+            elif opcode == EXIT:
                 self.facts.exits[slot] = regs[0]
             elif opcode == 0x8D:  # a call through a register, which no kernel accepts
                 self.facts.is_resolved = False
                 regs[0] = ANYTHING
-            elif opcode == 0x18:
+            elif opcode == LDDW:
                 regs[dst] = self._wide(slot, immediate)
                 slot += 1
             elif (

@@ -8,7 +8,8 @@ in the order in which the linker lays them out. Nothing is relocated: what only 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from skep.bytecode.isa.disassembling import LDDW, text_of
+from skep.bytecode.isa.codes import LDDW
+from skep.bytecode.isa.disassembling import text_of
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.layout import needed_functions
 from skep.bytecode.objectfile.model import Function, ObjectFile, Relocation, SourceLine

@@ -15,6 +15,7 @@ from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.flow_facts import FunctionFacts
 from skep.bytecode.analysis.programs import Program
 from skep.bytecode.analysis.values import FILE, FLOW_KEYS, KERNEL, MAP_VALUE, PACKET, USER
+from skep.bytecode.isa.codes import CALL
 
 UNRESOLVED = "not resolved by data flow"
 
@@ -74,7 +75,6 @@ _RULES = (
     _Rule("net.steer", FLOW_KEYS, "store", "store to flow_keys", _has_flow_keys),
     _Rule("file.read", FILE, "load", "load from a file", _always),
 )
-_CALL = 0x85
 
 
 def memory_findings(program: Program) -> Iterator[Finding]:
@@ -151,7 +151,7 @@ def _meets_kernel(program: Program) -> bool:
 
 def _is_call(flows: Mapping[str, FunctionFlow], found: Finding) -> bool:
     flow = flows.get(found.function)
-    return flow is not None and found.slot is not None and flow.opcodes[found.slot] == _CALL
+    return flow is not None and found.slot is not None and flow.opcodes[found.slot] == CALL
 
 
 def _dynptr_kinds(program: Program) -> int:
@@ -173,7 +173,7 @@ def _accesses(
                 flow = flows[function]
                 field = program.fields.at(function, slot) if has_fields else ""
                 names: tuple[str, ...] = (field,) if is_of_kernel(field) else ()
-                if has_fields and rule.access == "load" and flow.opcodes[slot] == _CALL:
+                if has_fields and rule.access == "load" and flow.opcodes[slot] == CALL:
                     if addressed is None:
                         addressed = program.fields.addressed(program.graph.functions)
                     names = addressed
@@ -220,7 +220,7 @@ def _slots(facts: FunctionFacts, rule: _Rule, vague: int) -> tuple[set[int], set
 
 def _what(program: Program, rule: _Rule, flow: FunctionFlow, slot: int, field: str) -> str:
     name = flow.function.name
-    if flow.opcodes[slot] == _CALL:
+    if flow.opcodes[slot] == CALL:
         called = next(
             (call for call in program.calls if call.function == name and call.slot == slot), None
         )

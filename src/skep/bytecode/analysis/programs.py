@@ -20,9 +20,6 @@ from skep.bytecode.isa.helpers import HELPERS
 from skep.bytecode.isa.kernel_functions import KERNEL_FUNCTIONS
 from skep.bytecode.objectfile.model import Extern, MapSpec, ObjectFile, ProgramSpec, Relocation
 
-POISON = 195896080
-"""Helper number (0xbad2310) compilers and loaders put where code must never be reached."""
-
 
 @dataclass(frozen=True, slots=True)
 class Call:

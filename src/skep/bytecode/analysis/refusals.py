@@ -7,14 +7,14 @@ certain: a verifier refuses much more, for reasons that only running it tells.
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from skep.bytecode.analysis.control_flow import CALL, LDDW, FunctionFlow
+from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.cost import stack_bytes
 from skep.bytecode.analysis.instruction_sets import InstructionUse
 from skep.bytecode.analysis.need import FIRST, Need
 from skep.bytecode.analysis.programs import Program
+from skep.bytecode.isa.codes import CALL, CALLX, LDDW
 from skep.bytecode.isa.opcodes import OPCODES
 
-CALLX = 0x8D
 _MOST_STACK_BYTES = 512
 _MOST_INSTRUCTIONS = 1_000_000
 _READ_PACKETS = frozenset({"SOCKET_FILTER", "SCHED_CLS", "SCHED_ACT"})

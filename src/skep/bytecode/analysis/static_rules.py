@@ -8,7 +8,7 @@ from functools import cache
 from skep.bytecode.analysis.existence import Steps, is_only_asked_for
 from skep.bytecode.analysis.findings import Finding, finding
 from skep.bytecode.analysis.object_rules import struct_ops_findings
-from skep.bytecode.analysis.programs import POISON, Call, Program, helper_name, kernel_variables
+from skep.bytecode.analysis.programs import Call, Program, helper_name, kernel_variables
 from skep.bytecode.analysis.target_rules import is_beside_kernel, target_findings
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
 from skep.bytecode.isa.call_arguments import (
@@ -17,6 +17,7 @@ from skep.bytecode.isa.call_arguments import (
     KERNEL_FUNCTION_ARGUMENTS,
     CallArguments,
 )
+from skep.bytecode.isa.codes import POISON
 from skep.bytecode.isa.first_kernels import ATTACH_TYPES, PROGRAM_TYPES
 from skep.bytecode.isa.helpers import HELPERS
 

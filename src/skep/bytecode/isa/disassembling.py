@@ -4,11 +4,10 @@ Own code after the format of kernel/bpf/disasm.c of Linux 6.18. What an object h
 yet (addresses, distances between functions) is for the caller to name.
 """
 
+from skep.bytecode.isa.codes import CALL, LDDW
 from skep.bytecode.isa.helpers import HELPERS
 from skep.bytecode.isa.instructions import Instruction
 
-LDDW = 0x18
-_CALL = 0x85
 _OPERATORS = {
     0x00: "+=", 0x10: "-=", 0x20: "*=", 0x30: "/=", 0x40: "|=", 0x50: "&=", 0x60: "<<=",
     0x70: ">>=", 0x90: "%=", 0xA0: "^=", 0xB0: "=", 0xC0: "s>>=",
@@ -81,7 +80,7 @@ def _arithmetic(instruction: Instruction) -> str:
 
 def _jump(instruction: Instruction) -> str:
     opcode, dst, src, offset, immediate = instruction
-    if opcode == _CALL:
+    if opcode == CALL:
         return _call(src, immediate)
     fixed = {
         0x05: f"goto pc{offset:+d}",

@@ -13,21 +13,20 @@ from skep.bytecode.btf.layout import resolved
 from skep.bytecode.btf.names import essential_name
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import Kind
-from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.core.matching import Matcher
-from skep.bytecode.linking.errors import CannotLink, SettingRequired
-from skep.bytecode.linking.plan import (
+from skep.bytecode.isa.codes import (
+    CALL,
     LDDW,
     POISON,
     PSEUDO_BTF_ID,
     PSEUDO_KERNEL_CALL,
     PSEUDO_MAP_INDEX_VALUE,
-    KernelName,
 )
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.core.matching import Matcher
+from skep.bytecode.linking.errors import CannotLink, SettingRequired
+from skep.bytecode.linking.plan import KernelName
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import Extern, ObjectFile, Relocation
-
-_CALL = 0x85
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +183,9 @@ def put_in(
     each = code[slot]
     if relocation.kind == "extern_call":
         if found.kind != "btf_id":
-            code[slot] = Instruction(_CALL, immediate=POISON)
+            code[slot] = Instruction(CALL, immediate=POISON)
             return False
-        code[slot] = Instruction(_CALL, 0, PSEUDO_KERNEL_CALL, 0, found.value)
+        code[slot] = Instruction(CALL, 0, PSEUDO_KERNEL_CALL, 0, found.value)
         return True
     source, low, high = 0, _signed(found.value), _signed(found.value >> 32)
     if found.kind == "btf_id":

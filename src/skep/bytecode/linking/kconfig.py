@@ -16,6 +16,7 @@ from skep.bytecode.btf.layout import resolved, size_of
 from skep.bytecode.btf.names import essential_name
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import BtfType, Kind
+from skep.bytecode.isa.kernel_types import MAP_TYPES
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
 from skep.bytecode.linking.plan import MapPlan
 from skep.bytecode.linking.settings import LinkSettings
@@ -27,7 +28,7 @@ _VERSION = "LINUX_KERNEL_VERSION"
 _PREFIX = "CONFIG_"
 # Not options, but known from one: y if the kernel has it. BPF_KSYSCALL of bpf_tracing.h asks.
 _KNOWN_FROM = {"LINUX_HAS_SYSCALL_WRAPPER": "CONFIG_ARCH_HAS_SYSCALL_WRAPPER"}
-_ARRAY = 2
+_ARRAY = MAP_TYPES["ARRAY"]
 _KEY = b"\0\0\0\0"
 _MOST_BYTES = 1 << 20
 # As Kconfig writes them; a zero in front would make it octal to some readers.

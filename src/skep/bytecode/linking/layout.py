@@ -10,29 +10,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.errors import CannotLink
-from skep.bytecode.linking.plan import (
+from skep.bytecode.isa.codes import (
+    CALL,
+    GOTOL,
+    GOTOX,
     LDDW,
     PSEUDO_CALL,
     PSEUDO_FUNCTION,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
 )
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.linking.errors import CannotLink
 from skep.bytecode.objectfile.exception_callbacks import throws
 from skep.bytecode.objectfile.model import Function, Relocation
 
 MOST_INSTRUCTIONS = 1_000_000
 _HIGHEST_OFFSET = 1 << 29  # BPF_MAX_VAR_OFF: the verifier refuses addresses beyond
 
-_CALL_INSTRUCTION = 0x85
 _JUMP = 0x05
 _JUMP32 = 0x06
 _CALL = 0x8
 _EXIT = 0x9
 _NO_CALLBACKS: Mapping[str, str] = MappingProxyType({})
-_FAR_JUMP = 0x06  # JMP32 | JA: distance in the immediate (ISA v4)
-_INDIRECT_JUMP = 0x0D
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _check(function: Function) -> None:
     length = len(function.instructions)
     resolved = {relocation.slot for relocation in function.relocations}
     for slot, (opcode, _dst, source, offset, immediate) in enumerate(function.instructions):
-        if opcode in (LDDW, _CALL_INSTRUCTION):
+        if opcode in (LDDW, CALL):
             if source and slot not in resolved:  # (2)
                 raise CannotLink(
                     f"{function.name}: instruction {slot} names something of one kernel or one "
@@ -175,9 +175,9 @@ def _check(function: Function) -> None:
             continue
         if opcode & 7 not in (_JUMP, _JUMP32) or opcode >> 4 in (_CALL, _EXIT):
             continue
-        if opcode == _INDIRECT_JUMP:
+        if opcode == GOTOX:
             raise CannotLink(f"{function.name}: indirect jumps cannot be linked yet")
-        target = slot + 1 + (immediate if opcode == _FAR_JUMP else offset)
+        target = slot + 1 + (immediate if opcode == GOTOL else offset)
         if not 0 <= target < length:  # (1)
             raise CannotLink(
                 f"{function.name}: instruction {slot} jumps out of its function, to {target}",

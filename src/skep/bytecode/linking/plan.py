@@ -11,21 +11,6 @@ from typing import Literal, NamedTuple
 
 from skep.bytecode.isa.instructions import Instruction
 
-PSEUDO_CALL = 1
-"""In a call: a function of the program, as far away as the immediate says."""
-PSEUDO_KERNEL_CALL = 2
-"""In a call: a function of the kernel, by id in its types."""
-PSEUDO_MAP_FD = 1
-PSEUDO_MAP_VALUE = 2
-PSEUDO_BTF_ID = 3
-PSEUDO_FUNCTION = 4
-PSEUDO_MAP_INDEX = 5
-PSEUDO_MAP_INDEX_VALUE = 6
-CALL = 0x85
-LDDW = 0x18
-POISON = 195896080
-"""Number of a helper that no kernel has: 0xbad2310, "bad relo"."""
-
 
 @dataclass(frozen=True, slots=True)
 class MapPlan:

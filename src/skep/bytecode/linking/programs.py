@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.bytecode.btf.kernel_types import KernelTypes
+from skep.bytecode.isa.codes import CALL, LDDW, PSEUDO_FUNCTION
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.kernel_types import ATTACH_TYPES, PROGRAM_TYPES
 from skep.bytecode.linking.core.applying import CoreApplier
@@ -14,14 +15,7 @@ from skep.bytecode.linking.errors import CannotLink, SettingRequired
 from skep.bytecode.linking.externs import ExternResolver, put_in
 from skep.bytecode.linking.kconfig import MAP_NAME
 from skep.bytecode.linking.layout import Layout, lay_out, needed_functions, resolve
-from skep.bytecode.linking.plan import (
-    CALL,
-    LDDW,
-    PSEUDO_FUNCTION,
-    KernelName,
-    Poison,
-    ProgramPlan,
-)
+from skep.bytecode.linking.plan import KernelName, Poison, ProgramPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.linking.sharing import MAKES_OBJECTS, Obstacle, obstacle_of
 from skep.bytecode.linking.targets import target_id

@@ -29,10 +29,7 @@ from typing import Literal, Never
 
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.types import Kind
-from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.isa.kernel_types import ATTACH_TYPES, PROGRAM_TYPES
-from skep.bytecode.linking.errors import PlanMismatch
-from skep.bytecode.linking.plan import (
+from skep.bytecode.isa.codes import (
     CALL,
     LDDW,
     PSEUDO_BTF_ID,
@@ -41,11 +38,11 @@ from skep.bytecode.linking.plan import (
     PSEUDO_KERNEL_CALL,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
-    KernelName,
-    LoadPlan,
-    MapPlan,
-    ProgramPlan,
 )
+from skep.bytecode.isa.instructions import Instruction
+from skep.bytecode.isa.kernel_types import ATTACH_TYPES, MAP_TYPES, PROGRAM_TYPES
+from skep.bytecode.linking.errors import PlanMismatch
+from skep.bytecode.linking.plan import KernelName, LoadPlan, MapPlan, ProgramPlan
 from skep.bytecode.objectfile.data_sections import READ_ONLY
 from skep.bytecode.objectfile.model import (
     Extern,
@@ -57,7 +54,7 @@ from skep.bytecode.objectfile.model import (
 )
 from skep.bytecode.objectfile.sections import attach_types_of, usual_attach_type
 
-_ARRAY = 2
+_ARRAY = MAP_TYPES["ARRAY"]
 _KINDS: Mapping[str, Literal["kfunc", "kernel_variable"]] = {
     "function": "kfunc",
     "variable": "kernel_variable",

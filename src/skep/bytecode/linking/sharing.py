@@ -5,8 +5,8 @@
 
 from enum import Enum
 
+from skep.bytecode.isa.codes import GOTOX, LDDW, PSEUDO_FUNCTION
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.plan import LDDW, PSEUDO_FUNCTION
 
 STACK_BYTES = 512
 """``MAX_BPF_STACK``."""
@@ -20,7 +20,6 @@ MAKES_OBJECTS = frozenset(
 """Kernel functions that make objects of the program's own types, which a chain of several members,
 each with types of its own, does not have."""
 
-_GOTOX = 0x0D
 _CLASS_LOAD = 0x00
 _PACKET_MODES = {0x20, 0x40}  # legacy packet loads: BPF_ABS, BPF_IND
 
@@ -40,7 +39,7 @@ def obstacle_of(instruction: Instruction) -> Obstacle | None:
     opcode = instruction.opcode
     if opcode == LDDW:
         return Obstacle.FUNCTION_ADDRESS if instruction.src == PSEUDO_FUNCTION else None
-    if opcode == _GOTOX:
+    if opcode == GOTOX:
         return Obstacle.INDIRECT_JUMP
     if opcode & 7 == _CLASS_LOAD and opcode & 0xE0 in _PACKET_MODES:
         return Obstacle.PACKET_LOAD

@@ -6,13 +6,12 @@ operations exist, and a 64-bit load has both of its slots.
 
 from dataclasses import dataclass
 
+from skep.bytecode.isa.codes import CALL, LDDW
 from skep.bytecode.isa.instructions import SLOT_BYTES, Instruction, decode
 from skep.bytecode.objectfile.elf import ElfFile, Section
 from skep.bytecode.objectfile.errors import MalformedObject
 
 MOST_INSTRUCTIONS = 1_000_000
-LDDW = 0x18
-CALL = 0x85
 
 _HIGHEST_REGISTER = 10
 _ALU_CLASSES = (0x04, 0x07)

@@ -3,6 +3,7 @@
 Source: tools/lib/bpf/libbpf.c of Linux 6.18 (``bpf_object__init_global_data_maps``).
 """
 
+from skep.bytecode.isa.kernel_types import MAP_TYPES
 from skep.bytecode.objectfile.elf import NOBITS, OBJECT, PROGBITS, ElfFile, Section
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.model import MapSpec, Variable
@@ -10,7 +11,7 @@ from skep.bytecode.objectfile.model import MapSpec, Variable
 READ_ONLY = 0x80
 """``BPF_F_RDONLY_PROG``: the program may not write."""
 
-_ARRAY = 2
+_ARRAY = MAP_TYPES["ARRAY"]
 _STEMS = (".data", ".rodata", ".bss")
 _MOST_BYTES = 0xFFFFFFFF
 

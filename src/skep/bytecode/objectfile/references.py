@@ -10,15 +10,13 @@ from typing import Literal, NamedTuple
 
 from skep.bytecode.btf.table import TypeTable
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.isa.codes import CALL, LDDW, PSEUDO_CALL, PSEUDO_FUNCTION
 from skep.bytecode.isa.instructions import SLOT_BYTES
-from skep.bytecode.objectfile.code import CALL, LDDW, Code
+from skep.bytecode.objectfile.code import Code
 from skep.bytecode.objectfile.elf import SECTION, UNDEFINED, WEAK, ElfFile, Symbol
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.model import Extern, MapSpec
 from skep.bytecode.objectfile.relocations import RawRelocation, relocations_of
-
-_LOCAL_CALL = 1  # BPF_PSEUDO_CALL
-_FUNCTION_ADDRESS = 4  # BPF_PSEUDO_FUNC
 
 
 class Place(NamedTuple):
@@ -205,11 +203,11 @@ def _resolved_by_compiler(
     instructions = code.instructions
     section = code.section.number
     for slot in code.calls:
-        if instructions[slot].src == _LOCAL_CALL and slot * SLOT_BYTES not in relocations:
+        if instructions[slot].src == PSEUDO_CALL and slot * SLOT_BYTES not in relocations:
             target = Place(section, slot + instructions[slot].immediate + 1)
             yield Reference(slot, "call", target=target)
     for slot in code.wide:
-        if instructions[slot].src == _FUNCTION_ADDRESS and slot * SLOT_BYTES not in relocations:
+        if instructions[slot].src == PSEUDO_FUNCTION and slot * SLOT_BYTES not in relocations:
             target = Place(section, slot + instructions[slot].immediate + 1)
             yield Reference(slot, "function_address", target=target)
 

@@ -29,18 +29,11 @@ from skep.marketplace.vetting.rules import Rule
 from skep.marketplace.vetting.submissions import Submission, submit
 from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.oci.manifests import parse_manifest
-from skep.packages.oci.media_types import BUNDLE
-from skep.packages.oci.referrers import LARGEST_BUNDLE, bundle_layer
+from skep.packages.oci.referrers import bundle_layer
 from skep.packages.opening import open_package
+from skep.sigstore import BUNDLE, LARGEST_BUNDLE, MOST_BUNDLES
 from skep.trust.keys import PublicKey
-from skep.trust.verifying import (
-    BUNDLES_LIMIT,
-    Evidence,
-    RequireKey,
-    Subject,
-    UnknownKey,
-    verify,
-)
+from skep.trust.verifying import Evidence, RequireKey, Subject, UnknownKey, verify
 from skep.versions import newest
 
 
@@ -214,7 +207,7 @@ class Publishing:
         ]
         found: list[_Signed] = []
         # The newest first: a flood of old ones cannot hide the one that was just pushed.
-        for record in list(reversed(referrers))[:BUNDLES_LIMIT]:
+        for record in list(reversed(referrers))[:MOST_BUNDLES]:
             try:
                 layer = bundle_layer(parse_manifest(record.data, "signature manifest"))
                 bundle = layer.check(self._read(package, layer.digest, LARGEST_BUNDLE))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from skep.errors import UsageError
 from skep.marketplace.registry.ports import SearchingCatalogue
 from skep.marketplace.registry.records import SearchHit
+from skep.packages.wire.search_answer import MOST_HITS
 
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST = 200  # characters of a question
 _MOST_WORDS = 16
-MOST_HITS = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,14 +29,13 @@ from skep.packages.local.content_store import ContentStore, NewManifest
 from skep.packages.local.urls import origin_of
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.manifests import parse_manifest
-from skep.packages.oci.media_types import BUNDLE
-from skep.packages.oci.referrers import LARGEST_BUNDLE, bundle_layer
+from skep.packages.oci.referrers import bundle_layer
 from skep.packages.opening import open_package, parse_package_manifest
 from skep.packages.references import Reference
 from skep.packages.tags import Tag
+from skep.sigstore import BUNDLE, LARGEST_BUNDLE, MOST_BUNDLES
 from skep.versions import MalformedVersion, Version, newest, newness
 
-MOST_SIGNATURES = 64
 _MOST_NAMED = 10  # versions in a message
 
 
@@ -198,7 +197,7 @@ def _fetch_signatures(
     """Manifests and bundles of the signatures; their blobs are in the store afterwards."""
     listed = client.referrers(package, subject.digest, BUNDLE)
     found = []
-    for entry in listed[:MOST_SIGNATURES]:
+    for entry in listed[:MOST_BUNDLES]:
         data = client.manifest(package, entry.digest).data
         manifest = parse_manifest(data, "signature manifest")
         if manifest.subject is None or manifest.subject.digest != subject.digest:

@@ -5,8 +5,8 @@ from datetime import datetime
 from skep.digests import Digest
 from skep.packages.local.content_store import ContentStore, NewManifest
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.media_types import BUNDLE
 from skep.packages.oci.referrers import bundle_layer, bundle_referrer
+from skep.sigstore import BUNDLE
 
 
 def store_bundle(

@@ -11,7 +11,6 @@ REPORT = "application/vnd.skep.report.v1+json"
 README = "text/markdown"
 SOURCES = "application/vnd.skep.sources.v1.tar"
 
-BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 TITLE = "org.opencontainers.image.title"
 VERSION = "org.opencontainers.image.version"

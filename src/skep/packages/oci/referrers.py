@@ -14,16 +14,14 @@ from skep.digests import Digest
 from skep.json_documents import MalformedDocument
 from skep.packages.oci.descriptors import EMPTY_CONTENT, EMPTY_DESCRIPTOR, Descriptor
 from skep.packages.oci.manifests import ImageManifest
-from skep.packages.oci.media_types import BUNDLE, BUNDLE_CONTENT, BUNDLE_PREDICATE_TYPE, CREATED
-
-PLAIN_SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
-LARGEST_BUNDLE = 1024 * 1024  # bytes; real ones have 2 to 20 kB
+from skep.packages.oci.media_types import BUNDLE_CONTENT, BUNDLE_PREDICATE_TYPE, CREATED
+from skep.sigstore import BUNDLE, LARGEST_BUNDLE, SIGNATURE_PREDICATE
 
 
 def bundle_referrer(
     subject: Descriptor,
     bundle: bytes,
-    predicate_type: str = PLAIN_SIGNATURE,
+    predicate_type: str = SIGNATURE_PREDICATE,
     created: datetime | None = None,
 ) -> tuple[bytes, Mapping[Digest, bytes]]:
     """Build the manifest that attaches ``bundle`` to ``subject``.

@@ -16,7 +16,8 @@ from tests.builders.assembled import (
     wide,
 )
 
-from skep.bytecode.analysis.control_flow import CALL, Flows, flow_of
+from skep.bytecode.analysis.control_flow import Flows, flow_of
+from skep.bytecode.isa.codes import CALL
 from skep.bytecode.isa.instructions import Instruction
 
 

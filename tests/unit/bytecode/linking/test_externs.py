@@ -6,11 +6,10 @@ from tests.builders.btf import BtfBuilder
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.table import TypeTable, read_btf
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.isa.codes import LDDW, POISON, PSEUDO_BTF_ID, PSEUDO_MAP_INDEX_VALUE
 from skep.bytecode.isa.instructions import Instruction
-from skep.bytecode.linking.core.patching import POISON
 from skep.bytecode.linking.errors import CannotLink, SettingRequired
 from skep.bytecode.linking.externs import ExternResolver, Resolved, put_in
-from skep.bytecode.linking.plan import LDDW, PSEUDO_BTF_ID, PSEUDO_MAP_INDEX_VALUE
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import Extern, ObjectFile, Relocation
 

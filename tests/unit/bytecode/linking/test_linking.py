@@ -19,16 +19,11 @@ from tests.builders.objects import fixture
 
 from skep.bytecode.btf.table import read_btf
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.isa.codes import PSEUDO_FUNCTION, PSEUDO_MAP_INDEX, PSEUDO_MAP_INDEX_VALUE
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.errors import CannotLink, SettingRequired, UnfitSetting, UnknownName
 from skep.bytecode.linking.linking import HAS_FRAGS, SLEEPABLE, link
-from skep.bytecode.linking.plan import (
-    PSEUDO_FUNCTION,
-    PSEUDO_MAP_INDEX,
-    PSEUDO_MAP_INDEX_VALUE,
-    LoadPlan,
-    MapPlan,
-)
+from skep.bytecode.linking.plan import LoadPlan, MapPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
 from skep.errors import Unsupported, UsageError, codes

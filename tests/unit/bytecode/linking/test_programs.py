@@ -6,11 +6,11 @@ from tests.builders.kernels import bare_kernel, kernel, moved_kernel
 from tests.builders.objects import fixture
 
 from skep.bytecode.btf.kernel_types import KernelTypes
-from skep.bytecode.linking.core.patching import POISON
+from skep.bytecode.isa.codes import LDDW, POISON, PSEUDO_FUNCTION, PSEUDO_MAP_INDEX_VALUE
 from skep.bytecode.linking.errors import CannotLink
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.needs import needs_kernel_types, used_externs
-from skep.bytecode.linking.plan import LDDW, PSEUDO_FUNCTION, PSEUDO_MAP_INDEX_VALUE, LoadPlan
+from skep.bytecode.linking.plan import LoadPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.errors import Unsupported
 

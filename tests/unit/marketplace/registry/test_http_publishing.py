@@ -19,8 +19,9 @@ from skep.digests import Digest
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pulling import pull
 from skep.packages.local.content_store import ContentStore
-from skep.packages.oci.media_types import BUNDLE, INDEX, MANIFEST
+from skep.packages.oci.media_types import INDEX, MANIFEST
 from skep.packages.references import parse_reference
+from skep.sigstore import BUNDLE
 
 
 def test_a_published_package_is_visible_by_tag_digest_and_search(client: RawClient) -> None:

@@ -24,9 +24,10 @@ from skep.packages.local.content_store import ContentStore
 from skep.packages.local.urls import origin_of
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.manifests import ImageIndex, ImageManifest
-from skep.packages.oci.media_types import BUNDLE, MANIFEST
+from skep.packages.oci.media_types import MANIFEST
 from skep.packages.oci.referrers import bundle_referrer
 from skep.packages.references import Reference, parse_reference
+from skep.sigstore import BUNDLE
 
 NAME = "skep/limiter"
 PACKAGE = package()

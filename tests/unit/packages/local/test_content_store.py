@@ -23,9 +23,9 @@ from skep.packages.local.content_store import (
     reading_package,
 )
 from skep.packages.local.errors import NoSuchContent, NotAContentStore, StoreNotWritable
-from skep.packages.oci.media_types import BUNDLE
 from skep.packages.opening import open_package
 from skep.packages.references import parse_reference
+from skep.sigstore import BUNDLE
 
 PACKAGE = package()
 TAG = "skep/limiter:1.2.0"

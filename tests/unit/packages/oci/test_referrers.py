@@ -9,8 +9,8 @@ from skep.digests import Digest
 from skep.json_documents import MalformedDocument
 from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor
 from skep.packages.oci.manifests import ImageManifest, parse_manifest
-from skep.packages.oci.media_types import BUNDLE
-from skep.packages.oci.referrers import LARGEST_BUNDLE, bundle_layer, bundle_referrer
+from skep.packages.oci.referrers import bundle_layer, bundle_referrer
+from skep.sigstore import BUNDLE, LARGEST_BUNDLE
 
 SUBJECT = package().manifest
 

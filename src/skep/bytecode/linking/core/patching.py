@@ -9,15 +9,12 @@ Source: ``bpf_core_patch_insn`` in tools/lib/bpf/relo_core.c of Linux 6.18.
 from collections.abc import Sequence
 
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.isa.codes import CALL, LDDW, POISON
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.linking.core.values import Resolution, Size
 from skep.bytecode.linking.errors import CannotLink, CorruptRelocation
-from skep.bytecode.linking.plan import LDDW, POISON
 
-__all__ = ["POISON", "holds", "patch"]
-
-_CALL = 0x85
 _LD, _LDX, _ST, _STX, _ALU, _ALU64 = 0, 1, 2, 3, 4, 7
 _REGISTER_SOURCE = 0x08
 _LARGEST_OFFSET = 0x7FFF
@@ -112,7 +109,7 @@ def _may_change_width(local: Size, target: Size) -> bool:
 
 def _poison(code: list[Instruction], slot: int) -> bool:
     halves = 2 if code[slot].opcode == LDDW else 1
-    code[slot : slot + halves] = [Instruction(_CALL, immediate=POISON)] * halves
+    code[slot : slot + halves] = [Instruction(CALL, immediate=POISON)] * halves
     return False
 
 

@@ -3,9 +3,10 @@
 import pytest
 
 from skep.bytecode.btf.types import BtfType, Kind
+from skep.bytecode.isa.codes import POISON
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.kinds import CoreKind
-from skep.bytecode.linking.core.patching import POISON, patch
+from skep.bytecode.linking.core.patching import patch
 from skep.bytecode.linking.core.values import Answer, Resolution, Size
 from skep.bytecode.linking.errors import CannotLink, CorruptRelocation
 from skep.bytecode.objectfile.model import CoreRelocation
