@@ -24,6 +24,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+from tests.builders.loaded_objects import execute
+
 from benchmarks.chain_plot import draw
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.plan import LoadPlan
@@ -34,7 +36,7 @@ from skep.chains.splicing import splice
 from skep.compiling.compiler import compile_object
 from skep.compiling.toolchain import CompilerChoice, find_compiler
 from skep.errors import SkepError, codes
-from skep.kernel.loading import LoadedProgram, execute, load_program
+from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import create_map
 from skep.kernel.running import test_run
 

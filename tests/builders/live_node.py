@@ -21,6 +21,7 @@ from skep.chains.deployment import TrustDecision
 from skep.chains.ordering import Last, Placement
 from skep.digests import Digest
 from skep.hooks.table import HookTarget
+from skep.kernel.packets import open_packet_socket
 from skep.node.converging.consenting import Answer, YesToAll
 from skep.node.deploying.installing import InstallReport, InstallRequest
 from skep.node.node import Node
@@ -29,7 +30,7 @@ from skep.node.settings import NodeSettings
 from skep.node.verified.trust_store import TrustStore
 from skep.node.wiring import dismount, open_node
 from skep.node.wiring.host import HostAdapter
-from skep.node.wiring.playgrounds import open_local_socket, open_peer_socket, open_playground
+from skep.node.wiring.playgrounds import open_peer_socket, open_playground
 from skep.packages.content import Package
 from skep.packages.local.bundles import store_bundle
 from skep.packages.local.content_store import ContentStore
@@ -135,7 +136,7 @@ class LiveNode:
         wanted = set(frames)
         came: list[bytes] = []
         with ExitStack() as opened:
-            local = at or opened.enter_context(open_local_socket(self.playground))
+            local = at or opened.enter_context(open_packet_socket(self.playground.interface))
             peer = opened.enter_context(open_peer_socket(self.playground))
             local.settimeout(0.2)
             for frame in frames:

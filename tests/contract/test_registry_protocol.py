@@ -135,7 +135,8 @@ def test_what_is_pushed_and_not_published_is_not_visible(
     author.sign(made)
     push(author.store, made.manifest.digest, client)
     for reference in ("1.2.0", made.manifest.digest):
-        assert not client.has_manifest(NAME, reference)
+        with pytest.raises(MarketplaceNotFound):
+            client.manifest(NAME, reference)
         with pytest.raises(MarketplaceNotFound):
             client.manifest(NAME, reference)
     for digest in made.blobs:
@@ -157,7 +158,8 @@ def test_publishing_without_a_signature_is_refused_and_shows_nothing(
     push(author.store, made.manifest.digest, client)
     with pytest.raises(MarketplaceDistrusts):
         client.publish("skep", "limiter", made.manifest.digest)
-    assert not client.has_manifest(NAME, "1.2.0")
+    with pytest.raises(MarketplaceNotFound):
+        client.manifest(NAME, "1.2.0")
 
 
 def test_publishing_what_was_not_pushed_is_refused(client: MarketplaceClient) -> None:

@@ -6,13 +6,14 @@ from dataclasses import replace
 import pytest
 from tests.builders.compiled import compiled_object
 from tests.builders.kernel_programs import key, number
+from tests.builders.loaded_objects import execute
 
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.plan import LoadPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
 from skep.kernel.errors import VerifierRefused
-from skep.kernel.loading import execute, load_program
+from skep.kernel.loading import load_program
 from skep.kernel.running import test_run as run_on
 
 pytestmark = pytest.mark.kernel

@@ -1,13 +1,13 @@
 """What the analysis says constants switch off, a kernel does not look at."""
 
 import pytest
+from tests.builders.loaded_objects import execute
 from tests.builders.objects import fixture
 
 from skep.bytecode.analysis.configuring import configure
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.settings import LinkSettings
 from skep.kernel.errors import VerifierRefused
-from skep.kernel.loading import execute
 
 pytestmark = pytest.mark.kernel
 

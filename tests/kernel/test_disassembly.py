@@ -5,6 +5,7 @@ import re
 
 import pytest
 from tests.builders.kernel_programs import program
+from tests.builders.loaded_objects import execute
 from tests.builders.objects import DIRECTORY, fixture
 
 from skep.bytecode.analysis.listing import list_program
@@ -16,7 +17,7 @@ from skep.bytecode.linking.settings import LinkSettings
 from skep.errors import SkepError
 from skep.kernel import loading
 from skep.kernel.kernel_types import kernel_types
-from skep.kernel.loading import execute, load_program
+from skep.kernel.loading import load_program
 
 pytestmark = pytest.mark.kernel
 

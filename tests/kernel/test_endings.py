@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.builders.kernel_programs import ARRAY, array, counting, key, number, program, returning
+from tests.builders.loaded_objects import execute
 from tests.builders.members import member
 from tests.builders.packets import MACS, udp_frame
 from tests.builders.throwing import IN_ENTRY, IN_SUBPROGRAM, WITH_CALLBACK, throwing_plan
@@ -19,7 +20,7 @@ from skep.chains.member import CannotSplice, Member
 from skep.chains.splicing import splice
 from skep.chains.throwing import without_throws
 from skep.kernel.interfaces import ifindex
-from skep.kernel.loading import LoadedProgram, execute, load_program
+from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap, create_map
 from skep.kernel.network import (
     create_namespace,

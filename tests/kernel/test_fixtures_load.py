@@ -16,6 +16,7 @@ from functools import cache
 
 import pytest
 from tests.builders.compiled import PROGRAMS, bundled_object
+from tests.builders.loaded_objects import execute
 from tests.builders.objects import DIRECTORY, fixture
 
 from skep.bytecode.btf.kernel_types import KernelTypes
@@ -32,7 +33,7 @@ from skep.errors import SkepError
 from skep.kernel.configuration import kernel_configuration, kernel_version_code
 from skep.kernel.errors import KernelRefused, LacksPrivilege, VerifierRefused
 from skep.kernel.kernel_types import VMLINUX, kernel_types
-from skep.kernel.loading import execute, load_program
+from skep.kernel.loading import load_program
 from skep.kernel.probes import possible_cpus
 from skep.kernel.syscall import BpfError
 

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.builders.compiled import compiled_object
+from tests.builders.loaded_objects import LoadedObject, execute
 
 from skep.bytecode.isa.kernel_types import MAP_TYPES
 from skep.bytecode.linking.linking import link
@@ -9,7 +10,6 @@ from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
 from skep.kernel.configuration import kernel_configuration, kernel_version_code
 from skep.kernel.kernel_types import VMLINUX, kernel_types
-from skep.kernel.loading import LoadedObject, execute
 from skep.kernel.running import test_run as run_on
 
 pytestmark = [

@@ -20,15 +20,16 @@ from tests.builders.kernel_programs import (
     uninitialised,
     writing_first_byte,
 )
+from tests.builders.loaded_objects import execute
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import LoadPlan, MapPlan, ProgramPlan
 from skep.errors import Malformed, Refused
 from skep.kernel import loading
 from skep.kernel.errors import BadPacket, KernelRefused, MalformedPlan, VerifierRefused
-from skep.kernel.loading import execute, load_program
+from skep.kernel.loading import load_program
 from skep.kernel.maps import create_map
-from skep.kernel.programs import describe_program, enable_statistics, program_ids
+from skep.kernel.programs import describe_program, program_ids
 from skep.kernel.running import test_run as run_on
 
 pytestmark = pytest.mark.kernel
@@ -88,15 +89,6 @@ def test_a_program_runs_as_often_as_asked() -> None:
     ):
         assert run_on(loaded, bytes(60), repeat=7).return_value == PASS
         assert number(counts.lookup(key(0))) == 7
-
-
-def test_runs_are_counted_while_statistics_are_on() -> None:
-    with load_program(program(), []) as loaded:
-        with enable_statistics():
-            run_on(loaded, bytes(60), repeat=3)
-        facts = describe_program(loaded.id)
-        assert facts.run_count == 3
-        assert facts.run_time.total_seconds() >= 0
 
 
 @pytest.mark.parametrize("size", [0, 13])

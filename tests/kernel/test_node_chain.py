@@ -19,10 +19,10 @@ from skep.hooks.table import HookTarget
 from skep.kernel.interfaces import ifindex
 from skep.kernel.loading import load_program
 from skep.kernel.network import create_veth, remove_interface
+from skep.kernel.packets import open_packet_socket
 from skep.kernel.programs import describe_program
-from skep.node.observing.metering import open_meter
 from skep.node.observing.wiring import open_node_for_reading
-from skep.node.wiring.playgrounds import open_local_socket, open_peer_socket
+from skep.node.wiring.playgrounds import open_peer_socket
 from skep.packages.errors import UnknownSetting, WrongSetting
 
 pytestmark = pytest.mark.kernel
@@ -118,7 +118,7 @@ def test_swaps_under_traffic_lose_duplicate_and_skip_nothing(node: LiveNode) -> 
         return ethernet(0x0800, ipv4(payload, protocol=UDP))
 
     def listen() -> None:
-        with open_local_socket(node.playground) as local:
+        with open_packet_socket(node.playground.interface) as local:
             local.settimeout(0.5)
             listening.set()
             while True:
@@ -223,8 +223,9 @@ def test_a_reader_sees_what_runs(node: LiveNode) -> None:
         assert reader.chain(node.on).running == reader.chain(node.on).declared
         assert reader.interrupted() == ()
         assert reader.history()[0].outcome == "done"
-    with open_meter(node.settings) as meter:
-        assert {m.name: m.value for m in meter.metrics("port-filter")} == {"seen": 1, "dropped": 1}
+    with node.opened() as opened:
+        counted = {each.name: each.value for each in opened.metrics("port-filter")}
+        assert counted == {"seen": 1, "dropped": 1}
 
 
 def test_an_interface_that_is_made_anew_gets_its_chain_from_the_doctor(node: LiveNode) -> None:

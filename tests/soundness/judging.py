@@ -17,8 +17,8 @@ from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object
 from skep.errors import SkepError
-from skep.kernel.loading import execute
 from skep.kernel.probes import possible_cpus
+from tests.builders.loaded_objects import execute
 from tests.soundness.assembling import LDDW
 from tests.soundness.generating import Program
 from tests.soundness.observing import Bench, Input, Observation

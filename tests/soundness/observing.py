@@ -12,9 +12,10 @@ from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import LoadPlan
 from skep.errors import SkepError
 from skep.kernel.attributes import Command, MapElement, ProgramTestRun
-from skep.kernel.loading import LoadedObject, LoadedProgram, load_program
+from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap
 from skep.kernel.syscall import BpfError, address, bpf
+from tests.builders.loaded_objects import LoadedObject
 from tests.soundness.drafting import BLOOM, DEVMAP, QUEUE, RINGBUF, SOCKMAP, STACK
 from tests.soundness.events import Events
 from tests.soundness.kinds import ProgramKind

@@ -8,7 +8,7 @@ from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
 from skep.errors import SkepError
 from skep.kernel.errors import VerifierRefused
-from skep.kernel.loading import execute
+from tests.builders.loaded_objects import execute
 from tests.soundness.assembling import Code, Source
 from tests.soundness.kernel_facts import declare_function
 from tests.soundness.kinds import ProgramKind

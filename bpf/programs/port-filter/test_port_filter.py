@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from tests.builders.compiled import bundled_plan
+from tests.builders.loaded_objects import LoadedObject, execute
 from tests.builders.packets import ICMP, UDP, ethernet, ipv4, ipv6, tcp, tcp_frame, udp, udp_frame
 
-from skep.kernel.loading import LoadedObject, execute
 from skep.kernel.running import test_run as run
 
 pytestmark = pytest.mark.kernel

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.builders.compiled import bundled_plan
+from tests.builders.loaded_objects import LoadedObject, execute
 from tests.builders.packets import (
     ACK,
     FIN,
@@ -19,7 +20,6 @@ from tests.builders.packets import (
     udp,
 )
 
-from skep.kernel.loading import LoadedObject, execute
 from skep.kernel.maps import LoadedMap
 from skep.kernel.running import test_run as run
 

@@ -74,16 +74,11 @@ class SplicedChain:
     names: tuple[str, ...] = ()
     lines: tuple[tuple[LinePlace, ...], ...] = ()
 
-    def member_at(self, slot: int) -> str | None:
-        """Whose instruction it is, for example one the verifier complains about.
+    def place_of(self, slot: int) -> "MemberPlace | None":
+        """Whose instruction it is, say one the verifier complains about, and where it has it.
 
         ``None`` for the few slots between the members, which are the splicer's own.
         """
-        found = self.place_of(slot)
-        return None if found is None else found.member
-
-    def place_of(self, slot: int) -> "MemberPlace | None":
-        """Whose instruction it is, and where that member has it; ``None`` for the splicer's own."""
         everything = zip(self.names, self.ranges, self.subprogram_ranges, self.lines, strict=True)
         for name, entry, behind, lines in everything:
             if slot in entry:

@@ -1,4 +1,4 @@
-"""Executing a load plan: maps first, then programs, everything or nothing.
+"""Loading a program of a load plan, whose maps are there.
 
 A program is loaded with log level 4, which costs little and gives the statistics; if the verifier
 says no, it is asked once more with level 1 for the trace that a person needs.
@@ -10,12 +10,9 @@ Sources: ``bpf_prog_load`` in kernel/bpf/syscall.c, ``bpf_check`` in kernel/bpf/
 import ctypes
 import errno
 import struct
-import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NoReturn, Protocol, Self
+from typing import NoReturn
 
 from skep.bytecode.isa.codes import (
     LDDW,
@@ -25,13 +22,12 @@ from skep.bytecode.isa.codes import (
     PSEUDO_MAP_VALUE,
 )
 from skep.bytecode.isa.instructions import Instruction, encode
-from skep.bytecode.linking.plan import LoadPlan, MapPlan, ProgramPlan
+from skep.bytecode.linking.plan import ProgramPlan
 from skep.kernel.attributes import Command, ProgramInfo, ProgramLoad
-from skep.kernel.btf import load_types_for
 from skep.kernel.descriptors import Descriptor, Owner
 from skep.kernel.errors import KernelRefused, LacksPrivilege, MalformedPlan, VerifierRefused
 from skep.kernel.information import read_info
-from skep.kernel.maps import LoadedMap, create_map
+from skep.kernel.maps import LoadedMap
 from skep.kernel.names import shortened
 from skep.kernel.syscall import BpfError, address, bpf_accounted, error_name, failure
 from skep.kernel.verifier_log import (
@@ -93,111 +89,12 @@ class LoadedProgram(Owner):
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedObject:
-    """What :func:`execute` made; the caller closes it.
-
-    Attributes:
-        maps: in the order of the plan.
-        programs: in the order of the plan.
-    """
-
-    maps: tuple[LoadedMap, ...]
-    programs: tuple[LoadedProgram, ...]
-
-    def close(self) -> None:
-        """Close all descriptors."""
-        for owner in (*self.programs, *self.maps):
-            owner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-@dataclass(frozen=True, slots=True)
 class _Attempt:
     """One answer to ``BPF_PROG_LOAD``: a descriptor, or an error; and a log."""
 
     descriptor: Descriptor | None
     error: BpfError | None
     log: str
-
-
-class MakeMap(Protocol):
-    """Makes a map of a plan, or finds the one that is meant; see :func:`create_map`."""
-
-    def __call__(
-        self, plan: MapPlan, /, *, types: Descriptor | None, entries_follow: bool
-    ) -> LoadedMap:
-        """The map; the caller closes it."""
-        ...
-
-
-def execute(plan: LoadPlan, make_map: MakeMap = create_map) -> LoadedObject:
-    """Create the maps, then load the programs.
-
-    Args:
-        make_map: :class:`skep.kernel.pinned_maps.PinnedMaps` where maps may be pinned by name;
-            otherwise every map is a new one.
-
-    Raises:
-        SkepError: as ``make_map`` and :func:`load_program`; nothing stays behind.
-    """
-    with ExitStack() as made:
-        # Programs and maps keep the types they were made with; our descriptor is for making only.
-        with ExitStack() as making:
-            types = _types(plan)
-            if types is not None:
-                making.enter_context(types)
-            maps = tuple(
-                made.enter_context(make_map(each, types=types, entries_follow=True))
-                for each in plan.maps
-            )
-            for owner, each in zip(maps, plan.maps, strict=True):
-                for index, inner in each.map_entries:
-                    if not 0 <= inner < len(maps):
-                        raise MalformedPlan(f"map {each.name!r} begins with map {inner}")
-                    _write_descriptor(owner, index, maps[inner])
-            programs = tuple(
-                made.enter_context(load_program(each, maps, types=types)) for each in plan.programs
-            )
-        _fill_program_arrays(plan, maps, programs)
-        made.pop_all()
-    return LoadedObject(maps, programs)
-
-
-def _types(plan: LoadPlan) -> Descriptor | None:
-    """The object's types in the kernel; ``None`` if it refuses them and nothing needs them."""
-    if plan.btf is None:
-        return None
-    needed = any(each.needs_types for each in plan.maps)
-    needed = needed or any(each.needs_types for each in plan.programs)
-    return load_types_for(plan.btf, needed=needed)
-
-
-def _fill_program_arrays(
-    plan: LoadPlan, maps: Sequence[LoadedMap], programs: Sequence[LoadedProgram]
-) -> None:
-    by_name = {each.name: made for each, made in zip(plan.programs, programs, strict=True)}
-    for owner, each in zip(maps, plan.maps, strict=True):
-        for index, name in each.program_entries:
-            if name not in by_name:
-                raise MalformedPlan(f"map {each.name!r} begins with program {name!r}, not loaded")
-            _write_descriptor(owner, index, by_name[name])
-
-
-def _write_descriptor(owner: LoadedMap, index: int, made: Owner) -> None:
-    owner.update(
-        index.to_bytes(owner.key_size, sys.byteorder),
-        made.descriptor.number.to_bytes(4, sys.byteorder),
-    )
 
 
 def load_program(

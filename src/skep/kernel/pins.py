@@ -167,10 +167,6 @@ class PinRoot:
         """
         return self._open(parts, "map", LoadedMap)
 
-    def open_program(self, *parts: str) -> LoadedProgram:
-        """A pinned program; errors as of :meth:`open_map`."""
-        return self._open(parts, "program", LoadedProgram)
-
     def open_link(self, *parts: str) -> Link:
         """A pinned link; errors as of :meth:`open_map`."""
         return self._open(parts, "link", Link)

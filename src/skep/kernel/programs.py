@@ -8,16 +8,13 @@ from datetime import timedelta
 from skep.kernel.attributes import (
     PROGRAM_TYPES,
     Command,
-    EnableStatistics,
     GetId,
     ProgramInfo,
 )
-from skep.kernel.descriptors import Descriptor
 from skep.kernel.information import open_by_id, read_info
 from skep.kernel.syscall import BpfError, bpf, failure
 
 _TYPE_NAMES = {number: name for name, number in PROGRAM_TYPES.items()}
-_RUN_TIME = 0  # BPF_STATS_RUN_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +84,3 @@ def program_ids() -> Iterator[int]:
             raise failure(error, "list the programs in the kernel") from error
         current = int(attribute.next_id)
         yield current
-
-
-def enable_statistics() -> Descriptor:
-    """Let the kernel count runs and their time, for all programs, while the descriptor is open.
-
-    Costs some 20 ns a run. Known since Linux 5.8.
-    """
-    try:
-        return Descriptor(bpf(Command.ENABLE_STATS, EnableStatistics(type=_RUN_TIME)))
-    except BpfError as error:
-        raise failure(error, "turn run statistics on") from error

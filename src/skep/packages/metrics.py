@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from skep.packages.errors import UnusableSetting
 from skep.packages.fields import Fields
 from skep.packages.names import is_identifier, is_map_name, is_one_line
 
@@ -29,18 +28,6 @@ class MetricSpec:
     key: int = 0
     kind: MetricKind = "counter"
     help: str = ""
-
-    def key_bytes(self, key_size: int) -> bytes:
-        """The key, little-endian.
-
-        Raises:
-            UnusableSetting: it does not fit into ``key_size`` bytes.
-        """
-        if not 1 <= key_size <= 8 or self.key >= 1 << 8 * key_size:
-            raise UnusableSetting(
-                f"metric {self.name}: key {self.key} does not fit into {key_size} bytes"
-            )
-        return self.key.to_bytes(key_size, "little")
 
 
 def metric_number(values: Sequence[bytes]) -> int:

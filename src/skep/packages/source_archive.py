@@ -21,7 +21,6 @@ from skep.packages.names import LONGEST_PATH, is_relative_path, one_line
 
 MOST_FILES = 100
 _BLOCK = 512  # bytes
-_RECORD = tarfile.RECORDSIZE  # bytes; archives are padded to it
 _REGULAR = b"0"
 
 

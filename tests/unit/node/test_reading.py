@@ -22,7 +22,7 @@ LINKING = ("skep.bytecode.btf", "skep.bytecode.linking.linking", "skep.bytecode.
             "skep.node.observing.wiring",
             (*HEAVY, "skep.packages", "skep.trust", "skep.kernel.network", *LINKING),
         ),
-        ("skep.node.observing.metering", (*HEAVY, *LINKING)),
+        ("skep.node.observing.metrics", (*HEAVY, *LINKING)),
         # Changes do without what only a demonstration or a download needs.
         ("skep.node.wiring", ("pyroute2", "urllib3", "starlette", "rich", "skep.kernel.network")),
     ],

@@ -46,7 +46,6 @@ DEEPEST = -512  # bytes below r10 that the kernel allows
 SIZES = (4, 2, 1, 8)  # by the two size bits of loads and stores
 _ZERO_EXTENDED = (UNKNOWN32, Number(0, 0xFFFF, 0xFFFF, 0), Number(0, 0xFF, 0xFF, 0), UNKNOWN)
 _WATCHED = PACKET | KERNEL | FLOW_KEYS
-_MAY_HOLD_POINTERS = OUTER | CONTEXT | FRAME | KERNEL | MEMORY | SOCKET
 
 
 class Memory:

@@ -31,8 +31,3 @@ def open_playground(settings: NodeSettings, name: str) -> Iterator[Playground]:
 def open_peer_socket(playground: Playground) -> socket.socket:
     """A packet socket on the end in the namespace: what it sends, the interface here receives."""
     return open_packet_socket(playground.peer, playground.namespace)
-
-
-def open_local_socket(playground: Playground) -> socket.socket:
-    """A packet socket on the end here: it sees what the chain lets pass."""
-    return open_packet_socket(playground.interface)

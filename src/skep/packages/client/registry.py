@@ -97,10 +97,6 @@ class Registry:
         media_type = answer.headers.get("content-type", "").partition(";")[0].strip()
         return FetchedManifest(data, digest, media_type)
 
-    def has_manifest(self, name: str, reference: str | Digest) -> bool:
-        """Whether the registry says it has this manifest."""
-        return self._has(self._path(name, "manifests", self._reference(reference)))
-
     def has_blob(self, name: str, digest: Digest) -> bool:
         """Whether the registry says it has this blob."""
         return self._has(self._path(name, "blobs", str(digest)))

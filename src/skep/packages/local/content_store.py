@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -137,9 +136,6 @@ class ContentStore:
             raise UsageError(f"expected at most {LARGEST_PACKAGE} bytes, got {len(data)}")
         path = self._blob_path(digest)
         if self.has_blob(digest):
-            # It counts as new, so that remove_unlisted in another process leaves it alone.
-            with writing(self.root):
-                os.utime(path)
             return digest
         with writing(self.root):
             self._initialise()
@@ -343,88 +339,3 @@ class ContentStore:
             if manifest.subject is not None and manifest.subject.digest == digest:
                 found[entry.digest] = manifest.descriptor(data)
         return tuple(found.values())
-
-    def remove(self, tag: str) -> None:
-        """Take a tag away, and with its last tag the manifest and what refers to it.
-
-        Blobs stay until :meth:`remove_unlisted`.
-
-        Raises:
-            NoSuchContent: there is no such tag.
-        """
-        self.resolve(tag)
-        with self._locked():
-            listed = [
-                entry
-                for entry in self._index().manifests
-                if entry.annotations.get(REFERENCE_NAME) != tag
-            ]
-            self._write_index(ImageIndex(tuple(listed)))
-            # Referrers of what is no longer listed go too, and theirs; each turn removes one.
-            while dangling := self._dangling(listed):
-                listed = [entry for entry in listed if entry.digest not in dangling]
-            self._write_index(ImageIndex(tuple(listed)))
-
-    def _dangling(self, listed: list[Descriptor]) -> set[Digest]:
-        digests = {entry.digest for entry in listed}
-        found = set()
-        for entry in listed:
-            try:
-                subject = self.manifest(entry.digest).subject
-            except (NoSuchContent, DigestMismatch, MalformedDocument):
-                continue
-            if (
-                REFERENCE_NAME not in entry.annotations
-                and subject is not None
-                and subject.digest not in digests
-            ):
-                found.add(entry.digest)
-        return found
-
-    def remove_unlisted(self, now: datetime, minimum_age_seconds: float = 3600.0) -> int:
-        """Delete blobs no listed manifest needs and files of interrupted writes.
-
-        Args:
-            now: aware time.
-            minimum_age_seconds: younger files stay, as another process may be about to list them.
-
-        Returns:
-            Number of files deleted.
-        """
-        with self._locked():
-            needed = set()
-            for entry in self._index().manifests:
-                needed |= {entry.digest, *self._blobs_of(self.manifest(entry.digest))}
-            keep = {self._blob_path(digest) for digest in needed}
-            count = 0
-            for path in [*self.root.glob("blobs/sha*/*"), *self.root.glob(f"{INCOMING}*")]:
-                age = now.timestamp() - path.lstat().st_mtime
-                if path not in keep and age >= minimum_age_seconds and not path.is_dir():
-                    path.unlink()
-                    count += 1
-        return count
-
-    def copy_to(self, other: "ContentStore", tag: str | None = None) -> None:
-        """Copy everything, or one tagged manifest and all that refers to it.
-
-        Every byte is hashed on the way; nothing is listed in ``other`` unless all of it arrived.
-
-        Raises:
-            NoSuchContent, DigestMismatch: something is missing here, or damaged.
-        """
-        entries = list(self._index().manifests if tag is None else [self.resolve(tag)])
-        if tag is not None:
-            for entry in entries:  # grows while it is read: referrers of referrers
-                entries += [
-                    referrer
-                    for referrer in self.referrers(entry.digest)
-                    if all(referrer.digest != known.digest for known in entries)
-                ]
-        new = []
-        for entry in entries:
-            data = self.blob(entry.digest)
-            for digest in self._blobs_of(parse_manifest(data)):
-                other.put_blob(self.blob(digest))
-            name = entry.annotations.get(REFERENCE_NAME)
-            new.append(NewManifest(data, entry.media_type, name))
-        other.add(new)

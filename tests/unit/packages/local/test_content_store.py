@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -300,67 +299,6 @@ def test_a_damaged_signature_is_no_signature_and_hurts_no_other_package(
     blob_file(store, damaged.digest).write_bytes(b"{}")
     assert stored_bundles(store, subject.digest) == ()
     assert stored_bundles(store, other.digest) == (BUNDLE_DATA,)
-
-
-# Removing and copying
-
-
-def test_removing_the_last_tag_removes_the_signatures(store: ContentStore) -> None:
-    subject = put_package(store, PACKAGE)
-    store_bundle(store, subject, BUNDLE_DATA)
-    put_package(store, PACKAGE, "second")
-    store.remove(TAG)
-    assert list(store.tags()) == ["second"]
-    assert stored_bundles(store, subject.digest) == (BUNDLE_DATA,)
-    store.remove("second")
-    assert json.loads((store.root / "index.json").read_bytes())["manifests"] == []
-
-
-def test_removing_what_is_not_there_is_told(store: ContentStore) -> None:
-    with pytest.raises(NoSuchContent):
-        store.remove(TAG)
-
-
-def test_only_old_unlisted_files_are_deleted(store: ContentStore) -> None:
-    now = datetime.now(UTC)
-    put_package(store, PACKAGE)
-    store_bundle(store, PACKAGE.manifest, BUNDLE_DATA)
-    stray = store.put_blob(b"stray")
-    (store.root / "blobs" / "sha256" / ".incoming-x").write_bytes(b"half")
-    assert store.remove_unlisted(now) == 0
-    assert store.remove_unlisted(now + timedelta(hours=2)) == 2
-    assert not store.has_blob(stray)
-    assert all(store.has_blob(digest) for digest in PACKAGE.blobs)
-    assert stored_bundles(store, PACKAGE.manifest.digest) == (BUNDLE_DATA,)
-
-
-def test_everything_is_copied(store: ContentStore, tmp_path: Path) -> None:
-    subject = put_package(store, PACKAGE)
-    store_bundle(store, subject, BUNDLE_DATA)
-    other = ContentStore(tmp_path / "other")
-    store.copy_to(other)
-    assert other.tags() == store.tags()
-    assert stored_bundles(other, subject.digest) == (BUNDLE_DATA,)
-
-
-def test_one_package_is_copied_with_its_signatures(store: ContentStore, tmp_path: Path) -> None:
-    subject = put_package(store, PACKAGE)
-    put_package(store, package(version="2.0.0"))
-    store_bundle(store, subject, BUNDLE_DATA)
-    other = ContentStore(tmp_path / "other")
-    store.copy_to(other, TAG)
-    assert list(other.tags()) == [TAG]
-    assert stored_bundles(other, subject.digest) == (BUNDLE_DATA,)
-
-
-def test_a_damaged_store_is_not_copied(store: ContentStore, tmp_path: Path) -> None:
-    put_package(store, PACKAGE)
-    layer = next(digest for digest, data in PACKAGE.blobs.items() if data == b"# Limiter\n")
-    blob_file(store, layer).write_bytes(b"# Tampered")
-    other = ContentStore(tmp_path / "other")
-    with pytest.raises(DigestMismatch):
-        store.copy_to(other)
-    assert dict(other.tags()) == {}
 
 
 def test_a_damaged_index_says_what_makes_it_anew(store: ContentStore) -> None:
