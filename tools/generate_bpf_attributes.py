@@ -273,7 +273,7 @@ def write_module(facts: dict[str, Any]) -> str:
     commands = "\n".join(f"    {n} = {v}" for n, v in facts["enumerations"]["bpf_cmd"].items())
     parts = [
         _HEADER + f"ATTRIBUTE_BYTES = {size}\n",
-        f'class Command(IntEnum):\n    """``enum bpf_cmd``."""\n\n{commands}\n',
+        f'class BpfCommand(IntEnum):\n    """``enum bpf_cmd``."""\n\n{commands}\n',
     ]
     parts += [
         _class(name, facts["structures"][key], summary, preferred)

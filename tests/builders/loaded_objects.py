@@ -12,7 +12,7 @@ from typing import Self
 
 from skep.bytecode.linking.plan import LoadPlan
 from skep.kernel.btf import load_types_for
-from skep.kernel.descriptors import Descriptor, Owner
+from skep.kernel.descriptors import FileDescriptor, Owner
 from skep.kernel.errors import MalformedPlan
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap, create_map
@@ -76,7 +76,7 @@ def execute(plan: LoadPlan) -> LoadedObject:
     return LoadedObject(maps, programs)
 
 
-def _types(plan: LoadPlan) -> Descriptor | None:
+def _types(plan: LoadPlan) -> FileDescriptor | None:
     """The object's types in the kernel; ``None`` if it refuses them and nothing needs them."""
     if plan.btf is None:
         return None

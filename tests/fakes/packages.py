@@ -19,7 +19,7 @@ from skep.node.verified.trust_store import TrustStoreUnsafe
 from skep.packages.opening import open_package
 from skep.packages.references import Reference
 from skep.trust.errors import Unsigned
-from skep.trust.verifying import Evidence
+from skep.trust.verifying import SignatureEvidence
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 FINGERPRINT = "SHA256:" + "9f" * 32
@@ -79,7 +79,7 @@ class FakePackages:
         built = make_package(toml(reference.package, version, more=SETTINGS, hook=hook))
         content = open_package(built.manifest_data, built.blobs.__getitem__)
         insecure = policy == "insecure-accept-all"
-        evidence = Evidence(
+        evidence = SignatureEvidence(
             "insecure" if insecure else "key", "" if insecure else FINGERPRINT, (), NOW
         )
         return VerifiedPackage(reference, built.manifest.digest, content, evidence)

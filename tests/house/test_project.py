@@ -1,10 +1,11 @@
 """Rules about the project as a whole: licences, pins, documentation, names that must not leak."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
-from tests.house.tree import ROOT, SOURCES, python_files
+from tests.house.tree import ROOT, SOURCES, python_files, tree_of
 
 _DOCUMENT = ROOT / "docs" / "architecture.md"
 
@@ -83,3 +84,13 @@ def test_every_unit_test_mirrors_a_source() -> None:
         if path.name.startswith("test_"):
             folder = SOURCES / path.parent.relative_to(ROOT / "tests" / "unit")
             assert folder.is_dir(), f"{path} mirrors no folder of src/skep"
+
+
+def test_a_class_has_its_name_alone() -> None:
+    """Two classes of one name are two meanings: whoever reads an import must look where from."""
+    homes: dict[str, list[str]] = {}
+    for path in python_files(SOURCES):
+        for node in tree_of(path).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(SOURCES)))
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}

@@ -26,7 +26,7 @@ from skep.kernel import namespaces
 from skep.kernel.attaching.driver import Detached, Driver, Hidden, Place, Whereabouts
 from skep.kernel.attaching.table import DRIVERS, driver_of
 from skep.kernel.errors import (
-    HookOccupied,
+    HookTaken,
     KernelRefused,
     TargetMissing,
     TargetNotVisible,
@@ -207,7 +207,7 @@ def test_a_second_one_is_refused_or_goes_last(
     case: Case, place: Place, link: Link, first: LoadedProgram, second: LoadedProgram
 ) -> None:
     if case.driver.is_exclusive:
-        with pytest.raises(HookOccupied, match=rf"program {first.id} \(first\)"):
+        with pytest.raises(HookTaken, match=rf"program {first.id} \(first\)"):
             case.driver.attach(case.hook, place.identity, second)
         assert case.driver.occupants(case.hook, place.identity) == (first.id,)
     else:

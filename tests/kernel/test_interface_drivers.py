@@ -22,7 +22,7 @@ from skep.kernel.attaching import interfaces, tcx, xdp
 from skep.kernel.attaching.driver import Detached, Driver, Hidden, Place
 from skep.kernel.attaching.table import driver_of
 from skep.kernel.errors import (
-    HookOccupied,
+    HookTaken,
     InterfaceMissing,
     KernelRefused,
     NotInThisKernel,
@@ -220,7 +220,7 @@ def test_tcx_is_full_at_some_time(wire: Wire) -> None:
             each = opened.enter_context(load_program(_for(hook), []))
             opened.enter_context(driver.attach(hook, identity, each))
         last = opened.enter_context(load_program(_for(hook), []))
-        with pytest.raises(HookOccupied, match="is full: it has 63 programs"):
+        with pytest.raises(HookTaken, match="is full: it has 63 programs"):
             driver.attach(hook, identity, last)
         assert len(driver.occupants(hook, identity)) == 63
 
@@ -279,7 +279,7 @@ def test_a_taken_hook_in_generic_mode_is_still_taken(jumbo: Wire) -> None:
         load_program(program("first"), []) as first,
         load_program(program("second"), []) as second,
         driver.attach(hook, identity, first),
-        pytest.raises(HookOccupied, match=f"program {first.id} "),
+        pytest.raises(HookTaken, match=f"program {first.id} "),
     ):
         driver.attach(hook, identity, second)
 

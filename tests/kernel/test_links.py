@@ -15,7 +15,7 @@ from tests.kernel.conftest import Wire
 
 from skep.bytecode.linking.plan import MapPlan
 from skep.kernel.errors import (
-    HookOccupied,
+    HookTaken,
     InterfaceMissing,
     KernelRefused,
     TargetMissing,
@@ -101,7 +101,7 @@ def test_replacing_by_a_program_of_another_type_changes_nothing(
 def test_a_second_link_finds_the_hook_occupied_and_names_who(
     link: Link, first: LoadedProgram, second: LoadedProgram, wire: Wire
 ) -> None:
-    with pytest.raises(HookOccupied) as caught:
+    with pytest.raises(HookTaken) as caught:
         attach_xdp(second, wire.ifindex)
     assert wire.name in caught.value.message
     assert f"program {first.id} (first)" in caught.value.message
@@ -112,7 +112,7 @@ def test_a_program_attached_without_a_link_is_left_alone(
     first: LoadedProgram, second: LoadedProgram, wire: Wire
 ) -> None:
     attach_without_link(wire.name, second.descriptor.number)
-    with pytest.raises(HookOccupied) as caught:
+    with pytest.raises(HookTaken) as caught:
         attach_xdp(first, wire.ifindex)
     assert f"program {second.id} (second)" in caught.value.message
     assert xdp_program_id(wire.ifindex) == second.id
@@ -122,7 +122,7 @@ def test_a_program_in_generic_mode_counts_as_occupied_too(
     first: LoadedProgram, second: LoadedProgram, wire: Wire
 ) -> None:
     attach_without_link(wire.name, second.descriptor.number, GENERIC_MODE)
-    with pytest.raises(HookOccupied, match=f"program {second.id} "):
+    with pytest.raises(HookTaken, match=f"program {second.id} "):
         attach_xdp(first, wire.ifindex)
 
 

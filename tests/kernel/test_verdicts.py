@@ -19,7 +19,7 @@ from skep.bytecode.linking.plan import ProgramPlan
 from skep.errors import SkepError
 from skep.hooks.verdict import VerdictTable
 from skep.hooks.verdicts import VERDICT_TABLES, verdicts_of
-from skep.kernel.attributes import Command, LinkCreate
+from skep.kernel.attributes import BpfCommand, LinkCreate
 from skep.kernel.errors import VerifierRefused
 from skep.kernel.kernel_types import VMLINUX, kernel_types
 from skep.kernel.loading import LoadedProgram, load_program
@@ -110,7 +110,7 @@ def attached(
 ) -> Iterator[LoadedProgram]:
     with load_program(returning(program_type, attach_type, value), []) as program:
         link = bpf(
-            Command.LINK_CREATE,
+            BpfCommand.LINK_CREATE,
             LinkCreate(
                 prog_fd=program.descriptor.number,
                 target_ifindex=descriptor,  # a union with the descriptor of the target

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from skep.bytecode.analysis import arithmetic, branching
-from skep.bytecode.analysis.frames import Held, Parts, Stack, State, read_part, write_part
+from skep.bytecode.analysis.frames import FrameState, Held, Parts, Stack, read_part, write_part
 from skep.bytecode.analysis.values import (
     FRAME,
     MAP_VALUE,
@@ -312,7 +312,7 @@ def test_joined_stacks_cover_both(
     order: Order,
 ) -> None:
     (left, first), (right, second) = filled(one, order), filled(other, order)
-    state = State([], dict(left))
+    state = FrameState([], dict(left))
     state.join_stack(right, UNKNOWN, wide=False)
     for memory in (first, second):
         for slot in (-16, -8):

@@ -11,7 +11,7 @@ from pathlib import Path
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import LoadPlan
 from skep.errors import SkepError
-from skep.kernel.attributes import Command, MapElement, ProgramTestRun
+from skep.kernel.attributes import BpfCommand, MapElement, ProgramTestRun
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.maps import LoadedMap
 from skep.kernel.syscall import BpfError, address, bpf
@@ -194,7 +194,7 @@ class Bench:
                 context_out = ctypes.create_string_buffer(len(given.context))
                 attribute.ctx_out = address(context_out)
                 attribute.ctx_size_out = len(given.context)
-        bpf(Command.PROG_TEST_RUN, attribute)
+        bpf(BpfCommand.PROG_TEST_RUN, attribute)
         packet = packet_out.raw[: attribute.data_size_out] if packet_out is not None else b""
         context = b""
         if context_out is not None:
@@ -284,7 +284,7 @@ def _drain(loaded: LoadedMap) -> tuple[tuple[bytes, bytes], ...]:
         value = ctypes.create_string_buffer(8)
         try:
             bpf(
-                Command.MAP_LOOKUP_AND_DELETE_ELEM,
+                BpfCommand.MAP_LOOKUP_AND_DELETE_ELEM,
                 MapElement(map_fd=loaded.descriptor.number, value=address(value)),
             )
         except BpfError:

@@ -22,7 +22,7 @@ from typing import TypeVar
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import ProgramPlan
-from skep.kernel.attributes import PROGRAM_TYPES, Command, ProgramTestRun
+from skep.kernel.attributes import PROGRAM_TYPES, BpfCommand, ProgramTestRun
 from skep.kernel.loading import load_program
 from skep.kernel.syscall import address, bpf
 from tests.soundness.kernel_facts import place_of
@@ -164,7 +164,7 @@ def _task_address() -> int:
         attribute = ProgramTestRun(
             prog_fd=program.descriptor.number, ctx_in=address(context), ctx_size_in=8
         )
-        bpf(Command.PROG_TEST_RUN, attribute)
+        bpf(BpfCommand.PROG_TEST_RUN, attribute)
     return int.from_bytes(context.raw, "little")
 
 

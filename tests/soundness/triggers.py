@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from skep.kernel.attributes import Command, LinkCreate
-from skep.kernel.descriptors import Descriptor
+from skep.kernel.attributes import BpfCommand, LinkCreate
+from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.loading import LoadedProgram
 from skep.kernel.syscall import bpf
 
@@ -50,7 +50,7 @@ def attached(program: LoadedProgram, attach_type: int, group: Path) -> Iterator[
         attribute = LinkCreate(
             prog_fd=program.descriptor.number, target_ifindex=descriptor, attach_type=attach_type
         )
-        with Descriptor(bpf(Command.LINK_CREATE, attribute)):
+        with FileDescriptor(bpf(BpfCommand.LINK_CREATE, attribute)):
             yield
     finally:
         os.close(descriptor)

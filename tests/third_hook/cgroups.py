@@ -16,8 +16,8 @@ from skep.hooks.hook import Hook
 from skep.hooks.identity import CgroupIdentity, Identity
 from skep.hooks.target import HookTarget
 from skep.kernel.attaching.driver import Detached, Hidden, Place, Whereabouts
-from skep.kernel.attributes import Command, ProgramQuery
-from skep.kernel.descriptors import Descriptor
+from skep.kernel.attributes import BpfCommand, ProgramQuery
+from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.errors import KernelRefused, TargetMissing, TargetNotVisible
 from skep.kernel.links import Link, create_link
 from skep.kernel.loading import LoadedProgram
@@ -84,7 +84,7 @@ class CgroupDriver:
                 prog_cnt=_MOST_PROGRAMS,
             )
             try:
-                bpf(Command.PROG_QUERY, attribute)
+                bpf(BpfCommand.PROG_QUERY, attribute)
             except BpfError as error:
                 raise failure(error, "ask what is attached to the control group") from error
         return tuple(programs[: int(attribute.prog_cnt)])
@@ -136,6 +136,6 @@ def _place(hook: str, root: Path, path: Path) -> Place:
     return Place(CgroupIdentity(path.stat().st_ino), HookTarget(hook, str(path.relative_to(root))))
 
 
-def _opened(identity: Identity) -> Descriptor:
+def _opened(identity: Identity) -> FileDescriptor:
     _, path = _path_of(identity)
-    return Descriptor(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    return FileDescriptor(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))

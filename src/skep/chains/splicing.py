@@ -61,7 +61,7 @@ from skep.bytecode.linking.plan import ProgramPlan
 from skep.bytecode.linking.sharing import (
     MOST_MEMBER_STACK_BYTES,
     STACK_BYTES,
-    Obstacle,
+    SharingObstacle,
     obstacle_of,
 )
 from skep.chains.functions import entry_slots
@@ -310,7 +310,7 @@ def _move_load(member: Member, slot: int, each: Instruction, map_base: int) -> I
                 f"{member.name!r}: slot {slot} refers to map {each.immediate} of {len(member.maps)}"
             )
         return each._replace(immediate=each.immediate + map_base)
-    if obstacle_of(each) is Obstacle.FUNCTION_ADDRESS:  # (4)
+    if obstacle_of(each) is SharingObstacle.FUNCTION_ADDRESS:  # (4)
         raise CannotSplice(
             f"{member.name!r} takes the address of a function at slot {slot}; "
             "programs with callbacks cannot be spliced yet",
@@ -323,9 +323,9 @@ def _move_load(member: Member, slot: int, each: Instruction, map_base: int) -> I
 
 def _check_instruction(member: Member, slot: int, each: Instruction) -> None:  # (4)
     obstacle = obstacle_of(each)
-    if obstacle is Obstacle.INDIRECT_JUMP:
+    if obstacle is SharingObstacle.INDIRECT_JUMP:
         raise CannotSplice(f"{member.name!r} jumps through a table at slot {slot}")
-    if obstacle is Obstacle.PACKET_LOAD:
+    if obstacle is SharingObstacle.PACKET_LOAD:
         raise CannotSplice(
             f"{member.name!r} uses a legacy packet load at slot {slot}, which may end the "
             "whole chain",

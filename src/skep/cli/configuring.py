@@ -8,14 +8,14 @@ from skep.bytecode.objectfile.model import ObjectFile
 from skep.cli.assignments import parse_assignments
 from skep.cli.output import Output
 from skep.cli.rows import field_lines
-from skep.cli.subjects import Subject
+from skep.cli.subjects import Inspected
 from skep.errors import UsageError
 from skep.json_documents import schema_id
 
 SCHEMA = schema_id("inspect-set")
 
 
-def show_configured(subject: Subject, texts: Iterable[str], output: Output) -> None:
+def show_configured(subject: Inspected, texts: Iterable[str], output: Output) -> None:
     """Say what a kernel drops with ``NAME=VALUE`` texts put into constants.
 
     Raises:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
 
-from skep.bytecode.analysis.diffing import Change, ReportDifference, compare
+from skep.bytecode.analysis.diffing import ReportChange, ReportDifference, compare
 from skep.bytecode.analysis.report import AnalysisReport, Permission
 from skep.bytecode.analysis.texts import permission_text, scope_text
 from skep.cli.output import Output
@@ -159,7 +159,7 @@ def _object_lines(difference: ReportDifference, output: Output) -> Iterator[str]
         yield from (f"    {_change(change)}" for change in changes)
 
 
-def _change(change: Change) -> str:
+def _change(change: ReportChange) -> str:
     name = _WORDS.get(change.name, change.name)
     if not change.before or not change.after:
         sign, value = ("+", change.after) if change.after else ("-", change.before)

@@ -10,7 +10,7 @@ from skep.bytecode.analysis.texts import ability, permission_text
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.cli.disassembling import choose_programs
 from skep.cli.output import Output
-from skep.cli.subjects import Subject
+from skep.cli.subjects import Inspected
 from skep.cli.surfaces import wrapped
 from skep.errors import UsageError
 from skep.json_documents import schema_id
@@ -35,7 +35,7 @@ def check_permission(permission: str) -> None:
         )
 
 
-def explain(subject: Subject, permission: str, program: str | None) -> dict[str, object]:
+def explain(subject: Inspected, permission: str, program: str | None) -> dict[str, object]:
     """The evidence, as a document."""
     objects = subject.read()
     if program is not None:

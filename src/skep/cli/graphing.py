@@ -7,13 +7,13 @@ from skep.bytecode.analysis.graph.svg import draw as drawn
 from skep.bytecode.analysis.listing import list_program, printable
 from skep.bytecode.objectfile.model import Function, ObjectFile
 from skep.cli.output import Output
-from skep.cli.subjects import Subject
+from skep.cli.subjects import Inspected
 from skep.errors import NotFound, NotPermitted, UsageError
 from skep.json_documents import schema_id
 from skep.packages.local.files import write_atomically
 
 
-def draw(subject: Subject, program: str | None, to: Path | None, output: Output) -> None:
+def draw(subject: Inspected, program: str | None, to: Path | None, output: Output) -> None:
     """Write the graph of a program to ``to``, or to standard output (``None`` or ``-``).
 
     Raises:
@@ -58,7 +58,7 @@ def svg_of(object_file: ObjectFile, program: str) -> str:
     return drawn(graph_of(object_file, program, text))
 
 
-def _choose(subject: Subject, program: str | None) -> tuple[ObjectFile, str]:
+def _choose(subject: Inspected, program: str | None) -> tuple[ObjectFile, str]:
     known = [(each, spec.name) for each in subject.read().values() for spec in each.programs]
     names = ", ".join(name for _, name in known[:12]) or "none"
     if program is None and len(known) != 1:

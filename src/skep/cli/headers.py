@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from skep.cli.context import invocation
-from skep.cli.options import PATH, Group, json_option, quiet_option
+from skep.cli.options import PATH, CommandGroup, json_option, quiet_option
 from skep.json_documents import schema_id
 
 _RUNNING = Path("/sys/kernel/btf/vmlinux")
 _MARK = b"/* vmlinux.h by Skep"
 
 
-@click.group("headers", cls=Group)
+@click.group("headers", cls=CommandGroup)
 def command() -> None:
     """Make headers that sources include."""
 

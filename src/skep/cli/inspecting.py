@@ -8,12 +8,12 @@ from skep.cli.label import program_rows, report_lines
 from skep.cli.metadata_rows import metadata_document, metadata_lines
 from skep.cli.output import Output
 from skep.cli.rows import column_lines
-from skep.cli.subjects import Subject
+from skep.cli.subjects import Inspected
 from skep.cli.surfaces import Surface
 from skep.json_documents import schema_id
 
 
-def inspect_subject(subject: Subject, output: Output) -> None:
+def inspect_subject(subject: Inspected, output: Output) -> None:
     """Print the label with its reports, derived now from the bytes."""
     reports = subject.reports()
     label = label_of(reports)
@@ -29,7 +29,7 @@ def inspect_subject(subject: Subject, output: Output) -> None:
 
 
 def inspection_lines(
-    subject: Subject, reports: Mapping[str, AnalysisReport], surface: Surface
+    subject: Inspected, reports: Mapping[str, AnalysisReport], surface: Surface
 ) -> Iterator[str]:
     """The same for people."""
     name, _, summary = subject.heading.partition("  ")
@@ -45,7 +45,7 @@ def inspection_lines(
         yield from column_lines("Programs", program_rows(label_of(reports)), surface)
 
 
-def _said(subject: Subject, label: Label) -> dict[str, object]:
+def _said(subject: Inspected, label: Label) -> dict[str, object]:
     if subject.metadata is not None:
         return metadata_document(subject.metadata)
     programs = [{"name": each.name, "hook": None, "run_on": None} for each in label.programs]

@@ -15,7 +15,7 @@ from skep.bytecode.analysis.kernel_fit import fit_to_types, fit_to_version
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.vmlinux import types_in
 from skep.cli.output import Output
-from skep.cli.subjects import Subject
+from skep.cli.subjects import Inspected
 from skep.cli.surfaces import wrapped
 from skep.errors import FAMILIES, NotFound, NotPermitted, UsageError
 from skep.json_documents import schema_id
@@ -26,7 +26,9 @@ _RUNNING_TYPES = Path("/sys/kernel/btf/vmlinux")
 _COLOURS = {"no": "red", "unknown": "yellow", "warning": "yellow", "note": "dim"}
 
 
-def check_kernel(subject: Subject, kernel: str, output: Output, *, is_strict: bool = False) -> None:
+def check_kernel(
+    subject: Inspected, kernel: str, output: Output, *, is_strict: bool = False
+) -> None:
     """Say whether every object fits, and leave with the code of ``unsupported`` if one does not.
 
     Args:
@@ -54,7 +56,7 @@ def check_kernel(subject: Subject, kernel: str, output: Output, *, is_strict: bo
         raise Exit(FAMILIES["unsupported"].exit_code)
 
 
-def _fits(subject: Subject, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:
+def _fits(subject: Inspected, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:
     path = _RUNNING_TYPES if kernel == RUNNING else Path(kernel)
     if kernel == RUNNING or path.exists():
         types = KernelTypes.build(read_types(path))

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from skep.cli.context import invocation
-from skep.cli.options import PATH, Group, argument, json_option, quiet_option, yes_option
+from skep.cli.options import PATH, CommandGroup, argument, json_option, quiet_option, yes_option
 from skep.json_documents import schema_id
 
 
-@click.group("keys", cls=Group)
+@click.group("keys", cls=CommandGroup)
 def command() -> None:
     """Make signing keys, and say whose keys to trust."""
 

@@ -36,7 +36,7 @@ from skep.cli import (
 from skep.cli.context import current_output, note_words
 from skep.cli.foreign_errors import as_skep_error
 from skep.cli.interrupts import came_after_change, ignore_interrupts
-from skep.cli.options import Group
+from skep.cli.options import CommandGroup
 from skep.cli.streams import silence
 from skep.errors import UsageError
 
@@ -63,7 +63,7 @@ _CLOSED_PIPE = 141  # as shells say of a process that SIGPIPE ended
 _COMPLETE = "_SKEP_COMPLETE"  # click's name for what a shell asks completions with
 
 
-class _Sections(Group):
+class _Sections(CommandGroup):
     """Help that lists commands by the people who type them."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

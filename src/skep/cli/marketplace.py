@@ -5,13 +5,13 @@ from pathlib import Path
 import click
 
 from skep.cli.context import Invocation, invocation
-from skep.cli.options import Group, argument, json_option, quiet_option
+from skep.cli.options import CommandGroup, argument, json_option, quiet_option
 from skep.json_documents import schema_id
 
 node_option = click.option("--node", is_flag=True, help="For everybody on this node, not just you.")
 
 
-@click.group("marketplace", cls=Group)
+@click.group("marketplace", cls=CommandGroup)
 def command() -> None:
     """Give marketplaces names, and say which one is the default."""
 

@@ -97,7 +97,7 @@ def _spelled(option: click.Option) -> str:
     )
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """A command of commands, such as ``skep keys``."""
 
     command_class = Command

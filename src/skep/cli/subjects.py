@@ -15,7 +15,7 @@ from skep.packages.metadata import PackageMetadata
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Inspected:
     """An object file or a package.
 
     Attributes:
@@ -49,14 +49,14 @@ class Subject:
         return {title: read_object(data) for title, data in self.objects.items()}
 
 
-def find_subject(text: str, environment: Environment) -> Subject:
+def find_subject(text: str, environment: Environment) -> Inspected:
     """Find what a person named; see :func:`skep.cli.locating.locate` for the errors."""
     found = locate(text, environment)
     if isinstance(found, Path):
         objects = {found.name: read_file(found, "an object file")}
-        return Subject(str(found), objects, {}, {"file": str(found)})
+        return Inspected(str(found), objects, {}, {"file": str(found)})
     content = found.open()
-    return Subject(
+    return Inspected(
         f"{found.reference}  {content.metadata.summary}",
         dict(content.objects),
         content.metadata.program_types,

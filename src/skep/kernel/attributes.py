@@ -12,7 +12,7 @@ from types import MappingProxyType
 ATTRIBUTE_BYTES = 168
 
 
-class Command(IntEnum):
+class BpfCommand(IntEnum):
     """``enum bpf_cmd``."""
 
     MAP_CREATE = 0

@@ -7,8 +7,8 @@ import ctypes
 import errno
 from contextlib import suppress
 
-from skep.kernel.attributes import BtfInfo, BtfLoad, Command
-from skep.kernel.descriptors import Descriptor
+from skep.kernel.attributes import BpfCommand, BtfInfo, BtfLoad
+from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.errors import KernelRefused, NotInThisKernel
 from skep.kernel.information import open_by_id, read_info
 from skep.kernel.older_types import older_types
@@ -17,7 +17,7 @@ from skep.kernel.syscall import BpfError, address, bpf_accounted, failure
 _LOG_BYTES = 1 << 16
 
 
-def load_types_for(btf: bytes, *, needed: bool) -> Descriptor | None:
+def load_types_for(btf: bytes, *, needed: bool) -> FileDescriptor | None:
     """:func:`load_types`, ``None`` if the kernel refuses them and nothing needs them.
 
     Raises:
@@ -32,7 +32,7 @@ def load_types_for(btf: bytes, *, needed: bool) -> Descriptor | None:
         return None
 
 
-def open_types(identity: int, btf: bytes) -> Descriptor | None:
+def open_types(identity: int, btf: bytes) -> FileDescriptor | None:
     """The types with this number in the kernel; ``None`` if their content is not ``btf``.
 
     The kernel compares types by where they are kept: values of a type of the object fit into a map
@@ -42,7 +42,7 @@ def open_types(identity: int, btf: bytes) -> Descriptor | None:
         KernelObjectMissing: there are none of that number (any more).
         SkepError: of the family of the error number.
     """
-    found = open_by_id(Command.BTF_GET_FD_BY_ID, identity, "the program's types")
+    found = open_by_id(BpfCommand.BTF_GET_FD_BY_ID, identity, "the program's types")
     try:
         info = read_info(found, BtfInfo(), "types")
         content = ctypes.create_string_buffer(max(int(info.btf_size), 1))
@@ -56,7 +56,7 @@ def open_types(identity: int, btf: bytes) -> Descriptor | None:
     return None
 
 
-def load_types(btf: bytes) -> Descriptor:
+def load_types(btf: bytes) -> FileDescriptor:
     """Give an object's types to the kernel; programs and maps made with them keep them.
 
     A kernel that does not know all kinds of types gets them with older ones in their place.
@@ -87,11 +87,11 @@ def load_types(btf: bytes) -> Descriptor:
         ) from error
 
 
-def _load(btf: bytes, log: "ctypes.Array[ctypes.c_char] | None") -> Descriptor:
+def _load(btf: bytes, log: "ctypes.Array[ctypes.c_char] | None") -> FileDescriptor:
     data = ctypes.create_string_buffer(btf, len(btf))
     attribute = BtfLoad(btf=address(data), btf_size=len(btf))
     if log is not None:
         attribute.btf_log_buf = address(log)
         attribute.btf_log_size = len(log)
         attribute.btf_log_level = 1
-    return Descriptor(bpf_accounted(Command.BTF_LOAD, attribute))
+    return FileDescriptor(bpf_accounted(BpfCommand.BTF_LOAD, attribute))

@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import Self
 
 
-class Descriptor:
+class FileDescriptor:
     """Owns an open file descriptor; closes it once, however often it is told to.
 
     Forgetting one is a bug and warned about like a forgotten file, but closes it all the same.
 
     >>> import os
-    >>> with Descriptor(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)) as null:
+    >>> with FileDescriptor(os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)) as null:
     ...     null.is_open
     True
     >>> null.is_open
@@ -80,7 +80,7 @@ class Owner:
 
     __slots__ = ("descriptor",)
 
-    def __init__(self, descriptor: Descriptor) -> None:
+    def __init__(self, descriptor: FileDescriptor) -> None:
         self.descriptor = descriptor
 
     def close(self) -> None:

@@ -85,7 +85,7 @@ class MalformedPlan(Malformed):
     """A load plan that cannot be executed: a map index outside the plan, a cut instruction."""
 
 
-class HookOccupied(Conflict):
+class HookTaken(Conflict):
     """Another program, not ours, is on this hook."""
 
 

@@ -6,7 +6,7 @@ once for their number, once for the ids.
 
 import ctypes
 
-from skep.kernel.attributes import Command, ProgramInfo
+from skep.kernel.attributes import BpfCommand, ProgramInfo
 from skep.kernel.information import open_by_id, read_info
 from skep.kernel.maps import LoadedMap
 
@@ -18,7 +18,7 @@ def held_maps(program: int) -> dict[int, str]:
         KernelObjectMissing: there is no such program (any more).
         SkepError: of the family of the error number.
     """
-    with open_by_id(Command.PROG_GET_FD_BY_ID, program, "program") as descriptor:
+    with open_by_id(BpfCommand.PROG_GET_FD_BY_ID, program, "program") as descriptor:
         what = f"program {program}"
         count = int(read_info(descriptor, ProgramInfo(), what).nr_map_ids)
         ids = (ctypes.c_uint32 * count)()
@@ -39,4 +39,4 @@ def open_map(identity: int) -> LoadedMap:
         KernelObjectMissing: there is none (any more).
         SkepError: of the family of the error number.
     """
-    return LoadedMap(open_by_id(Command.MAP_GET_FD_BY_ID, identity, "map"))
+    return LoadedMap(open_by_id(BpfCommand.MAP_GET_FD_BY_ID, identity, "map"))

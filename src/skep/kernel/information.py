@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from skep.kernel.attributes import Command, GetId, InfoByDescriptor
-from skep.kernel.descriptors import Descriptor
+from skep.kernel.attributes import BpfCommand, GetId, InfoByDescriptor
+from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.errors import LacksPrivilege, proc_missing
 from skep.kernel.syscall import BpfError, bpf, failure, privilege_hint
 
@@ -21,7 +21,7 @@ _KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 
-def read_info(descriptor: Descriptor, info: _Info, what: str) -> _Info:
+def read_info(descriptor: FileDescriptor, info: _Info, what: str) -> _Info:
     """Fill ``info``; fields the kernel does not know stay zero.
 
     Raises:
@@ -31,13 +31,13 @@ def read_info(descriptor: Descriptor, info: _Info, what: str) -> _Info:
         bpf_fd=descriptor.number, info_len=ctypes.sizeof(info), info=ctypes.addressof(info)
     )
     try:
-        bpf(Command.OBJ_GET_INFO_BY_FD, attribute)
+        bpf(BpfCommand.OBJ_GET_INFO_BY_FD, attribute)
     except BpfError as error:
         raise failure(error, f"read about {what}") from error
     return info
 
 
-def kind_of(descriptor: Descriptor) -> Kind | None:
+def kind_of(descriptor: FileDescriptor) -> Kind | None:
     """Whether a descriptor is a map, a program or a link; ``None`` if none of them.
 
     Raises:
@@ -50,7 +50,7 @@ def kind_of(descriptor: Descriptor) -> Kind | None:
     return next((kind for mark, kind in _KINDS.items() if mark in target), None)
 
 
-def open_by_id(command: Command, identity: int, what: str) -> Descriptor:
+def open_by_id(command: BpfCommand, identity: int, what: str) -> FileDescriptor:
     """A descriptor for an id (``BPF_*_GET_FD_BY_ID``).
 
     Args:
@@ -62,7 +62,7 @@ def open_by_id(command: Command, identity: int, what: str) -> Descriptor:
         SkepError: of the family of the error number.
     """
     try:
-        return Descriptor(bpf(command, GetId(start_id=identity)))
+        return FileDescriptor(bpf(command, GetId(start_id=identity)))
     except BpfError as error:
         if error.number == errno.EPERM:
             raise LacksPrivilege(

@@ -14,13 +14,13 @@ from typing import TypeVar
 from skep.errors import NotFound
 from skep.kernel.attributes import (
     LINK_TYPES,
-    Command,
+    BpfCommand,
     LinkCreate,
     LinkDetach,
     LinkInfo,
     LinkUpdate,
 )
-from skep.kernel.descriptors import Descriptor, Owner
+from skep.kernel.descriptors import FileDescriptor, Owner
 from skep.kernel.errors import (
     TargetMissing,
     UnexpectedProgram,
@@ -45,7 +45,7 @@ class Link(Owner):
 
     __slots__ = ("remark",)
 
-    def __init__(self, descriptor: Descriptor, remark: str = "") -> None:
+    def __init__(self, descriptor: FileDescriptor, remark: str = "") -> None:
         """Take over a link's descriptor; that it is one is not checked."""
         super().__init__(descriptor)
         self.remark = remark
@@ -87,7 +87,7 @@ class Link(Owner):
             attribute.flags = _REPLACE
             attribute.old_prog_fd = expected.descriptor.number
         try:
-            bpf(Command.LINK_UPDATE, attribute)
+            bpf(BpfCommand.LINK_UPDATE, attribute)
         except BpfError as error:
             if error.number == errno.ENOLINK:
                 raise TargetMissing(
@@ -107,7 +107,7 @@ class Link(Owner):
     def detach(self) -> None:
         """Take the program away; nothing if that has happened."""
         try:
-            bpf(Command.LINK_DETACH, LinkDetach(link_fd=self.descriptor.number))
+            bpf(BpfCommand.LINK_DETACH, LinkDetach(link_fd=self.descriptor.number))
         except BpfError as error:
             raise failure(error, "detach the program") from error
 
@@ -140,7 +140,7 @@ def create_link(
         attach_type=attach_type,
         flags=flags,
     )
-    return Link(Descriptor(bpf(Command.LINK_CREATE, attribute)), remark)
+    return Link(FileDescriptor(bpf(BpfCommand.LINK_CREATE, attribute)), remark)
 
 
 def program_text(program_id: int) -> str:

@@ -23,8 +23,8 @@ from skep.bytecode.isa.codes import (
 )
 from skep.bytecode.isa.instructions import Instruction, encode
 from skep.bytecode.linking.plan import ProgramPlan
-from skep.kernel.attributes import Command, ProgramInfo, ProgramLoad
-from skep.kernel.descriptors import Descriptor, Owner
+from skep.kernel.attributes import BpfCommand, ProgramInfo, ProgramLoad
+from skep.kernel.descriptors import FileDescriptor, Owner
 from skep.kernel.errors import KernelRefused, LacksPrivilege, MalformedPlan, VerifierRefused
 from skep.kernel.information import read_info
 from skep.kernel.maps import LoadedMap
@@ -74,7 +74,7 @@ class LoadedProgram(Owner):
         "verifier_log",
     )
 
-    def __init__(self, descriptor: Descriptor, verifier_log: str = "") -> None:
+    def __init__(self, descriptor: FileDescriptor, verifier_log: str = "") -> None:
         super().__init__(descriptor)
         info = read_info(descriptor, ProgramInfo(), "a program")
         self.id = int(info.id)
@@ -92,7 +92,7 @@ class LoadedProgram(Owner):
 class _Attempt:
     """One answer to ``BPF_PROG_LOAD``: a descriptor, or an error; and a log."""
 
-    descriptor: Descriptor | None
+    descriptor: FileDescriptor | None
     error: BpfError | None
     log: str
 
@@ -102,7 +102,7 @@ def load_program(
     maps: Sequence[LoadedMap],
     *,
     kernel_name: str = "",
-    types: Descriptor | None = None,
+    types: FileDescriptor | None = None,
 ) -> LoadedProgram:
     """Load one program.
 
@@ -178,7 +178,7 @@ def with_descriptors(
 
 
 def _attempt(
-    program: ProgramPlan, code: bytes, name: str, level: int, types: Descriptor | None
+    program: ProgramPlan, code: bytes, name: str, level: int, types: FileDescriptor | None
 ) -> _Attempt:
     """Load with a log, with as much room for it as it needs."""
     room = _FIRST_LOG_BYTES
@@ -211,7 +211,7 @@ def _attempt(
                 attribute.line_info = address(lines)
                 attribute.line_info_cnt = len(program.lines)
         try:
-            number = bpf_accounted(Command.PROG_LOAD, attribute)
+            number = bpf_accounted(BpfCommand.PROG_LOAD, attribute)
         except BpfError as error:
             # ENOSPC: the log did not fit, whatever the verifier thought. Since 6.4 the kernel
             # says how much room it takes; before, we guess.
@@ -220,7 +220,7 @@ def _attempt(
                 room = min(wanted if wanted > room else room * 8, _LARGEST_LOG_BYTES)
                 continue
             return _Attempt(None, error, _text(log))
-        return _Attempt(Descriptor(number), None, _text(log))
+        return _Attempt(FileDescriptor(number), None, _text(log))
 
 
 def _records(

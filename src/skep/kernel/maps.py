@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from skep.bytecode.linking.plan import MapPlan
 from skep.errors import SkepError
-from skep.kernel.attributes import MAP_TYPES, Command, MapCreate, MapElement, MapInfo
-from skep.kernel.descriptors import Descriptor, Owner
+from skep.kernel.attributes import MAP_TYPES, BpfCommand, MapCreate, MapElement, MapInfo
+from skep.kernel.descriptors import FileDescriptor, Owner
 from skep.kernel.errors import (
     BadMapAccess,
     KernelBusy,
@@ -74,7 +74,7 @@ class LoadedMap(Owner):
         "value_size",
     )
 
-    def __init__(self, descriptor: Descriptor, name: str | None = None) -> None:
+    def __init__(self, descriptor: FileDescriptor, name: str | None = None) -> None:
         super().__init__(descriptor)
         info = read_info(descriptor, MapInfo(), "a map")
         self.name = name if name is not None else info.name.decode("ascii", "replace")
@@ -111,7 +111,7 @@ class LoadedMap(Owner):
         """
         out = ctypes.create_string_buffer(self.value_bytes)
         try:
-            self._element(Command.MAP_LOOKUP_ELEM, key, out)
+            self._element(BpfCommand.MAP_LOOKUP_ELEM, key, out)
         except BpfError as error:
             if error.number == errno.ENOENT:
                 return None
@@ -150,7 +150,7 @@ class LoadedMap(Owner):
                 f"got {len(value)}"
             )
         try:
-            self._element(Command.MAP_UPDATE_ELEM, key, ctypes.create_string_buffer(value))
+            self._element(BpfCommand.MAP_UPDATE_ELEM, key, ctypes.create_string_buffer(value))
         except BpfError as error:
             if error.number == errno.E2BIG:
                 raise KernelRefused(
@@ -169,7 +169,7 @@ class LoadedMap(Owner):
             KernelRefused: entries of this map type cannot be deleted (arrays), or it is frozen.
         """
         try:
-            self._element(Command.MAP_DELETE_ELEM, key, None)
+            self._element(BpfCommand.MAP_DELETE_ELEM, key, None)
         except BpfError as error:
             if error.number == errno.ENOENT:
                 return False
@@ -197,7 +197,7 @@ class LoadedMap(Owner):
         current: bytes | None = None
         for _ in range(4 * self.max_entries + 64):
             try:
-                self._element(Command.MAP_GET_NEXT_KEY, current, out)
+                self._element(BpfCommand.MAP_GET_NEXT_KEY, current, out)
             except BpfError as error:
                 if error.number == errno.ENOENT:
                     return
@@ -230,13 +230,13 @@ class LoadedMap(Owner):
         verifier.
         """
         try:
-            bpf(Command.MAP_FREEZE, MapElement(map_fd=self.descriptor.number))
+            bpf(BpfCommand.MAP_FREEZE, MapElement(map_fd=self.descriptor.number))
         except BpfError as error:
             raise failure(error, f"freeze map {self.name!r}") from error
 
     def _element(
         self,
-        command: Command,
+        command: BpfCommand,
         key: bytes | None,
         value: "ctypes.Array[ctypes.c_char] | None",
     ) -> None:
@@ -259,7 +259,7 @@ class LoadedMap(Owner):
 
 
 def create_map(
-    plan: MapPlan, *, types: Descriptor | None = None, entries_follow: bool = False
+    plan: MapPlan, *, types: FileDescriptor | None = None, entries_follow: bool = False
 ) -> LoadedMap:
     """Create a map, write its contents and freeze it if the plan says so.
 
@@ -297,7 +297,7 @@ def create_map(
     return loaded
 
 
-def _create(plan: MapPlan, types: Descriptor | None) -> Descriptor:
+def _create(plan: MapPlan, types: FileDescriptor | None) -> FileDescriptor:
     entries = plan.max_entries
     if plan.map_type == _PERF_EVENT_ARRAY and not entries:
         entries = possible_cpus()  # what libbpf does; the kernel refuses 0
@@ -318,19 +318,21 @@ def _create(plan: MapPlan, types: Descriptor | None) -> Descriptor:
         return _create_with_types(plan, attribute, types)
 
 
-def _create_with_types(plan: MapPlan, attribute: MapCreate, types: Descriptor | None) -> Descriptor:
+def _create_with_types(
+    plan: MapPlan, attribute: MapCreate, types: FileDescriptor | None
+) -> FileDescriptor:
     if types is not None and plan.value_type_id:
         attribute.btf_fd = types.number
         attribute.btf_key_type_id = plan.key_type_id
         attribute.btf_value_type_id = plan.value_type_id
         try:
-            return Descriptor(bpf_accounted(Command.MAP_CREATE, attribute))
+            return FileDescriptor(bpf_accounted(BpfCommand.MAP_CREATE, attribute))
         except BpfError:
             # Which types a map may have differs between kernels; they are for people mostly.
             if plan.needs_types:
                 raise
         attribute.btf_fd = attribute.btf_key_type_id = attribute.btf_value_type_id = 0
-    return Descriptor(bpf_accounted(Command.MAP_CREATE, attribute))
+    return FileDescriptor(bpf_accounted(BpfCommand.MAP_CREATE, attribute))
 
 
 def _creation_failure(error: BpfError, plan: MapPlan) -> SkepError:

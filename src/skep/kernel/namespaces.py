@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from skep.kernel.descriptors import Descriptor
+from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.errors import TargetMissing, TargetNotVisible
 from skep.kernel.process_one import is_process_1, network_stand_in
 
@@ -87,7 +87,7 @@ class _Homes(threading.local):
     """Where a thread came from, in the order in which it left."""
 
     def __init__(self) -> None:
-        self.stack: list[Descriptor] = []
+        self.stack: list[FileDescriptor] = []
 
 
 _homes = _Homes()
@@ -310,12 +310,12 @@ def _file_at(place: Path) -> _File | None:
     return status.st_dev, status.st_ino
 
 
-def _file_of(descriptor: Descriptor) -> _File:
+def _file_of(descriptor: FileDescriptor) -> _File:
     status = os.fstat(descriptor.number)
     return status.st_dev, status.st_ino
 
 
-def _opened(place: Path) -> Descriptor:
+def _opened(place: Path) -> FileDescriptor:
     """Open a namespace's file.
 
     A symbolic link is followed: it is how containers without a name are given one by hand, and
@@ -329,7 +329,7 @@ def _opened(place: Path) -> Descriptor:
     try:
         # Not blocking, no terminal: what was put there may be anything.
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-        door = Descriptor(os.open(place, flags))
+        door = FileDescriptor(os.open(place, flags))
     except (FileNotFoundError, NotADirectoryError, ProcessLookupError) as error:
         raise TargetMissing(
             f"there is no {what}", hint="`ip netns` lists the names there are"
@@ -349,7 +349,7 @@ def _opened(place: Path) -> Descriptor:
     return door
 
 
-def _is_in_nsfs(descriptor: Descriptor) -> bool:
+def _is_in_nsfs(descriptor: FileDescriptor) -> bool:
     status = ctypes.create_string_buffer(_STATFS_ROOM)
     if _libc.fstatfs(descriptor.number, status):
         return False
@@ -357,7 +357,7 @@ def _is_in_nsfs(descriptor: Descriptor) -> bool:
 
 
 @contextmanager
-def _inside(door: Descriptor, called: str) -> Iterator[None]:
+def _inside(door: FileDescriptor, called: str) -> Iterator[None]:
     """Be where an open namespace is."""
     if _file_of(door) == _file_at(_OURS):
         yield
@@ -397,7 +397,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _way_home(called: str) -> Iterator[Descriptor]:
+def _way_home(called: str) -> Iterator[FileDescriptor]:
     """Our namespace, open. The kernel gives it to who may come back into it (CAP_NET_ADMIN)."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW) as here:
         try:
@@ -412,9 +412,9 @@ def _way_home(called: str) -> Iterator[Descriptor]:
         yield home
 
 
-def _namespace_of(one: socket.socket) -> Descriptor:
+def _namespace_of(one: socket.socket) -> FileDescriptor:
     """The namespace of a socket; needs no ``/proc``."""
-    return Descriptor(fcntl.ioctl(one, _SIOCGSKNS))
+    return FileDescriptor(fcntl.ioctl(one, _SIOCGSKNS))
 
 
 def _abort(called: str) -> None:

@@ -29,9 +29,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from skep.kernel.attributes import Command, ObjectPin
+from skep.kernel.attributes import BpfCommand, ObjectPin
 from skep.kernel.bpffs import is_bpffs, is_on_bpffs, mount_bpffs, unmount
-from skep.kernel.descriptors import Descriptor
+from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.errors import (
     LacksPrivilege,
     NotBpffs,
@@ -90,7 +90,7 @@ class PinRoot:
             with suppress(OSError):  # opening it says what is wrong
                 path.mkdir(mode=0o700)
         try:
-            root = Descriptor(os.open(path, _DIRECTORY))
+            root = FileDescriptor(os.open(path, _DIRECTORY))
         except PermissionError as error:
             raise LacksPrivilege(
                 f"could not open the pins in {path}: not permitted", hint="run as root"
@@ -107,7 +107,7 @@ class PinRoot:
             raise
         self._root = root
 
-    def _check(self, root: Descriptor) -> None:
+    def _check(self, root: FileDescriptor) -> None:
         # (1) Not elsewhere: O_NOFOLLOW and O_DIRECTORY above, the file system here.
         if not is_on_bpffs(root.number):
             raise NotBpffs(
@@ -149,7 +149,7 @@ class PinRoot:
         with self._directory(parts[:-1], make=True) as directory:
             path = f"/proc/self/fd/{directory}/{name}"
             try:
-                _by_path(Command.OBJ_PIN, path, owner.descriptor.number)
+                _by_path(BpfCommand.OBJ_PIN, path, owner.descriptor.number)
             except BpfError as error:
                 if error.number == errno.EEXIST:
                     raise PinExists(
@@ -323,7 +323,7 @@ class PinRoot:
             os.close(number)
 
     def _open(
-        self, parts: Sequence[str], wanted: Kind, own: Callable[[Descriptor], _Pinned]
+        self, parts: Sequence[str], wanted: Kind, own: Callable[[FileDescriptor], _Pinned]
     ) -> _Pinned:
         *_, name = _checked(parts)
         with (
@@ -332,7 +332,7 @@ class PinRoot:
         ):
             path = f"/proc/self/fd/{number}"
             try:
-                descriptor = Descriptor(_by_path(Command.OBJ_GET, path))
+                descriptor = FileDescriptor(_by_path(BpfCommand.OBJ_GET, path))
             except BpfError as error:
                 raise failure(error, f"open pin {'/'.join(parts)}") from error
         found = kind_of(descriptor)
@@ -359,7 +359,7 @@ def _checked(parts: Sequence[str]) -> Sequence[str]:
     return parts
 
 
-def _by_path(command: Command, path: str, owner: int = 0) -> int:
+def _by_path(command: BpfCommand, path: str, owner: int = 0) -> int:
     """Pin or open by a path through ``/proc``.
 
     Raises:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from skep.errors import Malformed
-from skep.kernel.attributes import Command, LinkCreate
+from skep.kernel.attributes import BpfCommand, LinkCreate
 from skep.kernel.errors import KernelFilesMissing, LacksPrivilege
 from skep.kernel.syscall import BpfError, bpf, lacking_capabilities
 from skep.versions import KernelVersion
@@ -21,7 +21,7 @@ _MOST_CPUS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class KernelFacts:
+class ProbedKernel:
     """This kernel, for people and for messages.
 
     Attributes:
@@ -46,9 +46,9 @@ def kernel_version() -> KernelVersion:
     return KernelVersion.parse(platform.release())
 
 
-def kernel_facts() -> KernelFacts:
-    """Everything :class:`KernelFacts` holds, read now."""
-    return KernelFacts(
+def kernel_facts() -> ProbedKernel:
+    """Everything :class:`ProbedKernel` holds, read now."""
+    return ProbedKernel(
         release=platform.release(),
         version=kernel_version(),
         machine=platform.machine(),
@@ -99,7 +99,7 @@ def has_links() -> bool:
     """Whether ``BPF_LINK_CREATE`` is known (Linux 5.7)."""
     nothing = LinkCreate(prog_fd=0xFFFFFFFF)  # EBADF where it is known
     try:
-        bpf(Command.LINK_CREATE, nothing)
+        bpf(BpfCommand.LINK_CREATE, nothing)
     except BpfError as error:
         return error.number not in {errno.EINVAL, errno.ENOSYS}
     return True

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from skep.kernel.attributes import (
     PROGRAM_TYPES,
-    Command,
+    BpfCommand,
     GetId,
     ProgramInfo,
 )
@@ -51,7 +51,7 @@ def describe_program(identity: int) -> ProgramFacts:
         KernelObjectMissing: there is none (any more).
         LacksPrivilege: not root.
     """
-    with open_by_id(Command.PROG_GET_FD_BY_ID, identity, f"program {identity}") as descriptor:
+    with open_by_id(BpfCommand.PROG_GET_FD_BY_ID, identity, f"program {identity}") as descriptor:
         info = read_info(descriptor, ProgramInfo(), f"program {identity}")
     number = int(info.type)
     return ProgramFacts(
@@ -77,7 +77,7 @@ def program_ids() -> Iterator[int]:
     while True:
         attribute = GetId(start_id=current)
         try:
-            bpf(Command.PROG_GET_NEXT_ID, attribute)
+            bpf(BpfCommand.PROG_GET_NEXT_ID, attribute)
         except BpfError as error:
             if error.number == errno.ENOENT:
                 return

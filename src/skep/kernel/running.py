@@ -7,7 +7,7 @@ import ctypes
 import errno
 from dataclasses import dataclass
 
-from skep.kernel.attributes import Command, ProgramTestRun
+from skep.kernel.attributes import BpfCommand, ProgramTestRun
 from skep.kernel.errors import BadPacket, KernelRefused
 from skep.kernel.loading import LoadedProgram
 from skep.kernel.syscall import BpfError, address, bpf, failure
@@ -56,7 +56,7 @@ def test_run(program: LoadedProgram, data: bytes, repeat: int = 1) -> TestRun:  
         repeat=repeat,
     )
     try:
-        bpf(Command.PROG_TEST_RUN, attribute)
+        bpf(BpfCommand.PROG_TEST_RUN, attribute)
     except BpfError as error:
         if error.number == errno.EINVAL:
             raise KernelRefused(

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from skep.errors import SkepError
-from skep.kernel.attributes import Command
+from skep.kernel.attributes import BpfCommand
 from skep.kernel.errors import (
     KernelBusy,
     KernelObjectExists,
@@ -83,7 +83,7 @@ def error_name(number: int) -> str:
     return errno.errorcode.get(number, f"error {number}")
 
 
-def bpf(command: Command, attribute: ctypes.Structure) -> int:
+def bpf(command: BpfCommand, attribute: ctypes.Structure) -> int:
     """Call ``bpf(2)``; buffers the attribute points to must outlive the call.
 
     Returns:
@@ -114,7 +114,7 @@ def bpf(command: Command, attribute: ctypes.Structure) -> int:
     raise AssertionError  # the last attempt returned or raised
 
 
-def bpf_accounted(command: Command, attribute: ctypes.Structure) -> int:
+def bpf_accounted(command: BpfCommand, attribute: ctypes.Structure) -> int:
     """:func:`bpf` for commands that take kernel memory.
 
     Before Linux 5.11 that memory counted against RLIMIT_MEMLOCK, and too little of it gives EPERM

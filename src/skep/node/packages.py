@@ -10,7 +10,7 @@ from skep.errors import NotFound
 from skep.node.labels import ConsentLabel
 from skep.packages.content import PackageContent
 from skep.packages.references import Reference
-from skep.trust.verifying import Evidence
+from skep.trust.verifying import SignatureEvidence
 
 
 class NoSuchVersion(NotFound):
@@ -31,7 +31,7 @@ class VerifiedPackage:
     reference: Reference
     digest: Digest
     content: PackageContent
-    evidence: Evidence
+    evidence: SignatureEvidence
 
 
 class Packages(Protocol):

@@ -18,9 +18,9 @@ from skep.trust.keys import PublicKey
 from skep.trust.policies import InsecureAcceptAll, RequireKey, TrustPolicy
 
 __all__ = [
-    "Evidence",
     "InsecureAcceptAll",
     "RequireKey",
+    "SignatureEvidence",
     "SignatureInvalid",
     "Subject",
     "TrustPolicy",
@@ -31,7 +31,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class SignatureEvidence:
     """Why something was accepted.
 
     Attributes:
@@ -49,7 +49,7 @@ class Evidence:
 
 def verify(
     subject: Subject, bundles: Sequence[bytes], policy: TrustPolicy, now: datetime
-) -> Evidence:
+) -> SignatureEvidence:
     """Demand that ``policy`` accepts ``subject`` because of one of ``bundles``.
 
     For each bundle, in this order:
@@ -79,7 +79,7 @@ def verify(
     """
     match policy:
         case InsecureAcceptAll():
-            return Evidence(
+            return SignatureEvidence(
                 "insecure", "", ("nothing: the policy accepts everything, signed or not",), now
             )
         case RequireKey(keys):
@@ -93,7 +93,7 @@ def _verify_with_keys(
     bundles: Sequence[bytes],
     keys: tuple[PublicKey, ...],
     now: datetime,
-) -> Evidence:
+) -> SignatureEvidence:
     if not bundles:
         raise Unsigned(
             f"{subject.name} has no signature of its publisher, {subject.publisher}",
@@ -111,7 +111,7 @@ def _verify_with_keys(
 
 def _verify_one(
     subject: Subject, data: bytes, keys: tuple[PublicKey, ...], now: datetime
-) -> Evidence:
+) -> SignatureEvidence:
     # (1) One strict bundle. What cannot be read is not evidence, whatever it claims.
     try:
         bundle = parse_bundle(data)
@@ -140,7 +140,7 @@ def _verify_one(
             f"expected a signature over {subject.digest}, got one over {bundle.statement.digest}",
             hint="the signature belongs to other content; fetch the package again",
         )
-    return Evidence(
+    return SignatureEvidence(
         "key",
         key.fingerprint,
         (
@@ -177,7 +177,7 @@ def verify_calling(
     bundles: Sequence[bytes],
     policy: TrustPolicy,
     now: datetime,
-) -> Evidence:
+) -> SignatureEvidence:
     """Verify, as :func:`verify`; a refusal names the marketplace as people call it.
 
     Args:

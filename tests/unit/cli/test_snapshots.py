@@ -22,7 +22,7 @@ from skep.cli.consenting import need_lines, preview_lines
 from skep.cli.inspecting import inspection_lines
 from skep.cli.searching import hit_lines
 from skep.cli.showing import Shown, shown_lines
-from skep.cli.subjects import Subject
+from skep.cli.subjects import Inspected
 from skep.cli.surfaces import Surface, columns
 from skep.digests import Digest
 from skep.node.converging.consenting import Need
@@ -78,10 +78,10 @@ def metadata() -> PackageMetadata:
 
 def inspected(name: str, *, as_package: bool = False) -> Callable[[Surface], Iterator[str]]:
     objects = {f"{name}.o": fixture_bytes(name)}
-    subject = Subject(f"{name}.o", objects, {}, {})
+    subject = Inspected(f"{name}.o", objects, {}, {})
     if as_package:
         said = metadata()
-        subject = Subject(f"{said.name}:{said.version}  {said.summary}", objects, {}, {}, said)
+        subject = Inspected(f"{said.name}:{said.version}  {said.summary}", objects, {}, {}, said)
     return lambda surface: inspection_lines(subject, subject.reports(), surface)
 
 

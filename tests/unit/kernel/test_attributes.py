@@ -82,7 +82,7 @@ def test_an_attribute_is_as_large_as_the_union() -> None:
     [("MAP_CREATE", 0), ("PROG_LOAD", 5), ("OBJ_GET", 7), ("MAP_FREEZE", 22), ("LINK_DETACH", 34)],
 )
 def test_commands_have_the_kernels_numbers(command: str, number: int) -> None:
-    assert attributes.Command[command] == number
+    assert attributes.BpfCommand[command] == number
 
 
 def test_types_have_the_names_people_know() -> None:

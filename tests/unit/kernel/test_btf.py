@@ -12,7 +12,7 @@ from tests.builders.btf import BtfBuilder
 from skep.bytecode.btf.table import read_btf
 from skep.bytecode.btf.types import Kind
 from skep.kernel import btf as module
-from skep.kernel.attributes import BtfLoad, Command
+from skep.kernel.attributes import BpfCommand, BtfLoad
 from skep.kernel.btf import load_types
 from skep.kernel.errors import KernelRefused, LacksPrivilege
 from skep.kernel.syscall import BpfError
@@ -26,8 +26,8 @@ class Answers:
         self.levels: list[int] = []
         monkeypatch.setattr(module, "bpf_accounted", self)
 
-    def __call__(self, command: Command, attribute: BtfLoad) -> int:
-        assert command is Command.BTF_LOAD
+    def __call__(self, command: BpfCommand, attribute: BtfLoad) -> int:
+        assert command is BpfCommand.BTF_LOAD
         assert attribute.btf_size == 5
         self.levels.append(attribute.btf_log_level)
         if attribute.btf_log_level:
@@ -72,7 +72,7 @@ def test_an_older_kernel_gets_older_kinds(monkeypatch: pytest.MonkeyPatch) -> No
     with Path(os.devnull).open() as device:
         number = os.dup(device.fileno())
 
-    def kernel(_command: Command, attribute: BtfLoad) -> int:
+    def kernel(_command: BpfCommand, attribute: BtfLoad) -> int:
         content = ctypes.string_at(attribute.btf, attribute.btf_size)
         sizes.append(len(content))
         if read_btf(content, sys.byteorder).kind(1) is Kind.FLOAT:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from skep.kernel.descriptors import Descriptor, Owner
+from skep.kernel.descriptors import FileDescriptor, Owner
 
 
 def _open() -> int:
@@ -13,13 +13,13 @@ def _open() -> int:
 
 
 def _forget(number: int) -> None:
-    Descriptor(number)
+    FileDescriptor(number)
     gc.collect()
 
 
 def test_closing_twice_closes_once() -> None:
     number = _open()
-    owned = Descriptor(number)
+    owned = FileDescriptor(number)
     owned.close()
     again = _open()  # the number is free and is given out again
     try:
@@ -31,7 +31,7 @@ def test_closing_twice_closes_once() -> None:
 
 
 def test_a_closed_descriptor_has_no_number() -> None:
-    owned = Descriptor(_open())
+    owned = FileDescriptor(_open())
     owned.close()
     assert not owned.is_open
     assert repr(owned) == "Descriptor(closed)"
@@ -40,7 +40,7 @@ def test_a_closed_descriptor_has_no_number() -> None:
 
 
 def test_a_block_closes_also_on_errors() -> None:
-    owned = Owner(Descriptor(_open()))
+    owned = Owner(FileDescriptor(_open()))
     with pytest.raises(RuntimeError), owned:
         raise RuntimeError
     assert not owned.descriptor.is_open
@@ -56,4 +56,4 @@ def test_a_forgotten_descriptor_is_warned_about_and_closed() -> None:
 
 def test_an_error_number_is_not_a_descriptor() -> None:
     with pytest.raises(ValueError, match="got -1"):
-        Descriptor(-1)
+        FileDescriptor(-1)

@@ -16,7 +16,7 @@ from skep.errors import (
     Unsupported,
 )
 from skep.kernel import information, syscall
-from skep.kernel.attributes import Command, GetId
+from skep.kernel.attributes import BpfCommand, GetId
 from skep.kernel.btf import open_types
 from skep.kernel.errors import LacksPrivilege, NotInThisKernel
 from skep.kernel.syscall import BpfError, bpf, bpf_accounted, failure
@@ -102,7 +102,7 @@ def test_a_field_the_kernel_does_not_know_names_the_kernel() -> None:
 def test_an_unknown_machine_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "pdp11")
     with pytest.raises(NotInThisKernel, match="pdp11"):
-        bpf(Command.PROG_GET_NEXT_ID, GetId())
+        bpf(BpfCommand.PROG_GET_NEXT_ID, GetId())
 
 
 class _Kernel:
@@ -123,7 +123,7 @@ def test_eperm_is_tried_again_once_the_limit_is_raised(monkeypatch: pytest.Monke
     kernel = _Kernel(errno.EPERM)
     monkeypatch.setattr(syscall, "bpf", kernel)
     monkeypatch.setattr(syscall, "_raise_memory_lock_limit", lambda: True)
-    assert bpf_accounted(Command.MAP_CREATE, GetId()) == 7
+    assert bpf_accounted(BpfCommand.MAP_CREATE, GetId()) == 7
     assert kernel.calls == 2
 
 
@@ -142,7 +142,7 @@ def test_other_failures_stay_failures(
     monkeypatch.setattr(syscall, "bpf", kernel)
     monkeypatch.setattr(syscall, "_raise_memory_lock_limit", lambda: can_raise)
     with pytest.raises(BpfError):
-        bpf_accounted(Command.MAP_CREATE, GetId())
+        bpf_accounted(BpfCommand.MAP_CREATE, GetId())
     assert kernel.calls == len(numbers)
 
 

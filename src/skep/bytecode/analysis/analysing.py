@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from skep.bytecode.analysis.configuring import configured, findings_of, presence_of
 from skep.bytecode.analysis.cost import longest_path, map_cost, stack_bytes, total
-from skep.bytecode.analysis.findings import Finding
+from skep.bytecode.analysis.findings import CodeFinding
 from skep.bytecode.analysis.instruction_sets import InstructionUse, all_uses, groups_of, level_of
 from skep.bytecode.analysis.licence import licence_facts
 from skep.bytecode.analysis.locating import Locator
@@ -16,7 +16,7 @@ from skep.bytecode.analysis.object_rules import object_findings, struct_ops_type
 from skep.bytecode.analysis.permissions import combinations, program_permissions, union
 from skep.bytecode.analysis.portability import runtimes_of
 from skep.bytecode.analysis.preparing import Preparation
-from skep.bytecode.analysis.programs import Program, exit_numbers, helper_name
+from skep.bytecode.analysis.programs import AnalysedProgram, exit_numbers, helper_name
 from skep.bytecode.analysis.report import (
     AnalysisReport,
     Cost,
@@ -98,10 +98,12 @@ def report_of(
     )
 
 
-def _unknown_instructions(program: Program, used: Sequence[InstructionUse]) -> list[Finding]:
+def _unknown_instructions(
+    program: AnalysedProgram, used: Sequence[InstructionUse]
+) -> list[CodeFinding]:
     from_nowhere = [use for use in used if use.facts is None or use.facts.first_kernel is None]
     return [
-        Finding(
+        CodeFinding(
             permission="unknown",
             confidence="declared",
             kind="E",
@@ -117,9 +119,9 @@ def _unknown_instructions(program: Program, used: Sequence[InstructionUse]) -> l
 
 
 def _report(
-    program: Program,
+    program: AnalysedProgram,
     used: Sequence[InstructionUse],
-    findings: Sequence[Finding],
+    findings: Sequence[CodeFinding],
     oldest_kernel: str,
 ) -> ProgramReport:
     spec = program.spec
@@ -164,7 +166,7 @@ def _report(
     )
 
 
-def _exit_values(program: Program) -> tuple[int, ...] | None:
+def _exit_values(program: AnalysedProgram) -> tuple[int, ...] | None:
     exits = program.exits()
     if not exits:
         return None
@@ -177,7 +179,7 @@ def _exit_values(program: Program) -> tuple[int, ...] | None:
     return tuple(sorted(found))
 
 
-def _tail_calls(program: Program) -> tuple[TailCall, ...]:
+def _tail_calls(program: AnalysedProgram) -> tuple[TailCall, ...]:
     found: dict[tuple[str, int, str | None, tuple[int, ...] | None], None] = {}
     for call in program.calls:
         if call.helper != _TAIL_CALL:
@@ -221,7 +223,7 @@ def _most(numbers: Sequence[int | None]) -> int | None:
     return max(known) if known and len(known) == len(numbers) else None
 
 
-def _remarks(object_file: ObjectFile, programs: Sequence[Program]) -> list[str]:
+def _remarks(object_file: ObjectFile, programs: Sequence[AnalysedProgram]) -> list[str]:
     remarks = list(object_file.remarks)
     for program in programs:
         name = program.spec.name

@@ -7,7 +7,7 @@ section is evidence for the target and for nothing else; whoever attaches may ch
 from collections.abc import Mapping, Sequence
 
 from skep.bytecode.analysis.kernel_targets import keyword_of
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.bytecode.analysis.report_needs import AttachTarget
 
 _FUNCTION, _USER = "kernel function", "user function"
@@ -68,14 +68,14 @@ _NAMED_ONLY = frozenset(
 )
 
 
-def attach_targets(programs: Sequence[Program]) -> tuple[AttachTarget, ...]:
+def attach_targets(programs: Sequence[AnalysedProgram]) -> tuple[AttachTarget, ...]:
     """One for each program that attaches to something; in the order of the programs."""
     return tuple(
         found for found in map(_target_of, programs) if found is not None and found.kind != ""
     )
 
 
-def _target_of(program: Program) -> AttachTarget | None:
+def _target_of(program: AnalysedProgram) -> AttachTarget | None:
     spec = program.spec
     section = spec.section.removeprefix("?")
     keyword = keyword_of(program) or section.partition("/")[0].partition(".")[0]

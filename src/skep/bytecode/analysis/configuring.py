@@ -9,14 +9,14 @@ label: it is an answer to "and as it is built?", and to "with this setting?".
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from skep.bytecode.analysis.assumptions import with_constants, with_presence
-from skep.bytecode.analysis.findings import Finding
+from skep.bytecode.analysis.findings import CodeFinding
 from skep.bytecode.analysis.flow_rules import flow_findings
 from skep.bytecode.analysis.instruction_sets import all_uses
 from skep.bytecode.analysis.need import Places, call_places, kernel_text, oldest_of
 from skep.bytecode.analysis.object_rules import struct_ops_types
 from skep.bytecode.analysis.oldest_kernel import FOLDED, reasons_of
 from skep.bytecode.analysis.preparing import Preparation
-from skep.bytecode.analysis.programs import Program, helper_name
+from skep.bytecode.analysis.programs import AnalysedProgram, helper_name
 from skep.bytecode.analysis.report_standing import Configured, GonePermission
 from skep.bytecode.analysis.requirements import Needs, Presence
 from skep.bytecode.analysis.static_rules import static_findings
@@ -72,7 +72,7 @@ def presence_of(preparation: Preparation, object_file: ObjectFile) -> Presence:
 def configured(
     preparation: Preparation,
     needs: Needs,
-    findings: Sequence[Sequence[Finding]],
+    findings: Sequence[Sequence[CodeFinding]],
     variables: Mapping[str, bytes],
 ) -> Configured | None:
     """See :func:`configure`; ``None`` if no program reads a constant that can be followed.
@@ -115,9 +115,9 @@ def configured(
 
 
 def _less(
-    before: Sequence[Program],
-    after: Sequence[Program],
-    names: Callable[[Program], Iterable[str]],
+    before: Sequence[AnalysedProgram],
+    after: Sequence[AnalysedProgram],
+    names: Callable[[AnalysedProgram], Iterable[str]],
 ) -> tuple[str, ...]:
     """Names that no program has any more, in order."""
     left = {name for program in after for name in names(program)}
@@ -125,30 +125,30 @@ def _less(
     return tuple(name for name in had if name not in left)
 
 
-def _functions(program: Program) -> Iterable[str]:
+def _functions(program: AnalysedProgram) -> Iterable[str]:
     return [flow.function.name for flow in program.graph.functions]
 
 
-def _maps(program: Program) -> Iterable[str]:
+def _maps(program: AnalysedProgram) -> Iterable[str]:
     return [r.name for _, r in program.references if r.kind in {"map", "map_value"}]
 
 
-def _helpers(program: Program) -> Iterable[str]:
+def _helpers(program: AnalysedProgram) -> Iterable[str]:
     return [helper_name(call.helper) for call in program.calls if call.helper is not None]
 
 
-def _kernel_functions(program: Program) -> Iterable[str]:
+def _kernel_functions(program: AnalysedProgram) -> Iterable[str]:
     return [call.kernel_function for call in program.calls if call.kernel_function is not None]
 
 
-def _instructions(program: Program) -> int:
+def _instructions(program: AnalysedProgram) -> int:
     return sum(flow.instructions for flow in program.graph.functions)
 
 
 def _less_permissions(
-    before: Sequence[Sequence[Finding]], after: Sequence[Sequence[Finding]]
+    before: Sequence[Sequence[CodeFinding]], after: Sequence[Sequence[CodeFinding]]
 ) -> tuple[GonePermission, ...]:
-    def shown(findings: Sequence[Sequence[Finding]]) -> dict[tuple[str, str], None]:
+    def shown(findings: Sequence[Sequence[CodeFinding]]) -> dict[tuple[str, str], None]:
         return {
             (each.permission, each.scope): None
             for found in findings
@@ -164,6 +164,6 @@ def _less_permissions(
     )
 
 
-def findings_of(program: Program, struct_ops: tuple[str, ...]) -> list[Finding]:
+def findings_of(program: AnalysedProgram, struct_ops: tuple[str, ...]) -> list[CodeFinding]:
     """Evidence of one program, for and against."""
     return [*static_findings(program, struct_ops), *flow_findings(program)]

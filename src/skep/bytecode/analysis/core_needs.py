@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from skep.bytecode.analysis.assumptions import path_of, without_flavour
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.bytecode.analysis.report_needs import CoreNeed
 from skep.bytecode.linking.core.kinds import DESCRIPTIONS, CoreKind
 from skep.bytecode.objectfile.model import CoreRelocation, ObjectFile, SourceLine
@@ -15,7 +15,9 @@ LineOf = Callable[[str, int], SourceLine | None]
 """The source line of (function, slot)."""
 
 
-def records_of(object_file: ObjectFile, programs: Sequence[Program]) -> Iterator[CoreRelocation]:
+def records_of(
+    object_file: ObjectFile, programs: Sequence[AnalysedProgram]
+) -> Iterator[CoreRelocation]:
     """Records about the kernel's types in functions that are reached."""
     reached = {flow.function.name for program in programs for flow in program.graph.functions}
     for record in object_file.core_relocations:
@@ -23,14 +25,14 @@ def records_of(object_file: ObjectFile, programs: Sequence[Program]) -> Iterator
             yield record
 
 
-def roots_of(object_file: ObjectFile, programs: Sequence[Program]) -> tuple[str, ...]:
+def roots_of(object_file: ObjectFile, programs: Sequence[AnalysedProgram]) -> tuple[str, ...]:
     """Names of the types the records are about."""
     names = {without_flavour(record.root) for record in records_of(object_file, programs)}
     return tuple(sorted(names - {""}))
 
 
 def core_needs(
-    object_file: ObjectFile, programs: Sequence[Program], line_of: LineOf
+    object_file: ObjectFile, programs: Sequence[AnalysedProgram], line_of: LineOf
 ) -> tuple[CoreNeed, ...]:
     """Every question once, in the order of the first place that asks it; at most 4,096."""
     first: dict[tuple[str, int, str, int], CoreRelocation] = {}

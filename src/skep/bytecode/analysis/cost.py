@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from skep.bytecode.analysis.control_flow import FunctionFlow
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.bytecode.analysis.report import Cost, MapCost
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
 from skep.bytecode.objectfile.model import MapSpec
@@ -129,7 +129,7 @@ def _with_entries(cost: MapCost, entries: int | None) -> MapCost:
     )
 
 
-def longest_path(program: Program) -> int | None:
+def longest_path(program: AnalysedProgram) -> int | None:
     """Instructions on the longest way through a program and what it calls.
 
     Callbacks count as called once. ``None`` if there are loops, recursion or indirect jumps.
@@ -146,7 +146,7 @@ def longest_path(program: Program) -> int | None:
     return _entry(program, lengths)
 
 
-def _entry(program: Program, numbers: Mapping[str, int]) -> int | None:
+def _entry(program: AnalysedProgram, numbers: Mapping[str, int]) -> int | None:
     functions = program.graph.functions
     return numbers.get(functions[0].function.name) if functions else None
 
@@ -193,7 +193,7 @@ def _longest_inside(flow: FunctionFlow, callees: Mapping[str, int]) -> int:
     return longest.get(0, 0)
 
 
-def stack_bytes(program: Program) -> int | None:
+def stack_bytes(program: AnalysedProgram) -> int | None:
     """Deepest stack along a chain of calls, each frame rounded up to 8 bytes.
 
     The kernel rounds up more (32 bytes for each frame when there are several), so this is not

@@ -20,7 +20,7 @@ from skep.bytecode.analysis.contexts import ContextLayout
 from skep.bytecode.analysis.control_flow import Flows
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts, Key
 from skep.bytecode.analysis.frames import Escapes
-from skep.bytecode.analysis.interpreting import Interpreter
+from skep.bytecode.analysis.interpreting import CodeInterpreter
 from skep.bytecode.analysis.values import (
     ANYTHING,
     CONTEXT,
@@ -119,7 +119,7 @@ class DataFlow:
             facts.is_resolved = False
             return key
         self._active.append(key)
-        Interpreter(self, flow, facts).run(arguments)
+        CodeInterpreter(self, flow, facts).run(arguments)
         self._active.pop()
         return key
 

@@ -26,7 +26,7 @@ class PermissionChange(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change(Part):
+class ReportChange(Part):
     """A value before and after, as text; empty where it is not there.
 
     Attributes:
@@ -61,7 +61,7 @@ class ReportDifference(Part):
     changed: tuple[PermissionChange, ...] = ()
     combinations_added: tuple[str, ...] = ()
     combinations_removed: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ReportChange, ...] = ()
     consent_required: bool = False
     reasons: tuple[str, ...] = ()
     taxonomy_differs: bool = False
@@ -126,13 +126,13 @@ def _state(permission: Permission) -> tuple[str, str]:
     return permission.confidence, permission.severity
 
 
-def _changes(old: AnalysisReport, new: AnalysisReport) -> list[Change]:
-    found: list[Change] = []
+def _changes(old: AnalysisReport, new: AnalysisReport) -> list[ReportChange]:
+    found: list[ReportChange] = []
 
     def note(subject: str, name: str, before: object, after: object) -> None:
         if before != after:
             found.append(
-                Change(subject=subject, name=name, before=_text(before), after=_text(after))
+                ReportChange(subject=subject, name=name, before=_text(before), after=_text(after))
             )
 
     for name in (

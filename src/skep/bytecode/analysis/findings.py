@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from skep.bytecode.analysis.programs import Call, Program
+from skep.bytecode.analysis.programs import AnalysedProgram, Call
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
 from skep.hooks.verdicts import scope_of_type
 
@@ -10,7 +10,7 @@ _LOW_IN_SOCKET_SCOPE = frozenset({"net.drop", "net.resize"})
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CodeFinding:
     """Evidence.
 
     Attributes:
@@ -39,7 +39,7 @@ class Finding:
 
 
 def finding(
-    program: Program | None,
+    program: AnalysedProgram | None,
     permission: str,
     kind: str,
     what: str,
@@ -51,7 +51,7 @@ def finding(
     severity: str | None = None,
     scope: str | None = None,
     fields: tuple[str, ...] = (),
-) -> Finding:
+) -> CodeFinding:
     """A finding with scope and severity filled in; ``call`` stands for function and slot."""
     if call is not None:
         function, slot = call.function, call.slot
@@ -62,12 +62,12 @@ def finding(
         if scope == "socket" and permission in _LOW_IN_SOCKET_SCOPE:
             severity = "low"
     name = "" if program is None else program.spec.name
-    return Finding(
+    return CodeFinding(
         permission, confidence, kind, what, name, function, slot, scope, severity, fields
     )
 
 
-def _scope_of(permission: str, program: Program | None) -> str:
+def _scope_of(permission: str, program: AnalysedProgram | None) -> str:
     """On whose packets, sockets or processes it acts; empty if it makes no difference."""
     if program is not None and permission in {"lsm.enforce", "lsm.observe"}:
         return "cgroup" if program.spec.attach_type == "LSM_CGROUP" else ""

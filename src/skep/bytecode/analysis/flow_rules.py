@@ -7,9 +7,9 @@ Each rule gives ``declared`` where a value shows it, ``possible`` where the valu
 from collections.abc import Iterator, Mapping
 
 from skep.bytecode.analysis.contexts import WritableField
-from skep.bytecode.analysis.findings import Finding, finding
+from skep.bytecode.analysis.findings import CodeFinding, finding
 from skep.bytecode.analysis.memory_rules import UNRESOLVED, memory_findings
-from skep.bytecode.analysis.programs import Call, Program, helper_name
+from skep.bytecode.analysis.programs import AnalysedProgram, Call, helper_name
 from skep.bytecode.analysis.values import (
     MAP,
     MASK32,
@@ -51,7 +51,7 @@ _MAPS_OF_MAPS = frozenset({12, 13})
 _RANK = {"excluded": 0, "possible": 1, "declared": 2}
 
 
-def flow_findings(program: Program) -> Iterator[Finding]:
+def flow_findings(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """Evidence D of one program."""
     yield from verdict_findings(program)
     yield from memory_findings(program)
@@ -65,7 +65,7 @@ def flow_findings(program: Program) -> Iterator[Finding]:
     yield from _replaceable(program)
 
 
-def _registers(program: Program) -> Iterator[Finding]:
+def _registers(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """A probe that changes registers takes the application elsewhere (uprobes, later kernels)."""
     if program.spec.program_type != "KPROBE":
         return
@@ -75,7 +75,7 @@ def _registers(program: Program) -> Iterator[Finding]:
             yield finding(program, "user.write_memory", "D", what, function=function, slot=slot)
 
 
-def _context(program: Program) -> Iterator[Finding]:
+def _context(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """Stores to fields of the context."""
     fields = program.layout.writable
     shown: set[str] = set()
@@ -98,8 +98,8 @@ def _context(program: Program) -> Iterator[Finding]:
 
 
 def _context_finding(
-    program: Program, field: WritableField, function: str, slot: int, *, is_certain: bool
-) -> Finding:
+    program: AnalysedProgram, field: WritableField, function: str, slot: int, *, is_certain: bool
+) -> CodeFinding:
     name = f"{program.layout.name}.{field.name}"
     return finding(
         program,
@@ -113,7 +113,7 @@ def _context_finding(
     )
 
 
-def _arguments(program: Program, call: Call) -> Iterator[Finding]:
+def _arguments(program: AnalysedProgram, call: Call) -> Iterator[CodeFinding]:
     """Helper arguments that matter."""
     number = call.helper
     arguments = program.arguments(call)
@@ -154,8 +154,8 @@ def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> list[tuple[st
 
 
 def _sockets_in_maps(
-    program: Program, call: Call, arguments: list[tuple[Value, ...]]
-) -> Iterator[Finding]:
+    program: AnalysedProgram, call: Call, arguments: list[tuple[Value, ...]]
+) -> Iterator[CodeFinding]:
     """A map of sockets decides where the data of the sockets in it goes."""
     name = helper_name(call.helper or 0)
     for given in arguments:
@@ -175,7 +175,9 @@ def _may_hold_sockets(spec: MapSpec) -> bool:
     return spec.map_type in _SOCKET_MAPS
 
 
-def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
+def _into_xskmap(
+    program: AnalysedProgram, arguments: list[tuple[Value, ...]]
+) -> list[tuple[str, str]]:
     found = []
     for given in arguments:
         specs = _maps(program, given[0])
@@ -190,7 +192,7 @@ def _into_xskmap(program: Program, arguments: list[tuple[Value, ...]]) -> list[t
     return found or [("possible", f"redirect to a map {UNRESOLVED}")]
 
 
-def _maps(program: Program, target: Value) -> list[MapSpec]:
+def _maps(program: AnalysedProgram, target: Value) -> list[MapSpec]:
     """Maps an argument may be; none if that is not known."""
     if not isinstance(target, Pointer) or target.kinds != MAP:
         return []
@@ -198,7 +200,9 @@ def _maps(program: Program, target: Value) -> list[MapSpec]:
     return [spec for spec in specs if spec is not None] if None not in specs else []
 
 
-def _broadcast(program: Program, arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
+def _broadcast(
+    program: AnalysedProgram, arguments: list[tuple[Value, ...]]
+) -> list[tuple[str, str]]:
     """A redirect that sends a copy to every interface of a map (since Linux 5.13)."""
     found = []
     for given in arguments:
@@ -247,7 +251,7 @@ def _change_type(arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
     return found or [("possible", f"new type of the packet {UNRESOLVED}")]
 
 
-def _encapsulating(program: Program) -> Iterator[Finding]:
+def _encapsulating(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """XDP has no helper for tunnels: room is made in front of the packet and written to."""
     moved = [call for call in program.calls if call.helper == _ADJUST_HEAD]
     stores = any(call.helper == _STORE_BYTES for call in program.calls) or any(
@@ -283,7 +287,7 @@ def _moves_head(arguments: list[tuple[Value, ...]]) -> list[tuple[str, str]]:
     return found or [("possible", f"{what}: distance {UNRESOLVED}")]
 
 
-def _replaceable(program: Program) -> Iterator[Finding]:
+def _replaceable(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """Global functions can be replaced one by one while the program runs (freplace)."""
     for flow in program.graph.functions[1:]:
         function = flow.function
@@ -294,14 +298,14 @@ def _replaceable(program: Program) -> Iterator[Finding]:
 
 
 def _strongest(
-    program: Program, call: Call, permission: str, outcomes: list[tuple[str, str]]
-) -> Iterator[Finding]:
+    program: AnalysedProgram, call: Call, permission: str, outcomes: list[tuple[str, str]]
+) -> Iterator[CodeFinding]:
     if outcomes:
         confidence, what = max(outcomes, key=lambda outcome: _RANK[outcome[0]])
         yield finding(program, permission, "D", what, confidence=confidence, call=call)
 
 
-def _symbols(program: Program) -> Iterator[Finding]:
+def _symbols(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """Formats that turn addresses into names of kernel symbols tell where those are."""
     what = "prints names of kernel symbols"
     for function, facts in program.function_facts():
@@ -317,7 +321,7 @@ def _symbols(program: Program) -> Iterator[Finding]:
             )
 
 
-def _loops(program: Program) -> Iterator[Finding]:
+def _loops(program: AnalysedProgram) -> Iterator[CodeFinding]:
     for flow in program.graph.functions:
         for source, _ in flow.back_edges:
             what = "loop"

@@ -78,7 +78,7 @@ Stack = dict[int, Held]
 
 
 @dataclass(slots=True)
-class State:
+class FrameState:
     """Registers and stack at the start of a block.
 
     Attributes:

@@ -8,8 +8,8 @@ whether the program is sleepable.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from skep.bytecode.analysis.need import Kernel, Need
-from skep.bytecode.analysis.programs import Call, Program, helper_name
+from skep.bytecode.analysis.need import Kernel, KernelNeed
+from skep.bytecode.analysis.programs import AnalysedProgram, Call, helper_name
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
 from skep.bytecode.isa.helper_availability import (
     ATTACH_TYPES,
@@ -98,8 +98,8 @@ def availability(
 
 
 def helper_need(
-    program: Program, call: Call, optional: str, struct_ops: Sequence[str]
-) -> Iterator[Need]:
+    program: AnalysedProgram, call: Call, optional: str, struct_ops: Sequence[str]
+) -> Iterator[KernelNeed]:
     """What the call of a helper needs."""
     helper = call.helper
     facts = None if helper is None else HELPERS.get(helper)
@@ -117,7 +117,7 @@ def helper_need(
             kernel = found.since
         if later or gone is not None:
             what = f"{what} in {spec.program_type} programs"
-    yield Need(
+    yield KernelNeed(
         kernel,
         what,
         spec.name,

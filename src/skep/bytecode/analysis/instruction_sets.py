@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from skep.bytecode.analysis.control_flow import FunctionFlow
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.bytecode.isa.opcodes import GROUPS, OPCODES, OpcodeFacts
 
 _LEVELS = ("v1", "v2", "v3", "v4", "linux", "none")
@@ -34,7 +34,7 @@ class InstructionUse:
     slot: int
 
 
-def all_uses(programs: Iterable[Program]) -> list[list[InstructionUse]]:
+def all_uses(programs: Iterable[AnalysedProgram]) -> list[list[InstructionUse]]:
     """Instructions each program uses; a function that several share is looked at once."""
     known: dict[str, list[InstructionUse]] = {}
     found: list[list[InstructionUse]] = []

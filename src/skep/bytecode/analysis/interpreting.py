@@ -22,7 +22,7 @@ from skep.bytecode.analysis.effects import (
     runs_later,
 )
 from skep.bytecode.analysis.flow_facts import Arguments, FunctionFacts
-from skep.bytecode.analysis.frames import Escapes, Stack, State
+from skep.bytecode.analysis.frames import Escapes, FrameState, Stack
 from skep.bytecode.analysis.values import (
     ANYTHING,
     FRAME,
@@ -77,7 +77,7 @@ class Surroundings(Protocol):
         """Note that steps were taken."""
 
 
-class Interpreter:
+class CodeInterpreter:
     """One function, one tuple of arguments."""
 
     def __init__(self, analysis: Surroundings, flow: FunctionFlow, facts: FunctionFacts) -> None:
@@ -96,7 +96,7 @@ class Interpreter:
         self.calls = Calls(self.memory, facts, analysis.maps, is_xdp=is_xdp)
         self.order = {start: index for index, start in enumerate(flow.blocks)}
         self.starts = list(flow.blocks)
-        self.states: dict[int, State] = {}
+        self.states: dict[int, FrameState] = {}
         self.waiting: list[int] = []
         self.queued: set[int] = set()
 
@@ -129,7 +129,7 @@ class Interpreter:
         """Join a state into a block; if that changed it, the block waits to be interpreted."""
         state = self.states.get(start)
         if state is None:
-            self.states[start] = State(list(registers), dict(stack), is_open)
+            self.states[start] = FrameState(list(registers), dict(stack), is_open)
             heappush(self.waiting, self.order[start])
             self.queued.add(self.order[start])
             return

@@ -22,10 +22,10 @@ from skep.bytecode.analysis.assumptions import (
 from skep.bytecode.analysis.fit_findings import LEVELS, FitFinding, KernelFit
 from skep.bytecode.analysis.licence import licence_facts
 from skep.bytecode.analysis.locating import Locator
-from skep.bytecode.analysis.need import Kernel, Need, kernel_text, release_before
+from skep.bytecode.analysis.need import Kernel, KernelNeed, kernel_text, release_before
 from skep.bytecode.analysis.object_rules import struct_ops_types
 from skep.bytecode.analysis.preparing import Preparation
-from skep.bytecode.analysis.programs import Program, asked_for, helper_name
+from skep.bytecode.analysis.programs import AnalysedProgram, asked_for, helper_name
 from skep.bytecode.analysis.requirements import needs_left
 from skep.bytecode.analysis.values import UNKNOWN, Value
 from skep.bytecode.analysis.version_fit import fit_to_version
@@ -117,7 +117,7 @@ class _Check:
                 weak[extern.name] = int(bool(self._kernel.candidates(extern.name, kind)))
         return replace(base, answers=answers, weak=weak)
 
-    def shared(self, programs: list[Program]) -> Iterator[FitFinding]:
+    def shared(self, programs: list[AnalysedProgram]) -> Iterator[FitFinding]:
         """What concerns the object as a whole."""
         for program in programs:
             if program.spec.program_type is None:
@@ -143,7 +143,7 @@ class _Check:
             yield FitFinding(level="no", what=what)
 
     def beyond_types(
-        self, needs: Iterable[Need], version: KernelVersion | None
+        self, needs: Iterable[KernelNeed], version: KernelVersion | None
     ) -> Iterator[FitFinding]:
         """What a kernel's types do not tell, by its version, or by how old the types look."""
         looks = self._looks_like()
@@ -202,14 +202,14 @@ class _Check:
             text="" if line is None else line.text.strip(),
         )
 
-    def program(self, program: Program) -> Iterator[FitFinding]:
+    def program(self, program: AnalysedProgram) -> Iterator[FitFinding]:
         """What concerns one program, of which only what this kernel reaches is left."""
         yield from self._type(program)
         yield from self._calls(program)
         yield from self._variables(program)
         yield from self._fields(program)
 
-    def _type(self, program: Program) -> Iterator[FitFinding]:
+    def _type(self, program: AnalysedProgram) -> Iterator[FitFinding]:
         spec = program.spec
         known = self._numbers("bpf_prog_type")
         number = PROGRAM_TYPES.get(spec.program_type or "")
@@ -236,7 +236,7 @@ class _Check:
                 program=spec.name,
             )
 
-    def _calls(self, program: Program) -> Iterator[FitFinding]:
+    def _calls(self, program: AnalysedProgram) -> Iterator[FitFinding]:
         known = self._numbers("bpf_func_id")
         for call in program.calls:
             if call.helper is not None and known and call.helper not in known:
@@ -247,7 +247,7 @@ class _Check:
                     program, call.kernel_function, "extern_call", (call.function, call.slot)
                 )
 
-    def _variables(self, program: Program) -> Iterator[FitFinding]:
+    def _variables(self, program: AnalysedProgram) -> Iterator[FitFinding]:
         for function, relocation in program.references:
             if relocation.kind == "extern_address":
                 extern = program.externs.get(relocation.name)
@@ -260,7 +260,7 @@ class _Check:
                 )
 
     def _extern(
-        self, program: Program, name: str, kind: str, place: tuple[str, int]
+        self, program: AnalysedProgram, name: str, kind: str, place: tuple[str, int]
     ) -> Iterator[FitFinding]:
         extern = next(
             (
@@ -286,7 +286,7 @@ class _Check:
                 what = f"this kernel has no {name}; the object can do without"
                 yield self._at(program, "note", what, *place)
 
-    def _fields(self, program: Program) -> Iterator[FitFinding]:
+    def _fields(self, program: AnalysedProgram) -> Iterator[FitFinding]:
         blocks = {
             flow.function.name: [(block.start, block.end) for block in flow.blocks.values()]
             for flow in program.graph.functions
@@ -350,5 +350,7 @@ class _Check:
             self._enumerations[name] = known
         return known
 
-    def _at(self, program: Program, level: str, what: str, function: str, slot: int) -> FitFinding:
+    def _at(
+        self, program: AnalysedProgram, level: str, what: str, function: str, slot: int
+    ) -> FitFinding:
         return self._placed(level, what, (program.spec.name, function, slot))

@@ -7,7 +7,7 @@ whether loading or attaching can work; every distribution sets the most common o
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.bytecode.analysis.report_needs import ConfigurationNeed
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
 from skep.bytecode.objectfile.model import MapSpec
@@ -65,7 +65,7 @@ _BY_HELPER: Mapping[int, str] = {
 
 
 def kernel_options(
-    programs: Sequence[Program], maps: Iterable[MapSpec], *, needs_btf: bool
+    programs: Sequence[AnalysedProgram], maps: Iterable[MapSpec], *, needs_btf: bool
 ) -> tuple[ConfigurationNeed, ...]:
     """Options with the first thing that needs each, ``CONFIG_BPF_SYSCALL`` first."""
     found: dict[str, str] = {"CONFIG_BPF_SYSCALL": "every eBPF program"}

@@ -13,7 +13,7 @@ import re
 from enum import Enum
 from functools import cache
 
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import AnalysedProgram
 
 _TRACEPOINTS = frozenset({"tracepoint", "tp"})
 _RAW_TRACEPOINTS = frozenset({"raw_tracepoint", "raw_tp", "tp_btf"})
@@ -102,7 +102,7 @@ _ENTRIES = (
 _SYSTEM_CALL_NAMES = (*_DISPATCHERS, *_ENTRIES)
 
 
-class Answer(Enum):
+class TargetAnswer(Enum):
     """What the object says about its targets."""
 
     NO = "no"
@@ -110,10 +110,10 @@ class Answer(Enum):
     YES = "yes"
 
 
-_ANSWERS = (Answer.NO, Answer.YES)
+_ANSWERS = (TargetAnswer.NO, TargetAnswer.YES)
 
 
-def keyword_of(program: Program) -> str:
+def keyword_of(program: AnalysedProgram) -> str:
     """Kind of tracing the section names, ``kprobe`` for ``kprobe.multi/…``; empty if none.
 
     A program whose type was stated has none: its section is not believed.
@@ -123,34 +123,34 @@ def keyword_of(program: Program) -> str:
     return "" if found is None else found[1]
 
 
-def target_of(program: Program) -> str:
+def target_of(program: AnalysedProgram) -> str:
     """What the section names behind the slash; empty if the target is chosen when attached."""
     return program.spec.target if program.type_source == "section" else ""
 
 
-def hooks_applications(program: Program) -> Answer:
+def hooks_applications(program: AnalysedProgram) -> TargetAnswer:
     """Whether the program runs where an application or a library does something."""
     spec = program.spec
     if spec.program_type != "KPROBE":
-        return Answer.NO
+        return TargetAnswer.NO
     keyword, attach = keyword_of(program), spec.attach_type or ""
     if keyword in _APPLICATIONS or attach.startswith("TRACE_UPROBE_"):
-        return Answer.YES
-    return Answer.NO if keyword or attach else Answer.MAYBE
+        return TargetAnswer.YES
+    return TargetAnswer.NO if keyword or attach else TargetAnswer.MAYBE
 
 
-def sees_system_calls(program: Program) -> Answer:
+def sees_system_calls(program: AnalysedProgram) -> TargetAnswer:
     """Whether the program runs when any application makes system calls."""
     spec = program.spec
     if spec.program_type not in _TRACING_TYPES or spec.attach_type == "TRACE_ITER":
-        return Answer.NO
-    if hooks_applications(program) is Answer.YES:
-        return Answer.NO
+        return TargetAnswer.NO
+    if hooks_applications(program) is TargetAnswer.YES:
+        return TargetAnswer.NO
     keyword, target = keyword_of(program), target_of(program)
     if keyword in _SYSTEM_CALLS:
-        return Answer.YES
+        return TargetAnswer.YES
     if not target:
-        return Answer.MAYBE
+        return TargetAnswer.MAYBE
     if keyword in _TRACEPOINTS:
         return _ANSWERS[target.partition("/")[0] in {"syscalls", "raw_syscalls"}]
     if keyword in _RAW_TRACEPOINTS:
@@ -158,7 +158,7 @@ def sees_system_calls(program: Program) -> Answer:
     if keyword in _FUNCTIONS:
         names = [_CLONE.sub("", name) for name in target.replace(" ", "").split(",")]
         return _ANSWERS[any(map(_is_system_call, names))]
-    return Answer.MAYBE
+    return TargetAnswer.MAYBE
 
 
 @cache
@@ -195,17 +195,17 @@ def _overlap(one: str, other: str) -> bool:
     return False
 
 
-def security_hook(program: Program) -> str:
+def security_hook(program: AnalysedProgram) -> str:
     """Name of the security hook of an LSM program; empty if it is chosen when attached."""
     return target_of(program) if program.spec.program_type == "LSM" else ""
 
 
-def changes_security(program: Program) -> Answer:
+def changes_security(program: AnalysedProgram) -> TargetAnswer:
     """Whether the program sits where security modules decide, and its answer counts."""
     spec = program.spec
     if spec.program_type == "LSM":
-        return Answer.YES
+        return TargetAnswer.YES
     if spec.program_type != "TRACING" or spec.attach_type != "MODIFY_RETURN":
-        return Answer.NO
+        return TargetAnswer.NO
     target = target_of(program)
-    return _ANSWERS[target.startswith("security_")] if target else Answer.MAYBE
+    return _ANSWERS[target.startswith("security_")] if target else TargetAnswer.MAYBE

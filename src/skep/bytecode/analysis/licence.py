@@ -6,7 +6,7 @@ is not the licence of the package, which is an SPDX expression; the two are kept
 
 from collections.abc import Sequence
 
-from skep.bytecode.analysis.programs import Program, helper_name
+from skep.bytecode.analysis.programs import AnalysedProgram, helper_name
 from skep.bytecode.analysis.report import HelperUse, LicenceFacts
 from skep.bytecode.isa.first_kernels import GPL_PROGRAM_TYPES
 from skep.bytecode.isa.helpers import HELPERS
@@ -24,7 +24,7 @@ GPL_COMPATIBLE = frozenset(
 """The strings a kernel takes as compatible; everything else it takes as proprietary."""
 
 
-def licence_facts(kernel_licence: str | None, programs: Sequence[Program]) -> LicenceFacts:
+def licence_facts(kernel_licence: str | None, programs: Sequence[AnalysedProgram]) -> LicenceFacts:
     """What the licence string of an object means for its programs."""
     calls: dict[int, int] = {}
     reasons: dict[str, None] = {}

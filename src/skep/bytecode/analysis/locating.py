@@ -1,6 +1,6 @@
 """Where findings are: slots of sections, and source lines."""
 
-from skep.bytecode.analysis.findings import Finding
+from skep.bytecode.analysis.findings import CodeFinding
 from skep.bytecode.analysis.report import Evidence
 from skep.bytecode.objectfile.model import ObjectFile, SourceLine
 from skep.bytecode.objectfile.records import line_at
@@ -13,7 +13,7 @@ class Locator:
         self._functions = {function.name: function for function in object_file.functions}
         self._source_lines = object_file.source_lines
 
-    def evidence(self, finding: Finding) -> Evidence:
+    def evidence(self, finding: CodeFinding) -> Evidence:
         """The finding as it stands in a report."""
         function = self._functions.get(finding.function)
         line = None if finding.slot is None else self.line(finding.function, finding.slot)

@@ -11,9 +11,9 @@ from skep.bytecode.analysis.calling import arguments_of
 from skep.bytecode.analysis.contexts import ELEMENTS, NETFILTER
 from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.field_names import is_of_kernel
-from skep.bytecode.analysis.findings import Finding, finding
+from skep.bytecode.analysis.findings import CodeFinding, finding
 from skep.bytecode.analysis.flow_facts import FunctionFacts
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.bytecode.analysis.values import FILE, FLOW_KEYS, KERNEL, MAP_VALUE, PACKET, USER
 from skep.bytecode.isa.codes import CALL
 
@@ -35,19 +35,19 @@ class _Rule(NamedTuple):
     kind: int
     access: Literal["load", "store"]
     what: str
-    applies: Callable[[Program], bool]
+    applies: Callable[[AnalysedProgram], bool]
     is_listed: bool = False
 
 
-def _always(_program: Program) -> bool:
+def _always(_program: AnalysedProgram) -> bool:
     return True
 
 
-def _has_packet(program: Program) -> bool:
+def _has_packet(program: AnalysedProgram) -> bool:
     return program.layout.has_packet or _dynptr_kinds(program) & PACKET != 0
 
 
-def _has_flow_keys(program: Program) -> bool:
+def _has_flow_keys(program: AnalysedProgram) -> bool:
     return program.spec.program_type in {"FLOW_DISSECTOR", "EXT", None}
 
 
@@ -57,7 +57,7 @@ _WRITES_KERNEL = frozenset({"STRUCT_OPS", "RAW_TRACEPOINT_WRITABLE", "EXT", None
 _WRITES_CONNECTIONS = frozenset({"XDP", "SCHED_CLS", "SCHED_ACT"})
 
 
-def _writes_kernel(program: Program) -> bool:
+def _writes_kernel(program: AnalysedProgram) -> bool:
     program_type = program.spec.program_type
     if program_type in _WRITES_CONNECTIONS:
         return any("_ct_" in name for name in program.externs)
@@ -77,7 +77,7 @@ _RULES = (
 )
 
 
-def memory_findings(program: Program) -> Iterator[Finding]:
+def memory_findings(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """What the program reads and writes."""
     for flow in program.graph.functions:
         for slot in flow.packet_load_slots:
@@ -111,7 +111,7 @@ def memory_findings(program: Program) -> Iterator[Finding]:
     yield from _of_fields(program)
 
 
-def _of_packets_in_kernel_memory(program: Program) -> Iterator[Finding]:
+def _of_packets_in_kernel_memory(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """A program about packets that reads kernel memory may read the packet there."""
     layout = program.layout
     if not layout.packet_fields and layout is not NETFILTER:
@@ -130,7 +130,7 @@ def _of_packets_in_kernel_memory(program: Program) -> Iterator[Finding]:
                 )
 
 
-def _meets_kernel(program: Program) -> bool:
+def _meets_kernel(program: AnalysedProgram) -> bool:
     """Whether anything the program reaches can give it a pointer to a structure of the kernel.
 
     The verifier follows no other pointer there, so without one a pointer that data flow lost is
@@ -149,12 +149,12 @@ def _meets_kernel(program: Program) -> bool:
     return False
 
 
-def _is_call(flows: Mapping[str, FunctionFlow], found: Finding) -> bool:
+def _is_call(flows: Mapping[str, FunctionFlow], found: CodeFinding) -> bool:
     flow = flows.get(found.function)
     return flow is not None and found.slot is not None and flow.opcodes[found.slot] == CALL
 
 
-def _dynptr_kinds(program: Program) -> int:
+def _dynptr_kinds(program: AnalysedProgram) -> int:
     kinds = 0
     for _, facts in program.function_facts():
         kinds |= facts.dynptr_kinds
@@ -162,8 +162,8 @@ def _dynptr_kinds(program: Program) -> int:
 
 
 def _accesses(
-    program: Program, rule: _Rule, flows: Mapping[str, FunctionFlow], vague: int
-) -> Iterator[Finding]:
+    program: AnalysedProgram, rule: _Rule, flows: Mapping[str, FunctionFlow], vague: int
+) -> Iterator[CodeFinding]:
     has_fields = rule.kind in {KERNEL, FLOW_KEYS}
     addressed: tuple[str, ...] | None = None
     for function, facts in program.function_facts():
@@ -193,7 +193,7 @@ def _accesses(
                 )
 
 
-def _is_of_others(program: Program, rule: _Rule) -> bool:
+def _is_of_others(program: AnalysedProgram, rule: _Rule) -> bool:
     """Whether a store goes to an element of the map the program iterates over.
 
     Such a pointer is one to the element or to a structure of the kernel, and the verifier lets no
@@ -202,7 +202,7 @@ def _is_of_others(program: Program, rule: _Rule) -> bool:
     return program.layout is ELEMENTS and rule.kind == MAP_VALUE and rule.access == "store"
 
 
-def _into_others(program: Program, rule: _Rule, function: str, slot: int) -> Finding:
+def _into_others(program: AnalysedProgram, rule: _Rule, function: str, slot: int) -> CodeFinding:
     what = "store to an element of the map it iterates over, which may be another program's"
     return finding(
         program, rule.permission, "D", what, function=function, slot=slot, severity="high"
@@ -218,7 +218,7 @@ def _slots(facts: FunctionFacts, rule: _Rule, vague: int) -> tuple[set[int], set
     return {slot for slot, kinds in certain.items() if kinds & rule.kind}, possible
 
 
-def _what(program: Program, rule: _Rule, flow: FunctionFlow, slot: int, field: str) -> str:
+def _what(program: AnalysedProgram, rule: _Rule, flow: FunctionFlow, slot: int, field: str) -> str:
     name = flow.function.name
     if flow.opcodes[slot] == CALL:
         called = next(
@@ -244,7 +244,7 @@ _FIELDS: Mapping[str, tuple[str, frozenset[str]]] = {
 _ROOTS = frozenset(_FIELDS)
 
 
-def _of_fields(program: Program) -> Iterator[Finding]:
+def _of_fields(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """Packets and names of files, read through structures of the kernel."""
     for flow in program.graph.functions:
         function = flow.function.name

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.versions import KernelVersion
 
 FIRST = (3, 18)
@@ -18,7 +18,7 @@ _LAST_MINOR = {3: 19, 4: 20, 5: 19, 6: 19}
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class KernelNeed:
     """A thing that exists since ``kernel``; ``optional`` says why it does not count.
 
     Attributes:
@@ -42,12 +42,12 @@ class Need:
     from_types: bool = False
 
 
-def call_places(program: Program) -> Places:
+def call_places(program: AnalysedProgram) -> Places:
     """Where the program calls helpers and kernel functions."""
     return frozenset((call.function, call.slot) for call in program.calls)
 
 
-def without_calls(needs: Iterable[Need], kept: Places | None, why: str) -> list[Need]:
+def without_calls(needs: Iterable[KernelNeed], kept: Places | None, why: str) -> list[KernelNeed]:
     """``needs`` with those of helper calls outside ``kept`` made optional."""
     if kept is None:
         return list(needs)
@@ -59,7 +59,7 @@ def without_calls(needs: Iterable[Need], kept: Places | None, why: str) -> list[
     ]
 
 
-def oldest_of(needs: Iterable[Need], *, also: frozenset[str] = frozenset()) -> Kernel:
+def oldest_of(needs: Iterable[KernelNeed], *, also: frozenset[str] = frozenset()) -> Kernel:
     """Oldest kernel that has everything that counts.
 
     Args:
@@ -68,7 +68,7 @@ def oldest_of(needs: Iterable[Need], *, also: frozenset[str] = frozenset()) -> K
     return max((n.kernel for n in needs if not n.optional or n.optional in also), default=FIRST)
 
 
-def newest_of(needs: Iterable[Need]) -> Kernel | None:
+def newest_of(needs: Iterable[KernelNeed]) -> Kernel | None:
     """Newest kernel that still has everything that counts; ``None`` if nothing went."""
     gone = [n.gone for n in needs if n.gone is not None and not n.optional]
     return release_before(min(gone)) if gone else None

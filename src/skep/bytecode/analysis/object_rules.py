@@ -6,8 +6,8 @@ even one without a single program: what it leaves out, the kernel does its own w
 
 from collections.abc import Iterator
 
-from skep.bytecode.analysis.findings import Finding, finding
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.findings import CodeFinding, finding
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
 from skep.bytecode.btf.types import MODIFIERS, BtfType, Kind
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
@@ -19,14 +19,14 @@ STRUCT_OPS_SECTIONS = (".struct_ops", ".struct_ops.link", "?.struct_ops", "?.str
 _MOST_MODIFIERS = 32
 
 
-def object_findings(object_file: ObjectFile) -> Iterator[Finding]:
+def object_findings(object_file: ObjectFile) -> Iterator[CodeFinding]:
     """Evidence that belongs to the object, not to one program."""
     for spec in object_file.maps:
         yield from _of_map(spec, spec.name)
     yield from struct_ops_findings(None, struct_ops_types(object_file))
 
 
-def _of_map(spec: MapSpec, name: str) -> Iterator[Finding]:
+def _of_map(spec: MapSpec, name: str) -> Iterator[CodeFinding]:
     if spec.pinning:
         yield finding(None, "data.shared_pinned", "D", f"map {name} is pinned by name")
     map_type = MAP_TYPE_NAMES.get(spec.map_type)
@@ -39,7 +39,9 @@ def _of_map(spec: MapSpec, name: str) -> Iterator[Finding]:
         yield from _of_map(spec.inner, f"inside {name}")
 
 
-def struct_ops_findings(program: Program | None, names: tuple[str, ...]) -> Iterator[Finding]:
+def struct_ops_findings(
+    program: AnalysedProgram | None, names: tuple[str, ...]
+) -> Iterator[CodeFinding]:
     """What ``struct_ops`` types show: of a program that implements one, or of the object.
 
     Args:

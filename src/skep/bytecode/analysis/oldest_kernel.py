@@ -15,8 +15,15 @@ from dataclasses import replace
 
 from skep.bytecode.analysis.helper_needs import helper_need
 from skep.bytecode.analysis.instruction_sets import InstructionUse
-from skep.bytecode.analysis.need import FIRST, Kernel, Need, kernel_text, pair_of, release_before
-from skep.bytecode.analysis.programs import Program, asked_for
+from skep.bytecode.analysis.need import (
+    FIRST,
+    Kernel,
+    KernelNeed,
+    kernel_text,
+    pair_of,
+    release_before,
+)
+from skep.bytecode.analysis.programs import AnalysedProgram, asked_for
 from skep.bytecode.analysis.refusals import type_refusals
 from skep.bytecode.analysis.report_needs import Limit, Reason, Refusal
 from skep.bytecode.analysis.value_needs import (
@@ -50,16 +57,16 @@ _STRUCT_OPS_LINK = (6, 4)
 _SLEEPABLE_SINCE_UNKNOWN = (6, 19)  # no release before it has them for other types
 _MOST_OLD_INSTRUCTIONS = 4096
 
-FOLDED = Need(_FOLDS_CONSTANTS, "read-only data taken as constants")
+FOLDED = KernelNeed(_FOLDS_CONSTANTS, "read-only data taken as constants")
 """What makes code dead that a constant switches off."""
 
 
 def program_needs(
-    program: Program,
+    program: AnalysedProgram,
     used: Sequence[InstructionUse],
     tested: frozenset[str],
     struct_ops: Sequence[str] = (),
-) -> list[Need]:
+) -> list[KernelNeed]:
     """What one program needs; maps are the object's.
 
     Args:
@@ -77,7 +84,7 @@ def program_needs(
 
 
 def unknown_uses(
-    programs: Sequence[Program], uses: Sequence[Sequence[InstructionUse]]
+    programs: Sequence[AnalysedProgram], uses: Sequence[Sequence[InstructionUse]]
 ) -> list[str]:
     """What is used and in no table."""
     unknown: dict[str, None] = {}
@@ -93,33 +100,33 @@ def unknown_uses(
     return list(unknown)
 
 
-def _type_needs(program: Program) -> Iterator[Need]:
+def _type_needs(program: AnalysedProgram) -> Iterator[KernelNeed]:
     spec = program.spec
     kernel = PROGRAM_TYPES.get(spec.program_type or "")
     if kernel is not None:
-        yield Need(kernel, f"program type {spec.program_type}", spec.name, from_types=True)
+        yield KernelNeed(kernel, f"program type {spec.program_type}", spec.name, from_types=True)
     attach = spec.attach_type or ""
     kernel = ATTACH_TYPES.get(attach)
     if kernel is not None and attach not in OPTIONAL_ATTACH_TYPES:
         # Older kernels ignore it for this type, and run the program as a plain classifier.
         is_plain = attach.startswith("TCX_") and spec.section.removeprefix("?").startswith("tc/")
         optional = "allowed" if is_plain else ""
-        yield Need(kernel, f"attach type {attach}", spec.name, optional=optional)
+        yield KernelNeed(kernel, f"attach type {attach}", spec.name, optional=optional)
     if attach == "TRACE_ITER" and spec.target in ITERATORS:
         first = pair_of(ITERATORS[spec.target].first_kernel)
-        yield Need(first, f"iterator {spec.target}", spec.name)
+        yield KernelNeed(first, f"iterator {spec.target}", spec.name)
     if spec.program_type == "LSM" and spec.target in LSM_HOOKS:
         since, gone = LSM_HOOKS[spec.target]
         what = f"security hook {spec.target}"
         # What went may still be among the types: the kernel has a list of what it refuses.
-        yield Need(since, what, spec.name, gone=gone, from_types=gone is None)
+        yield KernelNeed(since, what, spec.name, gone=gone, from_types=gone is None)
     if spec.is_sleepable and spec.program_type != "SYSCALL":
-        yield Need(_sleepable_since(program), "sleepable program", spec.name)
+        yield KernelNeed(_sleepable_since(program), "sleepable program", spec.name)
     if spec.has_frags:
-        yield Need((5, 18), "xdp.frags", spec.name)
+        yield KernelNeed((5, 18), "xdp.frags", spec.name)
 
 
-def _sleepable_since(program: Program) -> Kernel:
+def _sleepable_since(program: AnalysedProgram) -> Kernel:
     spec = program.spec
     rows = [row for row in SLEEPABLE_SINCE if row.program_type == spec.program_type]
     for row in rows:
@@ -128,16 +135,20 @@ def _sleepable_since(program: Program) -> Kernel:
     return _SLEEPABLE_SINCE_UNKNOWN
 
 
-def _instruction_needs(program: Program, used: Sequence[InstructionUse]) -> Iterator[Need]:
+def _instruction_needs(
+    program: AnalysedProgram, used: Sequence[InstructionUse]
+) -> Iterator[KernelNeed]:
     for use in used:
         if use.facts is not None and use.facts.first_kernel is not None:
             what = f"instruction {use.facts.mnemonic}"
-            yield Need(use.facts.first_kernel, what, program.spec.name, use.function, use.slot)
+            yield KernelNeed(
+                use.facts.first_kernel, what, program.spec.name, use.function, use.slot
+            )
 
 
 def _call_needs(
-    program: Program, tested: frozenset[str], struct_ops: Sequence[str]
-) -> Iterator[Need]:
+    program: AnalysedProgram, tested: frozenset[str], struct_ops: Sequence[str]
+) -> Iterator[KernelNeed]:
     name = program.spec.name
     asked = asked_for([program])
     yield from context_needs(program)
@@ -152,7 +163,7 @@ def _call_needs(
             since, gone = GONE_KERNEL_FUNCTIONS.get(call.kernel_function, (None, None))
             kernel = KERNEL_FUNCTIONS.get(call.kernel_function) or since
             if kernel is not None:
-                yield Need(
+                yield KernelNeed(
                     kernel,
                     f"kernel function {call.kernel_function}",
                     name,
@@ -165,31 +176,31 @@ def _call_needs(
                 )
 
 
-def _feature_needs(program: Program) -> Iterator[Need]:
+def _feature_needs(program: AnalysedProgram) -> Iterator[KernelNeed]:
     name = program.spec.name
     graph = program.graph
     calls = [flow for flow in graph.functions if flow.calls]
     if calls:
-        yield Need((4, 16), "calls of local functions", name, calls[0].function.name)
+        yield KernelNeed((4, 16), "calls of local functions", name, calls[0].function.name)
         if any(call.helper == 12 for call in program.calls):
-            yield Need((5, 10), "tail calls together with local calls", name)
+            yield KernelNeed((5, 10), "tail calls together with local calls", name)
     for flow in graph.functions:
         if flow.callbacks:
-            yield Need((5, 13), "callbacks", name, flow.function.name)
+            yield KernelNeed((5, 13), "callbacks", name, flow.function.name)
         if flow.back_edges:
             slot = flow.back_edges[0][0]
-            yield Need((5, 3), "loops", name, flow.function.name, slot)
+            yield KernelNeed((5, 3), "loops", name, flow.function.name, slot)
     if sum(flow.instructions for flow in graph.functions) > _MOST_OLD_INSTRUCTIONS:
-        yield Need((5, 2), "more than 4,096 instructions", name)
+        yield KernelNeed((5, 2), "more than 4,096 instructions", name)
     for function, relocation in program.references:
         extern = program.externs.get(relocation.name)
         # Values of the kernel's configuration come in a data section too.
         if relocation.kind == "map_value" or (extern is not None and extern.kind == "kconfig"):
-            yield Need((5, 2), "global variables", name, function, relocation.slot)
+            yield KernelNeed((5, 2), "global variables", name, function, relocation.slot)
             break
 
 
-def map_needs(object_file: ObjectFile, needs: Iterable[Need]) -> Iterator[Need]:
+def map_needs(object_file: ObjectFile, needs: Iterable[KernelNeed]) -> Iterator[KernelNeed]:
     """What the object's maps need, given what its programs do."""
     # A ring buffer whose helpers are tested for is made only where they exist.
     rings_are_tested = any(
@@ -201,15 +212,15 @@ def map_needs(object_file: ObjectFile, needs: Iterable[Need]) -> Iterator[Need]:
         if kernel is None or name is None:
             continue
         if spec.origin == "data":
-            yield Need((5, 2), "global variables")
+            yield KernelNeed((5, 2), "global variables")
             continue
         optional = "tested" if name == "RINGBUF" and rings_are_tested else ""
-        yield Need(kernel, f"map type {name}", optional=optional, from_types=True)
+        yield KernelNeed(kernel, f"map type {name}", optional=optional, from_types=True)
         for need in map_flag_needs(spec):
             yield replace(need, optional=optional)
 
 
-def struct_ops_needs(types: Iterable[str], *, is_link: bool) -> Iterator[Need]:
+def struct_ops_needs(types: Iterable[str], *, is_link: bool) -> Iterator[KernelNeed]:
     """What instances of ``struct_ops`` need, with or without programs.
 
     Args:
@@ -218,14 +229,14 @@ def struct_ops_needs(types: Iterable[str], *, is_link: bool) -> Iterator[Need]:
     for name in dict.fromkeys(name.partition("___")[0] for name in types):
         first = STRUCT_OPS.get(name)
         kernel = PROGRAM_TYPES["STRUCT_OPS"] if first is None else pair_of(first)
-        yield Need(kernel, f"struct_ops type {name}")
+        yield KernelNeed(kernel, f"struct_ops type {name}")
     if is_link:
-        yield Need(_STRUCT_OPS_LINK, "struct_ops that are attached by a link")
+        yield KernelNeed(_STRUCT_OPS_LINK, "struct_ops that are attached by a link")
 
 
-def reasons_of(needs: Iterable[Need]) -> tuple[Reason, ...]:
+def reasons_of(needs: Iterable[KernelNeed]) -> tuple[Reason, ...]:
     """One for each thing, newest kernel first; what the first kernel had is left out."""
-    first: dict[tuple[str, str], Need] = {}
+    first: dict[tuple[str, str], KernelNeed] = {}
     for need in needs:
         first.setdefault((need.what, need.optional), need)
     ordered = sorted(first.values(), key=lambda need: (-need.kernel[0], -need.kernel[1]))
@@ -243,7 +254,7 @@ def reasons_of(needs: Iterable[Need]) -> tuple[Reason, ...]:
     )
 
 
-def limits_of(needs: Iterable[Need]) -> tuple[Limit, ...]:
+def limits_of(needs: Iterable[KernelNeed]) -> tuple[Limit, ...]:
     """What later kernels have no more, the oldest limit first."""
     found: dict[str, tuple[Kernel, Limit]] = {}
     for need in needs:
@@ -260,7 +271,7 @@ def limits_of(needs: Iterable[Need]) -> tuple[Limit, ...]:
     return tuple(limit for _, limit in sorted(found.values(), key=lambda each: each[0]))
 
 
-def refusals_of(needs: Iterable[Need]) -> tuple[Refusal, ...]:
+def refusals_of(needs: Iterable[KernelNeed]) -> tuple[Refusal, ...]:
     """What no kernel loads, each once with its first place."""
     found: dict[str, Refusal] = {}
     for need in needs:
@@ -276,7 +287,7 @@ def refusals_of(needs: Iterable[Need]) -> tuple[Refusal, ...]:
     return tuple(found.values())
 
 
-def optional_reasons(needs: Iterable[Need], oldest: tuple[int, int]) -> tuple[Reason, ...]:
+def optional_reasons(needs: Iterable[KernelNeed], oldest: tuple[int, int]) -> tuple[Reason, ...]:
     """What would ask for a newer kernel than ``oldest`` and does not count."""
     return tuple(
         reason

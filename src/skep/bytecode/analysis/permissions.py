@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from skep.bytecode.analysis.findings import Finding
+from skep.bytecode.analysis.findings import CodeFinding
 from skep.bytecode.analysis.report import Combination, Evidence, Permission, ProgramPermission
 from skep.bytecode.analysis.taxonomy import COMBINATIONS, PERMISSIONS
 from skep.bytecode.analysis.texts import confidence_rank, severity_rank
@@ -11,18 +11,18 @@ _ORDER = {permission: index for index, permission in enumerate(PERMISSIONS)}
 _MOST_EVIDENCE = 16  # per program and permission; the count says how many there are
 _MOST_FIELDS = 12
 
-Locate = Callable[[Finding], Evidence]
+Locate = Callable[[CodeFinding], Evidence]
 """Adds section slot and source line to a finding."""
 
 
-def _grouped(findings: Iterable[Finding]) -> dict[tuple[str, str], list[Finding]]:
-    groups: dict[tuple[str, str], list[Finding]] = {}
+def _grouped(findings: Iterable[CodeFinding]) -> dict[tuple[str, str], list[CodeFinding]]:
+    groups: dict[tuple[str, str], list[CodeFinding]] = {}
     for each in findings:
         groups.setdefault((each.permission, each.scope), []).append(each)
     return groups
 
 
-def _verdict(findings: Sequence[Finding]) -> tuple[str, str]:
+def _verdict(findings: Sequence[CodeFinding]) -> tuple[str, str]:
     """Highest confidence, and the highest severity among the findings that are not excluded."""
     confidence = max((each.confidence for each in findings), key=confidence_rank)
     counting = [each for each in findings if each.confidence != "excluded"] or findings
@@ -30,7 +30,7 @@ def _verdict(findings: Sequence[Finding]) -> tuple[str, str]:
     return confidence, severity
 
 
-def program_permissions(findings: Sequence[Finding]) -> tuple[ProgramPermission, ...]:
+def program_permissions(findings: Sequence[CodeFinding]) -> tuple[ProgramPermission, ...]:
     """Permissions of one program, excluded ones included, in the order of the taxonomy."""
     found = []
     for (permission, scope), group in _grouped(findings).items():
@@ -41,7 +41,7 @@ def program_permissions(findings: Sequence[Finding]) -> tuple[ProgramPermission,
     return tuple(sorted(found, key=lambda each: (_ORDER[each.id], each.scope)))
 
 
-def union(findings: Sequence[Finding], locate: Locate) -> tuple[Permission, ...]:
+def union(findings: Sequence[CodeFinding], locate: Locate) -> tuple[Permission, ...]:
     """Permissions of the object: the union over its programs, most severe first."""
     found = []
     for (permission, scope), group in _grouped(findings).items():
@@ -72,13 +72,13 @@ def union(findings: Sequence[Finding], locate: Locate) -> tuple[Permission, ...]
     )
 
 
-def _strongest_evidence(group: Sequence[Finding]) -> list[Finding]:
+def _strongest_evidence(group: Sequence[CodeFinding]) -> list[CodeFinding]:
     """What counts, once each, certain evidence first."""
     counting = {each: None for each in group if each.confidence != "excluded"}
     return sorted(counting, key=lambda each: -confidence_rank(each.confidence))
 
 
-def _limited(findings: Iterable[Finding]) -> list[Finding]:
+def _limited(findings: Iterable[CodeFinding]) -> list[CodeFinding]:
     taken: dict[str, int] = {}
     kept = []
     for each in findings:

@@ -9,7 +9,7 @@ a program against which nothing that is known speaks; whether it runs, only runn
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from skep.bytecode.analysis.programs import Program, helper_name
+from skep.bytecode.analysis.programs import AnalysedProgram, helper_name
 from skep.bytecode.analysis.report import ProgramReport
 from skep.bytecode.analysis.report_standing import Runtime
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
@@ -27,7 +27,7 @@ _HANDED_KERNEL_OBJECTS = frozenset(
 class _Facts:
     """What the rules look at, of one program."""
 
-    program: Program
+    program: AnalysedProgram
     report: ProgramReport
     maps: tuple[MapSpec, ...]
     has_core: bool
@@ -238,7 +238,7 @@ _RUNTIMES: Mapping[
 
 def runtimes_of(
     object_file: ObjectFile,
-    programs: Sequence[Program],
+    programs: Sequence[AnalysedProgram],
     reports: Sequence[ProgramReport],
     broken: Sequence[tuple[str, ...]],
 ) -> tuple[Runtime, ...]:

@@ -1,4 +1,4 @@
-"""From an object's entries to :class:`Program` values, on all kernels or on an assumed one."""
+"""From an object's entries to analysed programs, on all kernels or on an assumed one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +10,13 @@ from skep.bytecode.analysis.data_flow import Budget, DataFlow
 from skep.bytecode.analysis.errors import TooComplex
 from skep.bytecode.analysis.field_names import FieldNames
 from skep.bytecode.analysis.flow_facts import FunctionFacts, Key
-from skep.bytecode.analysis.programs import Call, Program, calls_of, externs_of, references_of
+from skep.bytecode.analysis.programs import (
+    AnalysedProgram,
+    Call,
+    calls_of,
+    externs_of,
+    references_of,
+)
 from skep.bytecode.isa.first_kernels import PROGRAM_TYPES
 from skep.bytecode.objectfile.exception_callbacks import exception_callbacks
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile, ProgramSpec
@@ -80,7 +86,7 @@ class Preparation:
 
     def _prepare(
         self, spec: ProgramSpec, stated: str | None, interpreters: "_Interpreters"
-    ) -> Program:
+    ) -> AnalysedProgram:
         if stated == spec.program_type:
             stated = None  # the section says the same: nobody has to be believed
         if stated is not None:
@@ -95,7 +101,7 @@ class Preparation:
         if self._data_flow and graph.functions:
             facts = interpreters.of(layout).program(name)
             entry = next(iter(facts))
-        return Program(
+        return AnalysedProgram(
             spec=spec,
             type_source="section" if stated is None else "stated",
             layout=layout,
@@ -119,7 +125,7 @@ class Preparation:
         calls = [call for flow in functions for call in calls_of(flow, self._externs, missing)]
         return tuple(calls), tuple(missing)
 
-    def asks_for_presence(self, program: Program) -> bool:
+    def asks_for_presence(self, program: AnalysedProgram) -> bool:
         """Whether the program's code depends on what a kernel has, in a way we can follow."""
         guarded = self.assumptions.guarded
         return program.is_resolved and any(
@@ -127,13 +133,15 @@ class Preparation:
         )
 
     @staticmethod
-    def reads_constants(program: Program) -> bool:
+    def reads_constants(program: AnalysedProgram) -> bool:
         """Whether the program's code depends on read-only data, in a way we can follow."""
         return program.is_resolved and any(
             facts.reads_constants for _, facts in program.function_facts()
         )
 
-    def assuming(self, programs: Sequence[Program], assumptions: Assumptions) -> list[Program]:
+    def assuming(
+        self, programs: Sequence[AnalysedProgram], assumptions: Assumptions
+    ) -> list[AnalysedProgram]:
         """``programs`` with the code left that values let control reach under ``assumptions``.
 
         Those that data flow cannot resolve stay as they are.
@@ -141,7 +149,7 @@ class Preparation:
         interpreters = _Interpreters(self.flows, assumptions, self._maps)
         return [self._assumed(program, interpreters) for program in programs]
 
-    def _assumed(self, program: Program, interpreters: "_Interpreters") -> Program:
+    def _assumed(self, program: AnalysedProgram, interpreters: "_Interpreters") -> AnalysedProgram:
         if not program.graph.functions:
             return program
         name = program.graph.functions[0].function.name

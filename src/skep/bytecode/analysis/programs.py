@@ -77,7 +77,7 @@ class Ends(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class AnalysedProgram:
     """An entry, prepared.
 
     Attributes:
@@ -205,7 +205,7 @@ def calls_of(
     return found
 
 
-def asked_for(programs: Iterable[Program]) -> frozenset[str]:
+def asked_for(programs: Iterable[AnalysedProgram]) -> frozenset[str]:
     """Names of the kernel whose address the programs take, without flavours.
 
     A weak name that is called without that is needed all the same: where the kernel lacks it, the
@@ -255,7 +255,7 @@ def helper_name(number: int) -> str:
     return facts.name if facts is not None else "unknown"
 
 
-def kernel_variables(program: Program) -> list[tuple[str, Relocation]]:
+def kernel_variables(program: AnalysedProgram) -> list[tuple[str, Relocation]]:
     """Reachable references to kernel variables (``.ksyms``), kconfig values left out."""
     found = []
     for function, relocation in program.references:

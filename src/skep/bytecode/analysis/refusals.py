@@ -10,8 +10,8 @@ from functools import lru_cache
 from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.cost import stack_bytes
 from skep.bytecode.analysis.instruction_sets import InstructionUse
-from skep.bytecode.analysis.need import FIRST, Need
-from skep.bytecode.analysis.programs import Program
+from skep.bytecode.analysis.need import FIRST, KernelNeed
+from skep.bytecode.analysis.programs import AnalysedProgram
 from skep.bytecode.isa.codes import CALL, CALLX, LDDW
 from skep.bytecode.isa.opcodes import OPCODES
 
@@ -51,8 +51,8 @@ class CodeChecks:
 
 
 def code_refusals(
-    program: Program, used: Sequence[InstructionUse], checks: CodeChecks
-) -> Iterator[Need]:
+    program: AnalysedProgram, used: Sequence[InstructionUse], checks: CodeChecks
+) -> Iterator[KernelNeed]:
     """What is wrong with the code itself: nothing else than a kernel runs it either."""
     name = program.spec.name
     for use in used:
@@ -84,7 +84,7 @@ def _of_function(flow: FunctionFlow) -> Iterator[tuple[str, int | None, str]]:
         yield "instructions that nothing reaches", slot, _OPTIMISE
 
 
-def type_refusals(program: Program) -> Iterator[Need]:
+def type_refusals(program: AnalysedProgram) -> Iterator[KernelNeed]:
     """What no kernel accepts from programs of this type, or not before some kernel."""
     spec = program.spec
     for flow in program.graph.functions:
@@ -96,7 +96,7 @@ def type_refusals(program: Program) -> Iterator[Need]:
     yield from _stack(program)
 
 
-def _stack(program: Program) -> Iterator[Need]:
+def _stack(program: AnalysedProgram) -> Iterator[KernelNeed]:
     spec = program.spec
     for function, facts in program.function_facts():
         if facts.is_resolved and facts.frame_bytes > _MOST_STACK_BYTES:
@@ -109,14 +109,14 @@ def _stack(program: Program) -> Iterator[Need]:
     if any(flow.callbacks for flow in program.graph.functions):
         return  # what runs later has a stack of its own
     if spec.program_type in _OWN_STACKS:
-        yield Need((6, 13), "more than 512 bytes of stack in nested calls", spec.name)
+        yield KernelNeed((6, 13), "more than 512 bytes of stack in nested calls", spec.name)
     else:
         what = f"{deepest} bytes of stack in nested calls, 512 are allowed"
         yield _refused(what, (spec.name, "", None))
 
 
-def _refused(what: str, place: tuple[str, str, int | None], hint: str = "") -> Need:
-    return Need(FIRST, what, *place, refused=what, hint=hint)
+def _refused(what: str, place: tuple[str, str, int | None], hint: str = "") -> KernelNeed:
+    return KernelNeed(FIRST, what, *place, refused=what, hint=hint)
 
 
 def _unreached(flow: FunctionFlow) -> int | None:

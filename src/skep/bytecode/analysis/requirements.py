@@ -14,7 +14,7 @@ from skep.bytecode.analysis.core_needs import (
 from skep.bytecode.analysis.instruction_sets import InstructionUse, all_uses
 from skep.bytecode.analysis.kernel_options import kernel_options
 from skep.bytecode.analysis.need import (
-    Need,
+    KernelNeed,
     Places,
     kernel_text,
     newest_of,
@@ -32,7 +32,7 @@ from skep.bytecode.analysis.oldest_kernel import (
     struct_ops_needs,
     unknown_uses,
 )
-from skep.bytecode.analysis.programs import Program, asked_for, externs_of, kernel_variables
+from skep.bytecode.analysis.programs import AnalysedProgram, asked_for, externs_of, kernel_variables
 from skep.bytecode.analysis.refusals import CodeChecks, code_refusals
 from skep.bytecode.analysis.report_needs import Requirements, Target, ToSet
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
@@ -74,7 +74,7 @@ class Needs:
     def __init__(
         self,
         object_file: ObjectFile,
-        programs: Sequence[Program],
+        programs: Sequence[AnalysedProgram],
         uses: Sequence[Sequence[InstructionUse]],
         presence: Presence,
     ) -> None:
@@ -91,7 +91,7 @@ class Needs:
         types = struct_ops_types(object_file)
         checks = CodeChecks()
         self._broken: list[tuple[str, ...]] = []
-        self._own: list[list[Need]] = []
+        self._own: list[list[KernelNeed]] = []
         for program, used in zip(programs, uses, strict=True):
             broken = list(code_refusals(program, used, checks))
             own = [*program_needs(program, used, tested, types), *broken]
@@ -102,16 +102,16 @@ class Needs:
         is_link = struct_ops_links(object_file)
         self._struct_ops = list(struct_ops_needs(types, is_link=is_link))
 
-    def all(self, kept: Sequence[Places | None] | None = None) -> list[Need]:
+    def all(self, kept: Sequence[Places | None] | None = None) -> list[KernelNeed]:
         """All of them, with what does not count marked.
 
         Args:
             kept: helper calls that are left with known constants, by program.
         """
         absent, present = self.presence.absent, self.presence.present
-        found: list[list[Need]] = []
+        found: list[list[KernelNeed]] = []
         for answers in (absent,) if absent == present else (absent, present):
-            needs: list[Need] = []
+            needs: list[KernelNeed] = []
             for index, own in enumerate(self._own):
                 left = without_calls(own, answers[index], "tested")
                 needs += without_calls(left, kept[index] if kept else None, "switched off")
@@ -134,8 +134,8 @@ class Needs:
 
 
 def needs_left(
-    object_file: ObjectFile, programs: Sequence[Program], left: Sequence[Program]
-) -> list[Need]:
+    object_file: ObjectFile, programs: Sequence[AnalysedProgram], left: Sequence[AnalysedProgram]
+) -> list[KernelNeed]:
     """What is needed where a kernel's answers drop parts of the code.
 
     Args:
@@ -144,7 +144,7 @@ def needs_left(
     """
     types = struct_ops_types(object_file)
     checks = CodeChecks()
-    found: list[Need] = []
+    found: list[KernelNeed] = []
     for whole, used in zip(programs, all_uses(programs), strict=True):
         found += code_refusals(whole, used, checks)
     tested = tested_helpers(object_file)
@@ -195,7 +195,7 @@ def _is_open(spec: MapSpec) -> bool:
     return not spec.max_entries and name not in _SIZE_IS_OPTIONAL and spec.data is None
 
 
-def _to_set(object_file: ObjectFile, programs: Sequence[Program]) -> Iterator[ToSet]:
+def _to_set(object_file: ObjectFile, programs: Sequence[AnalysedProgram]) -> Iterator[ToSet]:
     for spec in object_file.maps:
         if _is_open(spec):
             yield ToSet(kind="size", name=spec.name, what="how many entries the map has")
@@ -213,7 +213,7 @@ def _to_set(object_file: ObjectFile, programs: Sequence[Program]) -> Iterator[To
         yield ToSet(kind="licence", name="", what="the licence string the kernel looks at")
 
 
-def _needs_btf(object_file: ObjectFile, programs: Sequence[Program]) -> str:
+def _needs_btf(object_file: ObjectFile, programs: Sequence[AnalysedProgram]) -> str:
     if any(_targets(programs)) or any(
         program.spec.program_type == "STRUCT_OPS" for program in programs
     ):
@@ -233,7 +233,7 @@ def _needs_btf(object_file: ObjectFile, programs: Sequence[Program]) -> str:
     return "formally" if records else "no"
 
 
-def _targets(programs: Sequence[Program]) -> Iterator[Target]:
+def _targets(programs: Sequence[AnalysedProgram]) -> Iterator[Target]:
     for program in programs:
         wanted = classify(program.spec.section).btf_target
         if wanted is None or not program.spec.target or program.type_source != "section":

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from skep.bytecode.analysis.core_needs import roots_of
 from skep.bytecode.analysis.preparing import Preparation
-from skep.bytecode.analysis.programs import Program, exit_numbers
+from skep.bytecode.analysis.programs import AnalysedProgram, exit_numbers
 from skep.bytecode.analysis.report import ProgramReport
 from skep.bytecode.analysis.report_standing import Standard
 from skep.bytecode.analysis.run_configuration import run_configuration
@@ -27,7 +27,7 @@ from skep.bytecode.linking.core.fixed import STABLE_TYPES
 from skep.bytecode.linking.sharing import (
     MAKES_OBJECTS,
     MOST_MEMBER_STACK_BYTES,
-    Obstacle,
+    SharingObstacle,
     obstacle_of,
 )
 from skep.bytecode.objectfile.exception_callbacks import throws
@@ -96,7 +96,10 @@ def _standard(
 
 
 def _l3af_reasons(
-    object_file: ObjectFile, preparation: Preparation, program: Program, report: ProgramReport
+    object_file: ObjectFile,
+    preparation: Preparation,
+    program: AnalysedProgram,
+    report: ProgramReport,
 ) -> Iterator[str]:
     """Rules 1 to 4 and 8 of the standard; 5 to 7 are about packages."""
     # (1) the chaining map, and (2) a tail call through it
@@ -142,7 +145,7 @@ def _is_chaining_map(spec: MapSpec) -> bool:
 
 
 def _l3af_paths(
-    preparation: Preparation, program: Program, report: ProgramReport, chaining: str
+    preparation: Preparation, program: AnalysedProgram, report: ProgramReport, chaining: str
 ) -> Iterator[str]:
     if any(call.map == chaining and call.indexes != (0,) for call in report.tail_calls):
         yield "a tail call through the chaining map is not to index 0"
@@ -164,7 +167,7 @@ def _l3af_paths(
         yield f"it does not return {passes} where no program follows"
 
 
-def _exit_values(program: Program) -> frozenset[int] | None:
+def _exit_values(program: AnalysedProgram) -> frozenset[int] | None:
     """``None`` if not resolved; nothing if every way leaves by a tail call."""
     if program.facts is None or program.entry is None or not program.is_resolved:
         return None
@@ -177,7 +180,7 @@ def _exit_values(program: Program) -> frozenset[int] | None:
     return frozenset(found)
 
 
-def _l3af_facts(program: Program, report: ProgramReport) -> Iterator[str]:
+def _l3af_facts(program: AnalysedProgram, report: ProgramReport) -> Iterator[str]:
     yield f"chaining map {report.tail_calls[0].map}"
     passes = (_PASSES[program.spec.program_type or ""],)
     if report.reachable_instructions <= 6 and report.exit_values == passes:
@@ -187,7 +190,7 @@ def _l3af_facts(program: Program, report: ProgramReport) -> Iterator[str]:
 # libxdp
 
 
-def _libxdp_reasons(object_file: ObjectFile, program: Program) -> Iterator[str]:
+def _libxdp_reasons(object_file: ObjectFile, program: AnalysedProgram) -> Iterator[str]:
     types = object_file.types
     functions = program.graph.functions
     if types is None:
@@ -237,14 +240,14 @@ def _takes_context(object_file: ObjectFile, declared: BtfType) -> bool:
 # Skep
 
 
-def _skep_reasons(program: Program, report: ProgramReport) -> Iterator[str]:
+def _skep_reasons(program: AnalysedProgram, report: ProgramReport) -> Iterator[str]:
     if program.spec.attach_type not in {None, "XDP"}:
         yield f"it runs for entries of a map ({program.spec.attach_type}), not on an interface"
-    obstacles: dict[Obstacle, None] = {}
+    obstacles: dict[SharingObstacle, None] = {}
     for flow in program.graph.functions:
         function = flow.function
         if any(relocation.kind == "function_address" for relocation in function.relocations):
-            obstacles[Obstacle.FUNCTION_ADDRESS] = None
+            obstacles[SharingObstacle.FUNCTION_ADDRESS] = None
         # Of equal opcode and register they are equally suspicious; the second half of a wide load
         # has opcode 0, which never is.
         kinds = {(each[0], each[2]): each for each in function.instructions}
@@ -267,7 +270,7 @@ def _skep_reasons(program: Program, report: ProgramReport) -> Iterator[str]:
         yield "it never returns"
 
 
-def _own_stack(program: Program) -> int:
+def _own_stack(program: AnalysedProgram) -> int:
     """Bytes of the entry's frame, 0 where data flow was not asked."""
     if program.facts is None or program.entry is None:
         return 0

@@ -6,9 +6,9 @@ from fnmatch import translate
 from functools import cache
 
 from skep.bytecode.analysis.existence import Steps, is_only_asked_for
-from skep.bytecode.analysis.findings import Finding, finding
+from skep.bytecode.analysis.findings import CodeFinding, finding
 from skep.bytecode.analysis.object_rules import struct_ops_findings
-from skep.bytecode.analysis.programs import Call, Program, helper_name, kernel_variables
+from skep.bytecode.analysis.programs import AnalysedProgram, Call, helper_name, kernel_variables
 from skep.bytecode.analysis.target_rules import is_beside_kernel, target_findings
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
 from skep.bytecode.isa.call_arguments import (
@@ -84,7 +84,7 @@ def _is_classified(rows: tuple[str, ...], arguments: CallArguments) -> bool:
     return bool(rows or arguments.reason or EFFECTS.intersection(arguments.arguments))
 
 
-def static_findings(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]:
+def static_findings(program: AnalysedProgram, struct_ops: tuple[str, ...]) -> Iterator[CodeFinding]:
     """Evidence E and T of one program.
 
     Args:
@@ -98,7 +98,7 @@ def static_findings(program: Program, struct_ops: tuple[str, ...]) -> Iterator[F
     yield from _of_kernel_variables(program)
 
 
-def _of_kernel_variables(program: Program) -> Iterator[Finding]:
+def _of_kernel_variables(program: AnalysedProgram) -> Iterator[CodeFinding]:
     flows = {flow.function.name: flow for flow in program.graph.functions}
     steps = Steps()
     for function, relocation in kernel_variables(program):
@@ -116,7 +116,7 @@ def _of_kernel_variables(program: Program) -> Iterator[Finding]:
         )
 
 
-def _of_call(program: Program, call: Call) -> Iterator[Finding]:
+def _of_call(program: AnalysedProgram, call: Call) -> Iterator[CodeFinding]:
     if call.helper is not None:
         number = call.helper
         what = f"helper {helper_name(number)} ({number})"
@@ -135,7 +135,7 @@ def _of_call(program: Program, call: Call) -> Iterator[Finding]:
         yield finding(program, "unknown", "E", "call of a kernel function by number", call=call)
 
 
-def _of_kernel_function(program: Program, call: Call, name: str) -> Iterator[Finding]:
+def _of_kernel_function(program: AnalysedProgram, call: Call, name: str) -> Iterator[CodeFinding]:
     what = f"kernel function {name}"
     for permission in permissions_of_kernel_function(name):
         pattern, less = _KERNEL_FUNCTION_SEVERITIES.get(permission, (None, None))
@@ -148,7 +148,7 @@ def _of_kernel_function(program: Program, call: Call, name: str) -> Iterator[Fin
         yield finding(program, "unknown", "E", what, call=call)
 
 
-def _of_type(program: Program, struct_ops: tuple[str, ...]) -> Iterator[Finding]:
+def _of_type(program: AnalysedProgram, struct_ops: tuple[str, ...]) -> Iterator[CodeFinding]:
     spec = program.spec
     stated = ", stated by the publisher" if program.type_source == "stated" else ""
     program_type = spec.program_type

@@ -7,8 +7,8 @@ range that grew. Only values that data flow knows are looked at.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from skep.bytecode.analysis.need import FIRST, Kernel, Need, pair_of
-from skep.bytecode.analysis.programs import Call, Program, exit_numbers, helper_name
+from skep.bytecode.analysis.need import FIRST, Kernel, KernelNeed, pair_of
+from skep.bytecode.analysis.programs import AnalysedProgram, Call, exit_numbers, helper_name
 from skep.bytecode.analysis.values import MASK64, Pointer, Value, constants, names_of
 from skep.bytecode.btf.known_layouts import KNOWN_LAYOUTS
 from skep.bytecode.isa.first_kernels import ATTACH_TYPES, MAP_TYPE_NAMES, PROGRAM_TYPES
@@ -32,7 +32,7 @@ _BY_HELPER = {
 _BOOLEAN_HOOKS = frozenset({"audit_rule_known", "inode_xattr_skipcap"})
 
 
-def flag_needs(program: Program, call: Call) -> Iterator[Need]:
+def flag_needs(program: AnalysedProgram, call: Call) -> Iterator[KernelNeed]:
     """Bits in arguments of a helper that later kernels know."""
     helper = call.helper
     rows = _BY_HELPER.get(helper) if helper is not None else None
@@ -41,7 +41,7 @@ def flag_needs(program: Program, call: Call) -> Iterator[Need]:
     for given in program.arguments(call):
         for row in rows:
             if any(number & row.bits for number in _numbers(given[row.argument - 1])):
-                yield Need(
+                yield KernelNeed(
                     row.since,
                     f"{helper_name(helper)} with {row.what}",
                     program.spec.name,
@@ -56,7 +56,7 @@ def _numbers(value: Value) -> list[int]:
     return [] if known is None else [number for number in known if number <= MASK64]
 
 
-def context_needs(program: Program) -> Iterator[Need]:
+def context_needs(program: AnalysedProgram) -> Iterator[KernelNeed]:
     """Fields of the context that are newer than the type of the program."""
     context = program.layout.name
     known = KNOWN_LAYOUTS.get(context, {})
@@ -71,10 +71,10 @@ def context_needs(program: Program) -> Iterator[Need]:
             for start, size, field, since in fields:
                 if start <= place < start + size:
                     name = program.spec.name
-                    yield Need(since, f"field {context}.{field}", name, function, slot)
+                    yield KernelNeed(since, f"field {context}.{field}", name, function, slot)
 
 
-def map_call_needs(program: Program, call: Call) -> Iterator[Need]:
+def map_call_needs(program: AnalysedProgram, call: Call) -> Iterator[KernelNeed]:
     """A helper that takes maps of this type later than others."""
     if call.helper is None or not any(call.helper == helper for helper, _ in MAP_CALLS):
         return
@@ -85,17 +85,19 @@ def map_call_needs(program: Program, call: Call) -> Iterator[Need]:
             since = MAP_CALLS.get((call.helper, kind or ""))
             if since is not None:
                 what = f"helper {call.name} on a map of type {kind}"
-                yield Need(since, what, program.spec.name, call.function, call.slot, is_call=True)
+                yield KernelNeed(
+                    since, what, program.spec.name, call.function, call.slot, is_call=True
+                )
 
 
-def map_flag_needs(spec: MapSpec) -> Iterator[Need]:
+def map_flag_needs(spec: MapSpec) -> Iterator[KernelNeed]:
     """Flags of creation that later kernels know."""
     for bit, (name, since) in MAP_FLAGS.items():
         if spec.flags & bit and since > FIRST:
-            yield Need(since, f"map {spec.name} with {name}")
+            yield KernelNeed(since, f"map {spec.name} with {name}")
 
 
-def exit_needs(program: Program) -> Iterator[Need]:
+def exit_needs(program: AnalysedProgram) -> Iterator[KernelNeed]:
     """Exit values that only some kernels' verifiers accept, or none."""
     ranges = ranges_of(program)
     exits = program.exits()
@@ -112,10 +114,12 @@ def exit_needs(program: Program) -> Iterator[Need]:
             for row in () if table is None else table.rows(number):
                 if row.first_kernel is not None and isinstance(row.which, Exactly):
                     what = f"exit value {number} ({row.label})"
-                    yield Need(pair_of(row.first_kernel), what, program.spec.name, function, slot)
+                    yield KernelNeed(
+                        pair_of(row.first_kernel), what, program.spec.name, function, slot
+                    )
 
 
-def ranges_of(program: Program) -> list[ExitRange]:
+def ranges_of(program: AnalysedProgram) -> list[ExitRange]:
     """Ranges the verifier checks the program's exit values against; empty if it does not."""
     spec = program.spec
     if spec.attach_type == "LSM_MAC" and spec.target in RETURNS_NOTHING:
@@ -128,12 +132,12 @@ def ranges_of(program: Program) -> list[ExitRange]:
 
 
 def _exit_need(
-    program: Program, ranges: list[ExitRange], number: int, place: tuple[str, int]
-) -> Iterator[Need]:
+    program: AnalysedProgram, ranges: list[ExitRange], number: int, place: tuple[str, int]
+) -> Iterator[KernelNeed]:
     spec = program.spec
     attach = spec.attach_type or spec.program_type or ""
     first = max(PROGRAM_TYPES.get(spec.program_type or "", FIRST), ATTACH_TYPES.get(attach, FIRST))
-    need = Need(first, f"exit value {number} at {attach}", spec.name, *place)
+    need = KernelNeed(first, f"exit value {number} at {attach}", spec.name, *place)
     accepted: list[Kernel] = [row.since for row in ranges if row.low <= number <= row.high]
     checked = max(row.checked for row in ranges)
     if accepted:

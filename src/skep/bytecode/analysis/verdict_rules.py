@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.bytecode.analysis.exit_origins import ExitOrigins, Origin
-from skep.bytecode.analysis.findings import Finding, finding
-from skep.bytecode.analysis.kernel_targets import Answer, changes_security, security_hook
+from skep.bytecode.analysis.findings import CodeFinding, finding
+from skep.bytecode.analysis.kernel_targets import TargetAnswer, changes_security, security_hook
 from skep.bytecode.analysis.memory_rules import UNRESOLVED
-from skep.bytecode.analysis.programs import Call, Ends, Program, ends_of, helper_name
+from skep.bytecode.analysis.programs import AnalysedProgram, Call, Ends, ends_of, helper_name
 from skep.bytecode.analysis.values import MASK64, constants, seen_in, signed
 from skep.hooks.security_hooks import ARGUMENTS, RETURNS_NOTHING
 from skep.hooks.verdict import Verdict, VerdictTable
@@ -46,7 +46,7 @@ class _Exit:
     from_context: bool = False
 
 
-def verdict_findings(program: Program) -> Iterator[Finding]:
+def verdict_findings(program: AnalysedProgram) -> Iterator[CodeFinding]:
     """What a program's answers to its hook show, for and against."""
     spec = program.spec
     table = verdicts_of(spec.program_type, spec.attach_type)
@@ -57,17 +57,19 @@ def verdict_findings(program: Program) -> Iterator[Finding]:
     yield from found
     # Whoever may change the result of a security function is there for that.
     enforcing = {"declared"} if spec.program_type == "LSM" else {"declared", "possible"}
-    if security is Answer.YES and not any(
+    if security is TargetAnswer.YES and not any(
         each.permission == _ENFORCE and each.confidence in enforcing for each in found
     ):
         yield finding(program, _OBSERVE, "T", f"program type {spec.program_type}")
 
 
-def _of_exits(program: Program, table: VerdictTable, security: Answer) -> Iterator[Finding]:
+def _of_exits(
+    program: AnalysedProgram, table: VerdictTable, security: TargetAnswer
+) -> Iterator[CodeFinding]:
     """What the return values show."""
     exits = _exits(program)
     permissions = [*table.permissions]
-    if security is not Answer.NO and _MODIFY in permissions:
+    if security is not TargetAnswer.NO and _MODIFY in permissions:
         permissions.append(_ENFORCE)
     for permission in permissions:
         if permission == _ENFORCE and security_hook(program) in RETURNS_NOTHING:
@@ -76,17 +78,17 @@ def _of_exits(program: Program, table: VerdictTable, security: Answer) -> Iterat
         elif permission == _ENFORCE and _MODIFY in permissions:
             yield from _shown(program, table, permission, exits, _MODIFY, security)
         else:
-            yield from _shown(program, table, permission, exits, permission, Answer.YES)
+            yield from _shown(program, table, permission, exits, permission, TargetAnswer.YES)
 
 
 def _shown(
-    program: Program,
+    program: AnalysedProgram,
     table: VerdictTable,
     permission: str,
     exits: Sequence[_Exit] | None,
     row_permission: str,
-    applies: Answer,
-) -> Iterator[Finding]:
+    applies: TargetAnswer,
+) -> Iterator[CodeFinding]:
     """Findings for one permission; ``row_permission`` is the one its rows are found by."""
     if exits is None:
         what = f"exit value {UNRESOLVED}"
@@ -96,7 +98,7 @@ def _shown(
     for each in exits:
         for slot, confidence, what in _of_exit(table, each, row_permission):
             shown = True
-            is_possible = confidence == "possible" or applies is Answer.MAYBE
+            is_possible = confidence == "possible" or applies is TargetAnswer.MAYBE
             yield finding(
                 program,
                 permission,
@@ -150,7 +152,7 @@ def _redirecting(table: VerdictTable, each: _Exit) -> int | None:
     return None
 
 
-def _exits(program: Program) -> list[_Exit] | None:
+def _exits(program: AnalysedProgram) -> list[_Exit] | None:
     """``None`` if the exits are not resolved."""
     exits = program.exits()
     if exits is None:
@@ -160,7 +162,7 @@ def _exits(program: Program) -> list[_Exit] | None:
     return [_exit(program, each.function, each.slot, known, walk) for each, known in ends]
 
 
-def _walk(program: Program) -> ExitOrigins | None:
+def _walk(program: AnalysedProgram) -> ExitOrigins | None:
     """Where the exit values of the entry come from."""
     flow = next(iter(program.graph.functions), None)
     if program.facts is None or program.entry is None or flow is None or not program.is_resolved:
@@ -170,7 +172,7 @@ def _walk(program: Program) -> ExitOrigins | None:
 
 
 def _exit(
-    program: Program, function: str, slot: int, ends: Ends, walk: ExitOrigins | None
+    program: AnalysedProgram, function: str, slot: int, ends: Ends, walk: ExitOrigins | None
 ) -> _Exit:
     is_entry = program.entry is not None and function == program.entry[0]
     origins = walk.of(slot) if walk is not None and ends.is_open and is_entry else ()
@@ -182,14 +184,14 @@ def _exit(
     return _Exit(function, slot, ends, written, is_open, bool(handed_on), from_context)
 
 
-def _is_earlier_decision(program: Program, origin: Origin) -> bool:
+def _is_earlier_decision(program: AnalysedProgram, origin: Origin) -> bool:
     """Whether it is the last argument of a security hook: the result so far."""
     count = ARGUMENTS.get(security_hook(program))
     is_module = program.spec.attach_type in {None, "LSM_MAC"}
     return origin.kind == "context" and is_module and count == origin.number / 8
 
 
-def _of_errors(program: Program, table: VerdictTable) -> Iterator[Finding]:
+def _of_errors(program: AnalysedProgram, table: VerdictTable) -> Iterator[CodeFinding]:
     """What ``bpf_set_retval`` shows: an error is what a refused operation ends with.
 
     Zero refuses nothing; it lifts what programs before it refused.
@@ -205,7 +207,7 @@ def _of_errors(program: Program, table: VerdictTable) -> Iterator[Finding]:
                 yield finding(program, permission, "D", what, confidence=confidence, call=call)
 
 
-def _error(program: Program, call: Call, permission: str, row: Verdict) -> tuple[str, str]:
+def _error(program: AnalysedProgram, call: Call, permission: str, row: Verdict) -> tuple[str, str]:
     name = helper_name(_SET_RETVAL)
     numbers: set[int] = set()
     is_known = True

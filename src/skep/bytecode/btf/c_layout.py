@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from skep.bytecode.btf.errors import MalformedBtf
 from skep.bytecode.btf.layout import POINTER_BYTES, resolved, size_of
 from skep.bytecode.btf.table import TypeTable
-from skep.bytecode.btf.types import BtfType, Kind, Member
+from skep.bytecode.btf.types import BtfType, Kind, StructMember
 
 _COUNTABLE = frozenset({Kind.INT, Kind.ENUM, Kind.ENUM64})
 _MOST_ALIGNMENT = 16  # of __int128
@@ -70,7 +70,7 @@ class CLayouts:
             self._known[struct.type_id] = known
         return known
 
-    def bits_of(self, struct: BtfType, member: Member) -> tuple[int, int]:
+    def bits_of(self, struct: BtfType, member: StructMember) -> tuple[int, int]:
         """Bit offset of a member, and its width if it is a bit-field.
 
         Before Linux 4.20 the width was that of the member's type, an INT.

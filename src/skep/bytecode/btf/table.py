@@ -18,9 +18,9 @@ from skep.bytecode.btf.types import (
     BtfType,
     Enumerator,
     Kind,
-    Member,
     Parameter,
     SectionVariable,
+    StructMember,
 )
 
 MAGIC = 0xEB9F
@@ -272,7 +272,7 @@ class TypeTable:
         tail = raw[behind : behind + each * count]
         linkage = elements = encoding = bits = bit_offset = 0
         component = -1
-        members: tuple[Member, ...] = ()
+        members: tuple[StructMember, ...] = ()
         enumerators: tuple[Enumerator, ...] = ()
         parameters: tuple[Parameter, ...] = ()
         variables: tuple[SectionVariable, ...] = ()
@@ -284,9 +284,9 @@ class TypeTable:
                 refers_to, _index, elements = struct.unpack_from(f"{word}III", raw, behind)
             case Kind.STRUCT | Kind.UNION:
                 members = tuple(
-                    Member(self.string(n), self._id(t), o & 0xFFFFFF, o >> 24)
+                    StructMember(self.string(n), self._id(t), o & 0xFFFFFF, o >> 24)
                     if is_flagged
-                    else Member(self.string(n), self._id(t), o)
+                    else StructMember(self.string(n), self._id(t), o)
                     for n, t, o in struct.iter_unpack(f"{word}III", tail)
                 )
             case Kind.ENUM:

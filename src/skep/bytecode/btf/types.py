@@ -37,7 +37,7 @@ MODIFIERS = frozenset({Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, K
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class StructMember:
     """A member of a struct or union.
 
     Attributes:
@@ -120,7 +120,7 @@ class BtfType:
     bits: int = 0
     bit_offset: int = 0
     component: int = -1
-    members: tuple[Member, ...] = ()
+    members: tuple[StructMember, ...] = ()
     enumerators: tuple[Enumerator, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     variables: tuple[SectionVariable, ...] = ()

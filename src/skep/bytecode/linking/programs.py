@@ -17,7 +17,7 @@ from skep.bytecode.linking.kconfig import MAP_NAME
 from skep.bytecode.linking.layout import Layout, lay_out, needed_functions, resolve
 from skep.bytecode.linking.plan import KernelName, Poison, ProgramPlan
 from skep.bytecode.linking.settings import LinkSettings
-from skep.bytecode.linking.sharing import MAKES_OBJECTS, Obstacle, obstacle_of
+from skep.bytecode.linking.sharing import MAKES_OBJECTS, SharingObstacle, obstacle_of
 from skep.bytecode.linking.targets import target_id
 from skep.bytecode.linking.types import TypeFacts
 from skep.bytecode.objectfile.exception_callbacks import throws
@@ -172,7 +172,7 @@ def _needs_types(code: Sequence[Instruction], layout: Layout, names: Sequence[Ke
             slot += 1
         elif slot >= entry_slots and (
             (each.opcode == CALL and not each.src and each.immediate == _TAIL_CALL)
-            or obstacle_of(each) is Obstacle.PACKET_LOAD
+            or obstacle_of(each) is SharingObstacle.PACKET_LOAD
         ):
             return True
         slot += 1

@@ -24,7 +24,7 @@ _CLASS_LOAD = 0x00
 _PACKET_MODES = {0x20, 0x40}  # legacy packet loads: BPF_ABS, BPF_IND
 
 
-class Obstacle(Enum):
+class SharingObstacle(Enum):
     """Why an instruction cannot be in a chain of several members; the value is for people."""
 
     FUNCTION_ADDRESS = "takes the address of a function"
@@ -34,13 +34,13 @@ class Obstacle(Enum):
     PACKET_LOAD = "uses a legacy packet load, which may end the whole chain"
 
 
-def obstacle_of(instruction: Instruction) -> Obstacle | None:
+def obstacle_of(instruction: Instruction) -> SharingObstacle | None:
     """What speaks against an instruction of a member; ``None`` if nothing does."""
     opcode = instruction.opcode
     if opcode == LDDW:
-        return Obstacle.FUNCTION_ADDRESS if instruction.src == PSEUDO_FUNCTION else None
+        return SharingObstacle.FUNCTION_ADDRESS if instruction.src == PSEUDO_FUNCTION else None
     if opcode == GOTOX:
-        return Obstacle.INDIRECT_JUMP
+        return SharingObstacle.INDIRECT_JUMP
     if opcode & 7 == _CLASS_LOAD and opcode & 0xE0 in _PACKET_MODES:
-        return Obstacle.PACKET_LOAD
+        return SharingObstacle.PACKET_LOAD
     return None

@@ -16,7 +16,7 @@ from skep.bytecode.objectfile.code import Code
 from skep.bytecode.objectfile.elf import FUNCTION, LOCAL, NOTYPE, ElfFile, Symbol
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.model import Function, ProgramSpec, Relocation
-from skep.bytecode.objectfile.references import Place, Reference
+from skep.bytecode.objectfile.references import CodePlace, SymbolReference
 from skep.bytecode.objectfile.sections import classify
 
 _LABELS = ("L", ".L")
@@ -49,7 +49,7 @@ class CodeMap:
     starts: Mapping[int, Sequence[int]]
     names: Mapping[int, Sequence[str]]
     lengths: Mapping[int, int]
-    referred: frozenset[Place]
+    referred: frozenset[CodePlace]
 
     def locate(self, section: int, slot: int) -> tuple[str, int] | None:
         """Function a slot of a section is in, and the slot relative to it; ``None`` outside."""
@@ -60,10 +60,10 @@ class CodeMap:
         return self.names[section][index], slot - starts[index]
 
     @cached_property
-    def places(self) -> Mapping[str, Place]:
+    def places(self) -> Mapping[str, CodePlace]:
         """Where each function begins, by name."""
         return {
-            name: Place(section, slot)
+            name: CodePlace(section, slot)
             for section, names in self.names.items()
             for name, slot in zip(names, self.starts[section], strict=True)
         }
@@ -72,8 +72,8 @@ class CodeMap:
 def read_functions(
     elf: ElfFile,
     code: Mapping[int, Code],
-    references: Mapping[int, list[Reference]],
-    type_ids: Mapping[Place, int],
+    references: Mapping[int, list[SymbolReference]],
+    type_ids: Mapping[CodePlace, int],
 ) -> CodeMap:
     """Divide ``code`` into functions.
 
@@ -102,7 +102,7 @@ def read_functions(
         slots = ordered[number]
         own = references[number]
         for first, end in zip(slots, [*slots[1:], len(section.instructions)], strict=True):
-            place = Place(number, first)
+            place = CodePlace(number, first)
             functions.append(
                 Function(
                     name=names[place],
@@ -117,7 +117,8 @@ def read_functions(
             )
     lengths = {number: len(section.instructions) for number, section in code.items()}
     named = {
-        number: [names[Place(number, slot)] for slot in slots] for number, slots in ordered.items()
+        number: [names[CodePlace(number, slot)] for slot in slots]
+        for number, slots in ordered.items()
     }
     return CodeMap(tuple(functions), ordered, named, lengths, referred)
 
@@ -136,7 +137,7 @@ def read_programs(code: Mapping[int, Code], functions: CodeMap) -> tuple[Program
         if _is_text(function.section):
             is_entry = only_text and not function.is_static
         else:
-            place = Place(numbers[function.section], function.section_slot)
+            place = CodePlace(numbers[function.section], function.section_slot)
             is_entry = not (function.is_static and place in functions.referred)
         if is_entry:
             known = facts[function.section]
@@ -160,15 +161,15 @@ def _is_text(section: str) -> bool:
 
 
 def _starts(
-    elf: ElfFile, code: Mapping[int, Code], referred: frozenset[Place]
-) -> dict[Place, _Start]:
-    found: dict[Place, _Start] = {}
-    labels: dict[Place, str] = {}
+    elf: ElfFile, code: Mapping[int, Code], referred: frozenset[CodePlace]
+) -> dict[CodePlace, _Start]:
+    found: dict[CodePlace, _Start] = {}
+    labels: dict[CodePlace, str] = {}
     for symbol in elf.symbols:
         section = code.get(symbol.section)
         if section is None or symbol.kind not in (FUNCTION, NOTYPE):
             continue
-        place = Place(symbol.section, symbol.value // SLOT_BYTES)
+        place = CodePlace(symbol.section, symbol.value // SLOT_BYTES)
         if symbol.kind == NOTYPE and (symbol.binding == LOCAL or _is_label(elf, symbol)):
             if place in referred and symbol.binding == LOCAL:
                 labels.setdefault(place, elf.symbol_name(symbol))
@@ -194,7 +195,7 @@ def _starts(
                 name = f"{code[place.section].section.name}+{place.slot}"
             found[place] = _Start(name, is_static=True, has_symbol=False)
     for number, section in code.items():
-        place = Place(number, 0)
+        place = CodePlace(number, 0)
         if place not in found:
             found[place] = _Start(section.section.name, is_static=False, has_symbol=False)
         elif not found[place].has_symbol:
@@ -215,17 +216,17 @@ def _is_label(elf: ElfFile, symbol: Symbol) -> bool:
     return elf.symbol_name(symbol).startswith(_LABELS)
 
 
-def _grouped(starts: Mapping[Place, _Start]) -> dict[int, list[Place]]:
-    grouped: defaultdict[int, list[Place]] = defaultdict(list)
+def _grouped(starts: Mapping[CodePlace, _Start]) -> dict[int, list[CodePlace]]:
+    grouped: defaultdict[int, list[CodePlace]] = defaultdict(list)
     for place in starts:
         grouped[place.section].append(place)
     return dict(grouped)
 
 
-def _unique_names(elf: ElfFile, starts: Mapping[Place, _Start]) -> dict[Place, str]:
+def _unique_names(elf: ElfFile, starts: Mapping[CodePlace, _Start]) -> dict[CodePlace, str]:
     counted = Counter(start.name for start in starts.values())
     exported = Counter(start.name for start in starts.values() if not start.is_static)
-    names: dict[Place, str] = {}
+    names: dict[CodePlace, str] = {}
     taken: set[str] = set()
     for place, start in sorted(starts.items(), key=lambda item: item[0]):
         name = start.name
@@ -245,7 +246,7 @@ def _unique_names(elf: ElfFile, starts: Mapping[Place, _Start]) -> dict[Place, s
 
 
 def _relocations(
-    references: Sequence[Reference], first: int, end: int, names: Mapping[Place, str]
+    references: Sequence[SymbolReference], first: int, end: int, names: Mapping[CodePlace, str]
 ) -> tuple[Relocation, ...]:
     low = bisect_left(references, first, key=lambda reference: reference.slot)
     high = bisect_left(references, end, key=lambda reference: reference.slot)

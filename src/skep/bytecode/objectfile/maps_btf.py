@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from skep.bytecode.btf.errors import MalformedBtf
 from skep.bytecode.btf.layout import resolved, size_of
 from skep.bytecode.btf.table import TypeTable
-from skep.bytecode.btf.types import BtfType, Kind, Member
+from skep.bytecode.btf.types import BtfType, Kind, StructMember
 from skep.bytecode.objectfile.elf import SECTION, ElfFile, Section, Symbol, types_missing
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.model import MapSpec
@@ -34,7 +34,7 @@ class _Definition:
     numbers: dict[str, int] = field(default_factory=dict)
     key_type_id: int = 0
     value_type_id: int = 0
-    values: Member | None = None
+    values: StructMember | None = None
 
 
 def read_btf_maps(
@@ -115,7 +115,7 @@ def _variables(types: TypeTable) -> dict[str, BtfType]:
 
 def _read_definition(
     types: TypeTable, name: str, variable: BtfType
-) -> tuple[MapSpec, Member | None]:
+) -> tuple[MapSpec, StructMember | None]:
     outer = resolved(types, variable.refers_to)
     definition = _members(types, name, outer)
     spec = _spec(types, name, definition)
@@ -182,7 +182,7 @@ def _size(types: TypeTable, name: str, stated: int | None, type_id: int) -> int:
     return size
 
 
-def _number(types: TypeTable, name: str, member: Member) -> int:
+def _number(types: TypeTable, name: str, member: StructMember) -> int:
     found = resolved(types, member.type_id)
     if found.kind is Kind.PTR:
         array = resolved(types, found.refers_to)
@@ -196,7 +196,7 @@ def _number(types: TypeTable, name: str, member: Member) -> int:
     raise MalformedObject(f"map {name!r}: expected a number as {member.name!r}")
 
 
-def _described(types: TypeTable, name: str, member: Member) -> int:
+def _described(types: TypeTable, name: str, member: StructMember) -> int:
     pointer = resolved(types, member.type_id)
     if pointer.kind is not Kind.PTR or not pointer.refers_to:
         raise MalformedObject(f"map {name!r}: expected a pointer to a type as {member.name!r}")
@@ -211,7 +211,7 @@ def _pointee(types: TypeTable, array: BtfType, name: str) -> BtfType:
     raise MalformedObject(f"map {name!r}: expected an array of pointers as 'values'")
 
 
-def _extent(types: TypeTable, symbol: Symbol, values: Member) -> tuple[int, int]:
+def _extent(types: TypeTable, symbol: Symbol, values: StructMember) -> tuple[int, int]:
     # A flexible array (no element count) takes what the variable has behind the other members.
     elements = resolved(types, values.type_id).elements
     start = symbol.value + values.bit_offset // 8

@@ -20,7 +20,7 @@ from skep.bytecode.objectfile.maps_btf import SECTION_NAME, read_btf_maps
 from skep.bytecode.objectfile.maps_legacy import is_legacy_map_section, read_legacy_maps
 from skep.bytecode.objectfile.model import CoreRelocation, MapSpec, ObjectFile
 from skep.bytecode.objectfile.records import SourceLines, read_core_relocations, read_type_ids
-from skep.bytecode.objectfile.references import Named, Place, declared_externs, read_references
+from skep.bytecode.objectfile.references import CodePlace, Named, declared_externs, read_references
 from skep.bytecode.objectfile.relocations import relocations_of
 from skep.errors import Malformed
 
@@ -74,7 +74,7 @@ def _understood(elf: ElfFile) -> ObjectFile:
     references = {number: read_references(elf, section, named) for number, section in code.items()}
     numbers = {section.section.name: number for number, section in code.items()}
     extension = _read_extension(elf, types, remarks)
-    type_ids: dict[Place, int] = {}
+    type_ids: dict[CodePlace, int] = {}
     if extension is not None and types is not None:
         type_ids = read_type_ids(extension, types, numbers)
     functions = read_functions(elf, code, references, type_ids)

@@ -11,7 +11,7 @@ from skep.bytecode.isa.instructions import SLOT_BYTES
 from skep.bytecode.objectfile.errors import MalformedObject
 from skep.bytecode.objectfile.functions import CodeMap
 from skep.bytecode.objectfile.model import CoreRelocation, SourceLine
-from skep.bytecode.objectfile.references import Place
+from skep.bytecode.objectfile.references import CodePlace
 
 _MOST_CORE_RECORDS = 200_000  # the largest object seen has 4,282
 _HIGHEST_CORE_KIND = 12
@@ -19,7 +19,7 @@ _HIGHEST_CORE_KIND = 12
 
 def read_type_ids(
     extension: Extension, types: TypeTable, sections: Mapping[str, int]
-) -> dict[Place, int]:
+) -> dict[CodePlace, int]:
     """BTF types of functions, by the place where they begin.
 
     Args:
@@ -27,7 +27,7 @@ def read_type_ids(
     """
     word = "<" if types.byteorder == "little" else ">"
     return {
-        Place(sections[group.section], place // SLOT_BYTES): type_id
+        CodePlace(sections[group.section], place // SLOT_BYTES): type_id
         for group in extension.functions
         if group.section in sections
         for place, type_id in group.decode(f"{word}II")

@@ -19,14 +19,14 @@ from skep.bytecode.objectfile.model import Extern, MapSpec
 from skep.bytecode.objectfile.relocations import RawRelocation, relocations_of
 
 
-class Place(NamedTuple):
+class CodePlace(NamedTuple):
     """A slot in a code section."""
 
     section: int
     slot: int
 
 
-class Reference(NamedTuple):
+class SymbolReference(NamedTuple):
     """An instruction and what it names.
 
     Attributes:
@@ -41,7 +41,7 @@ class Reference(NamedTuple):
     kind: Literal["map", "map_value", "call", "function_address", "extern_call", "extern_address"]
     name: str = ""
     addend: int = 0
-    target: Place | None = None
+    target: CodePlace | None = None
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ def declared_externs(
     return found
 
 
-def read_references(elf: ElfFile, code: Code, named: Named) -> list[Reference]:
+def read_references(elf: ElfFile, code: Code, named: Named) -> list[SymbolReference]:
     """References of one code section, ascending by slot.
 
     Raises:
@@ -101,7 +101,7 @@ def read_references(elf: ElfFile, code: Code, named: Named) -> list[Reference]:
 
 def _relocated(
     elf: ElfFile, code: Code, named: Named, entry: tuple[int, RawRelocation]
-) -> Reference:
+) -> SymbolReference:
     place, relocation = entry
     slot, rest = divmod(place, SLOT_BYTES)
     opcode = code.instructions[slot].opcode
@@ -118,21 +118,21 @@ def _relocated(
         if opcode == CALL:
             return _call(code, slot, symbol, relocation)
         place = symbol.value + _immediate(code, slot, relocation)
-        target = Place(symbol.section, _whole_slots(code, slot, place))
-        return Reference(slot, "function_address", target=target)
+        target = CodePlace(symbol.section, _whole_slots(code, slot, place))
+        return SymbolReference(slot, "function_address", target=target)
     if opcode == LDDW:
         if symbol.section in named.maps:
             return _map(code, slot, symbol, relocation, named.maps[symbol.section])
         if symbol.section in named.data:
             base = 0 if symbol.kind == SECTION else symbol.value
             name = named.data[symbol.section].name
-            return Reference(
+            return SymbolReference(
                 slot, "map_value", name, addend=base + _immediate(code, slot, relocation)
             )
     return _extern(elf, code, symbol, slot, named)
 
 
-def _extern(elf: ElfFile, code: Code, symbol: Symbol, slot: int, named: Named) -> Reference:
+def _extern(elf: ElfFile, code: Code, symbol: Symbol, slot: int, named: Named) -> SymbolReference:
     name = elf.symbol_name(symbol)
     if not name and 0 < symbol.section < len(elf.sections):
         name = elf.sections[symbol.section].name
@@ -149,21 +149,21 @@ def _extern(elf: ElfFile, code: Code, symbol: Symbol, slot: int, named: Named) -
             named.remarks.append(f"code refers to {name!r}, which is neither map, data nor code")
         named.externs[name] = Extern(name, kind, is_weak=symbol.binding == WEAK)
     is_call = code.instructions[slot].opcode == CALL
-    return Reference(slot, "extern_call" if is_call else "extern_address", name)
+    return SymbolReference(slot, "extern_call" if is_call else "extern_address", name)
 
 
-def _call(code: Code, slot: int, symbol: Symbol, relocation: RawRelocation) -> Reference:
+def _call(code: Code, slot: int, symbol: Symbol, relocation: RawRelocation) -> SymbolReference:
     if relocation.addend is None:
         # The immediate counts from the instruction behind the call: -1 is the symbol itself.
         target = symbol.value // SLOT_BYTES + code.instructions[slot].immediate + 1
     else:
         target = _whole_slots(code, slot, symbol.value + relocation.addend)
-    return Reference(slot, "call", target=Place(symbol.section, target))
+    return SymbolReference(slot, "call", target=CodePlace(symbol.section, target))
 
 
 def _map(
     code: Code, slot: int, symbol: Symbol, relocation: RawRelocation, maps: Mapping[int, MapSpec]
-) -> Reference:
+) -> SymbolReference:
     place = symbol.value
     if symbol.kind == SECTION:
         place += _immediate(code, slot, relocation)
@@ -174,7 +174,7 @@ def _map(
             f"of {code.section.name!r}",
             offset=code.section.offset + SLOT_BYTES * slot,
         )
-    return Reference(slot, "map", spec.name)
+    return SymbolReference(slot, "map", spec.name)
 
 
 def _immediate(code: Code, slot: int, relocation: RawRelocation) -> int:
@@ -199,20 +199,20 @@ def _whole_slots(code: Code, slot: int, place: int) -> int:
 
 def _resolved_by_compiler(
     code: Code, relocations: Mapping[int, RawRelocation]
-) -> Iterator[Reference]:
+) -> Iterator[SymbolReference]:
     instructions = code.instructions
     section = code.section.number
     for slot in code.calls:
         if instructions[slot].src == PSEUDO_CALL and slot * SLOT_BYTES not in relocations:
-            target = Place(section, slot + instructions[slot].immediate + 1)
-            yield Reference(slot, "call", target=target)
+            target = CodePlace(section, slot + instructions[slot].immediate + 1)
+            yield SymbolReference(slot, "call", target=target)
     for slot in code.wide:
         if instructions[slot].src == PSEUDO_FUNCTION and slot * SLOT_BYTES not in relocations:
-            target = Place(section, slot + instructions[slot].immediate + 1)
-            yield Reference(slot, "function_address", target=target)
+            target = CodePlace(section, slot + instructions[slot].immediate + 1)
+            yield SymbolReference(slot, "function_address", target=target)
 
 
-def _check_target(code: Code, named: Named, slot: int, target: Place) -> None:
+def _check_target(code: Code, named: Named, slot: int, target: CodePlace) -> None:
     length = len(named.code[target.section].instructions)
     if not 0 <= target.slot < length:
         raise MalformedObject(

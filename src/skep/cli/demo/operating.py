@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from skep.cli.demo.frames import syn_frames, udp_frame
-from skep.cli.demo.steps import Steps
+from skep.cli.demo.steps import DemoSteps
 from skep.cli.demo.traffic import Send, SteadyTraffic, path_into, send_paced
 from skep.cli.environment import Environment
 from skep.cli.interrupts import deferred_interrupts
@@ -35,7 +35,12 @@ class DemoFailed(SkepError):
 
 
 def operate(
-    environment: Environment, playground: Playground, opened: ExitStack, steps: Steps, *, keep: bool
+    environment: Environment,
+    playground: Playground,
+    opened: ExitStack,
+    steps: DemoSteps,
+    *,
+    keep: bool,
 ) -> None:
     """Run both packages as one chain on the playground's interface and change it under traffic.
 
@@ -107,7 +112,7 @@ def operate(
         _expect(not node.installed(), {})
 
 
-def _swap_under_traffic(node: Node, send: Send, frame: bytes, steps: Steps) -> None:
+def _swap_under_traffic(node: Node, send: Send, frame: bytes, steps: DemoSteps) -> None:
     """Reorder again and again while packets flow; each must be seen by both, exactly once."""
     with deferred_interrupts(), steps.step("swap the order under traffic, six times") as step:
         before = _counters(node)

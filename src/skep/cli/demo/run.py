@@ -14,7 +14,7 @@ from skep.cli.build import build_package
 from skep.cli.context import Invocation
 from skep.cli.demo.operating import operate
 from skep.cli.demo.server import marketplace, url_of
-from skep.cli.demo.steps import Steps
+from skep.cli.demo.steps import DemoSteps
 from skep.cli.environment import Environment, read_environment
 from skep.cli.interrupts import deferred_interrupts, ignore_interrupts, restored_handlers
 from skep.cli.keyring import KeyRing
@@ -61,7 +61,7 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
         SkepError: a step failed; everything is cleaned up all the same.
         KeyboardInterrupt: Ctrl-C or SIGTERM; likewise.
     """
-    steps = Steps(run.output)
+    steps = DemoSteps(run.output)
     started = time.perf_counter()
     outer = run.environment
     left_out = [] if outer.is_root else ["attaching to an interface, traffic: that needs root"]
@@ -98,7 +98,7 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
     )
 
 
-def _place(outer: Environment, opened: ExitStack, steps: Steps) -> Playground | Path:
+def _place(outer: Environment, opened: ExitStack, steps: DemoSteps) -> Playground | Path:
     """Make a network of its own, or without root only a directory of its own."""
     if not outer.is_root:
         with deferred_interrupts():
@@ -127,7 +127,9 @@ def _inner_environment(outer: Environment, directory: Path) -> Environment:
     return inner
 
 
-def _publish(inner: Environment, place: Playground | Path, opened: ExitStack, steps: Steps) -> str:
+def _publish(
+    inner: Environment, place: Playground | Path, opened: ExitStack, steps: DemoSteps
+) -> str:
     layouts = []
     for name in PROGRAMS:
         project = inner.root / "projects" / name
@@ -164,7 +166,7 @@ def _publish(inner: Environment, place: Playground | Path, opened: ExitStack, st
     return url
 
 
-def _find_and_pull(inner: Environment, url: str, steps: Steps) -> None:
+def _find_and_pull(inner: Environment, url: str, steps: DemoSteps) -> None:
     with steps.step("search “limit”") as step, closing(MarketplaceClient(url)) as client:
         hits = client.search("limit")
         step.result = ", ".join(f"{hit.package} {hit.version}" for hit in hits)

@@ -13,7 +13,7 @@ _LEFT = 12  # columns of the mark and the time
 
 
 @dataclass(slots=True)
-class Step:
+class DemoStep:
     """What one step has to say.
 
     Attributes:
@@ -31,16 +31,16 @@ class Step:
 
 
 @dataclass(slots=True)
-class Steps:
+class DemoSteps:
     """All steps of one run, printed as they end."""
 
     output: Output
-    done: list[Step] = field(default_factory=list)
+    done: list[DemoStep] = field(default_factory=list)
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Step]:
+    def step(self, title: str) -> Iterator[DemoStep]:
         """Run one step; a failing one is marked and its error passed on."""
-        step = Step(title)
+        step = DemoStep(title)
         started = time.perf_counter()
         live = not self.output.json and not self.output.quiet and self.output.out.isatty()
         if live:
@@ -56,7 +56,7 @@ class Steps:
         self.done.append(step)
         self._print(step, self.output.style("✓", "green"), clear=live)
 
-    def _print(self, step: Step, mark: str, *, clear: bool) -> None:
+    def _print(self, step: DemoStep, mark: str, *, clear: bool) -> None:
         if self.output.json or self.output.quiet:
             return
         out = self.output.out

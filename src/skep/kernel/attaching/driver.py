@@ -92,7 +92,7 @@ class Driver(Protocol):
         What a person should know about how it was done is in :attr:`Link.remark`.
 
         Raises:
-            HookOccupied: an exclusive target is taken; what is there is named and left alone.
+            HookTaken: an exclusive target is taken; what is there is named and left alone.
             TargetMissing, TargetNotVisible: see the class.
             NotInThisKernel: this kernel does not know the way.
             KernelRefused: the program does not fit there.

@@ -23,8 +23,8 @@ from skep.kernel.attaching.interfaces import (
     locate_interface,
     not_in_this_kernel,
 )
-from skep.kernel.attributes import Command, ProgramQuery, TcxLinkInfo
-from skep.kernel.errors import HookOccupied, InterfaceMissing, KernelRefused, NotInThisKernel
+from skep.kernel.attributes import BpfCommand, ProgramQuery, TcxLinkInfo
+from skep.kernel.errors import HookTaken, InterfaceMissing, KernelRefused, NotInThisKernel
 from skep.kernel.interfaces import Interface
 from skep.kernel.links import Link, create_link
 from skep.kernel.loading import LoadedProgram
@@ -105,7 +105,7 @@ def _query(hook: Hook, interface: Interface) -> tuple[tuple[int, ...], tuple[int
         prog_cnt=_MOST_PROGRAMS,
     )
     try:
-        bpf(Command.PROG_QUERY, attribute)
+        bpf(BpfCommand.PROG_QUERY, attribute)
     except BpfError as error:
         if error.number == errno.ENOENT:  # nothing was ever attached here
             return (), ()
@@ -123,7 +123,7 @@ def _failure(
     if error.number == errno.ENODEV:
         return _gone(interface)
     if error.number == errno.ERANGE:
-        return HookOccupied(
+        return HookTaken(
             f"{hook.name} of {interface.name} is full: it has {_MOST_PROGRAMS} programs, the most "
             "that the kernel runs there",
             hint="remove one; `bpftool net` lists them",

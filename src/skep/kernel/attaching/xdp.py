@@ -27,7 +27,7 @@ from skep.kernel.attaching.interfaces import (
     not_in_this_kernel,
 )
 from skep.kernel.attributes import LinkInfo
-from skep.kernel.errors import HookOccupied, InterfaceMissing, KernelRefused
+from skep.kernel.errors import HookTaken, InterfaceMissing, KernelRefused
 from skep.kernel.interfaces import Interface, interface_numbered, nested_attributes
 from skep.kernel.links import Link, create_link, program_text
 from skep.kernel.loading import LoadedProgram
@@ -192,7 +192,7 @@ def _failure(error: BpfError, interface: Interface, program: LoadedProgram) -> S
     if error.number in {errno.EBUSY, errno.EEXIST}:
         there = program_ids(interface_numbered(interface.index))
         found = program_text(there[0]) if there else "another XDP program"
-        return HookOccupied(
+        return HookTaken(
             f"expected no XDP program on {interface.name}, found {found}",
             hint="it was not attached by Skep and is left alone; whoever attached it can "
             "remove it (ip link set dev INTERFACE xdp off, or closing its link)",

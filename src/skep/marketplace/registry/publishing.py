@@ -33,7 +33,7 @@ from skep.packages.oci.referrers import bundle_layer
 from skep.packages.opening import open_package
 from skep.sigstore import BUNDLE, LARGEST_BUNDLE, MOST_BUNDLES
 from skep.trust.keys import PublicKey
-from skep.trust.verifying import Evidence, RequireKey, Subject, UnknownKey, verify
+from skep.trust.verifying import RequireKey, SignatureEvidence, Subject, UnknownKey, verify
 from skep.versions import newest
 
 
@@ -170,11 +170,11 @@ class Publishing:
 
     def _verify(
         self, package: str, digest: Digest, keys: tuple[PublicKey, ...]
-    ) -> tuple[Evidence, tuple[Digest, ...]]:
+    ) -> tuple[SignatureEvidence, tuple[Digest, ...]]:
         """Evidence, and the referrers that gave it; others stay invisible."""
         subject, policy = Subject(package, digest), RequireKey(keys)
         signed = list(self._signatures(package, digest))
-        first: Evidence | None = None
+        first: SignatureEvidence | None = None
         verified: list[Digest] = []
         for candidate in signed:
             with suppress(Untrusted):

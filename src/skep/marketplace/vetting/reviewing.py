@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from skep.marketplace.vetting.rules import Rule
 from skep.marketplace.vetting.submissions import Submission
-from skep.marketplace.vetting.verdicts import Finding, Verdict
+from skep.marketplace.vetting.verdicts import ReviewFinding, ReviewVerdict
 
 
-def review(submission: Submission, rules: Sequence[Rule]) -> Verdict:
+def review(submission: Submission, rules: Sequence[Rule]) -> ReviewVerdict:
     """Ask all rules; the same submission and rules always give the same verdict."""
-    findings: list[Finding] = []
+    findings: list[ReviewFinding] = []
     for rule in rules:
         problems = tuple(rule.check(submission))
         if problems:
             findings.append(
-                Finding(rule.rule_id, rule.severity, rule.text, rule.remediation, problems)
+                ReviewFinding(rule.rule_id, rule.severity, rule.text, rule.remediation, problems)
             )
-    return Verdict(tuple(findings), tuple(rule.rule_id for rule in rules))
+    return ReviewVerdict(tuple(findings), tuple(rule.rule_id for rule in rules))

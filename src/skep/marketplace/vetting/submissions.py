@@ -15,7 +15,7 @@ from skep.errors import SkepError
 from skep.packages.content import PackageContent
 from skep.packages.installable import Obstacle, find_obstacles
 from skep.packages.made_costs import as_made
-from skep.trust.verifying import Evidence
+from skep.trust.verifying import SignatureEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Submission:
     """
 
     content: PackageContent
-    evidence: Evidence | None
+    evidence: SignatureEvidence | None
     reports: Mapping[str, AnalysisReport]
     unreadable: Mapping[str, str]
     obstacles: tuple[Obstacle, ...] = ()
 
 
-def submit(content: PackageContent, evidence: Evidence | None) -> Submission:
+def submit(content: PackageContent, evidence: SignatureEvidence | None) -> Submission:
     """Read and analyse every object; what cannot be read is noted, not raised."""
     reports: dict[str, AnalysisReport] = {}
     unreadable: dict[str, str] = {}

@@ -9,7 +9,7 @@ _MOST_PROBLEMS = 20  # told per rule; a hostile package could have thousands
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReviewFinding:
     """A rule that was not kept.
 
     Attributes:
@@ -42,7 +42,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReviewVerdict:
     """The outcome of a review, explained.
 
     Attributes:
@@ -50,11 +50,11 @@ class Verdict:
         rule_ids: all rules that were asked.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[ReviewFinding, ...]
     rule_ids: tuple[str, ...]
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
+    def errors(self) -> tuple[ReviewFinding, ...]:
         """The findings that refuse."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 

@@ -8,9 +8,9 @@ from skep.errors import SkepError, Unavailable
 from skep.hooks.identity import Identity
 from skep.hooks.table import find_hook
 from skep.kernel.attaching.table import driver_of
-from skep.kernel.attributes import Command
+from skep.kernel.attributes import BpfCommand
 from skep.kernel.btf import load_types_for, open_types
-from skep.kernel.descriptors import Descriptor
+from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.errors import KernelObjectMissing, KernelRefused, LacksPrivilege, VerifierRefused
 from skep.kernel.held_maps import held_maps, open_map
 from skep.kernel.information import open_by_id
@@ -190,7 +190,7 @@ class KernelAdapter(KernelWatcher):
         with translating(), self._pins.open_link(LINKS, link.pin) as opened:
             identity = opened.program_id()
             what = f"program {identity}"
-            return LoadedProgram(open_by_id(Command.PROG_GET_FD_BY_ID, identity, what))
+            return LoadedProgram(open_by_id(BpfCommand.PROG_GET_FD_BY_ID, identity, what))
 
     def attach(self, hook: str, identity: Identity, program: Program) -> PinnedLink:
         """Create a link and pin it; a crash in between detaches, as nothing holds the link."""
@@ -241,7 +241,7 @@ class KernelAdapter(KernelWatcher):
     @staticmethod
     def _types(
         types: bytes | None, maps: Iterable[LoadedMap], opened: ExitStack, *, needed: bool
-    ) -> Descriptor | None:
+    ) -> FileDescriptor | None:
         """An object's types: those that a map of its deployment was made with, or given anew."""
         if types is None:
             return None

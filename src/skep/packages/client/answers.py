@@ -6,7 +6,7 @@ from http import HTTPStatus
 from skep.errors import FAMILIES, SkepError
 from skep.json_documents import MalformedDocument, parse_table
 from skep.packages.client.errors import FAMILY_CLASSES, MalformedAnswer
-from skep.packages.client.transport import Answer
+from skep.packages.client.transport import HttpAnswer
 from skep.packages.fields import Fields
 from skep.packages.names import one_line
 from skep.packages.wire.error_answer import ErrorAnswer, read_error_answer
@@ -67,7 +67,7 @@ def _phrase(status: int) -> str:
         return f"HTTP status {status}"
 
 
-def failure(answer: Answer) -> SkepError:
+def failure(answer: HttpAnswer) -> SkepError:
     """The error an unsuccessful answer stands for.
 
     The family is what the error document says, by name or by code, else the status'.
@@ -83,7 +83,7 @@ def failure(answer: Answer) -> SkepError:
     )
 
 
-def expect(answer: Answer, statuses: Collection[int]) -> Answer:
+def expect(answer: HttpAnswer, statuses: Collection[int]) -> HttpAnswer:
     """Return the answer if it has one of ``statuses``.
 
     Raises:
@@ -100,7 +100,7 @@ def expect(answer: Answer, statuses: Collection[int]) -> Answer:
     raise failure(answer)
 
 
-def table(answer: Answer) -> Fields:
+def table(answer: HttpAnswer) -> Fields:
     """The JSON object in an answer.
 
     Raises:
@@ -114,7 +114,7 @@ def table(answer: Answer) -> Fields:
         ) from error
 
 
-def raise_problems(fields: Fields, answer: Answer) -> None:
+def raise_problems(fields: Fields, answer: HttpAnswer) -> None:
     """Raise if reading an answer's fields found problems.
 
     Raises:

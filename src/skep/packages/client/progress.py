@@ -6,7 +6,7 @@ Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in total."""
 
 
-class Meter:
+class ByteMeter:
     """Counts bytes towards a total and reports them.
 
     Args:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from skep.digests import Digest
 from skep.errors import UsageError
 from skep.packages.client.errors import MarketplaceNotFound, VersionChanged
-from skep.packages.client.progress import Meter, Progress
+from skep.packages.client.progress import ByteMeter, Progress
 from skep.packages.client.registry import Registry
 from skep.packages.content import PackageContent
 from skep.packages.errors import WrongContent
@@ -140,7 +140,7 @@ def pull(
     # (2)
     manifest = parse_package_manifest(fetched.data)
     layers = {layer.digest: layer for layer in (manifest.config, *manifest.layers)}
-    meter = Meter(sum(layer.size for layer in layers.values()), progress)
+    meter = ByteMeter(sum(layer.size for layer in layers.values()), progress)
     # (3)
     for layer in layers.values():
         _fetch(client, package, layer, store, meter)
@@ -181,7 +181,7 @@ def pull(
 
 
 def _fetch(
-    client: Registry, package: str, layer: Descriptor, store: ContentStore, meter: Meter
+    client: Registry, package: str, layer: Descriptor, store: ContentStore, meter: ByteMeter
 ) -> bytes:
     if store.has_blob(layer.digest):
         meter.advance(layer.size)
@@ -207,7 +207,7 @@ def _fetch_signatures(
             )
         layer = bundle_layer(manifest)
         config = manifest.config
-        nobody = Meter(0, None)
+        nobody = ByteMeter(0, None)
         if config.size > LARGEST_BUNDLE:
             raise WrongContent(f"{entry.digest}: a signature's config has {config.size} bytes")
         _fetch(client, package, config, store, nobody)

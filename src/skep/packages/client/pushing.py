@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from skep.digests import Digest
-from skep.packages.client.progress import Meter, Progress
+from skep.packages.client.progress import ByteMeter, Progress
 from skep.packages.client.registry import Registry
 from skep.packages.local.content_store import ContentStore
 from skep.packages.opening import open_package
@@ -58,7 +58,7 @@ def push(
         + sum({named.digest: named.size for named in (parsed.config, *parsed.layers)}.values())
         for bytes_, parsed in manifests
     )
-    meter = Meter(total, progress)
+    meter = ByteMeter(total, progress)
 
     for position, (manifest_data, manifest) in enumerate(manifests):
         blobs = {named.digest: named for named in (manifest.config, *manifest.layers)}

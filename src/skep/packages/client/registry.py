@@ -16,7 +16,7 @@ from skep.errors import UsageError
 from skep.json_documents import LARGEST_DOCUMENT, MalformedDocument
 from skep.packages.client.answers import expect, failure, raise_problems, table
 from skep.packages.client.errors import MalformedAnswer
-from skep.packages.client.transport import Advance, Answer, Transport
+from skep.packages.client.transport import Advance, HttpAnswer, Transport
 from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.names import is_package_name, one_line
 from skep.packages.oci.descriptors import Descriptor
@@ -128,7 +128,7 @@ class Registry:
         )
         return _check(digest, expect(answer, {200}).body, answer)
 
-    def _pages(self, path: str, accept: str) -> Iterator[Answer]:
+    def _pages(self, path: str, accept: str) -> Iterator[HttpAnswer]:
         for _ in range(_MOST_PAGES):
             answer = self.transport.request(
                 "GET", path, largest=LARGEST_DOCUMENT, headers={"Accept": accept}
@@ -219,7 +219,7 @@ class Registry:
         return digest
 
 
-def _check(digest: Digest, data: bytes, answer: Answer) -> bytes:
+def _check(digest: Digest, data: bytes, answer: HttpAnswer) -> bytes:
     try:
         return digest.check(data)
     except DigestMismatch as error:

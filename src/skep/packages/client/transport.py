@@ -123,7 +123,7 @@ class _PacedReader(io.RawIOBase):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A complete answer.
 
     Attributes:
@@ -202,7 +202,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         advance: Advance | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Ask, and read the whole answer.
 
         Args:
@@ -234,7 +234,7 @@ class Transport:
         headers: Mapping[str, str],
         body: bytes | None,
         advance: Advance | None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         # (1)
         self._pace = self._new_pace()
         if self._pace.is_over:
@@ -263,7 +263,7 @@ class Transport:
                 raise
             response.release_conn()
         found = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(url, response.status, found, content)
+        return HttpAnswer(url, response.status, found, content)
 
     def _read(
         self,

@@ -5,10 +5,10 @@ import pytest
 from skep.bytecode.analysis.frames import (
     Dynptr,
     Escapes,
+    FrameState,
     Held,
     Parts,
     Stack,
-    State,
     bytes_of,
     forget_numbers,
     low_bytes,
@@ -130,19 +130,19 @@ def test_forgetting_spares_pointers_and_what_lies_outside() -> None:
     ],
 )
 def test_slots_of_two_paths(one: Held, other: Held, expected: Held | None) -> None:
-    state = State([], {-8: one})
+    state = FrameState([], {-8: one})
     state.join_stack({-8: other}, UNKNOWN, wide=False)
     assert state.stack.get(-8) == expected
 
 
 def test_a_pointer_of_one_path_only_is_still_one() -> None:
-    state = State([], {})
+    state = FrameState([], {})
     assert state.join_stack({-8: PACKET_START, -16: Dynptr(PACKET), -24: 5}, UNKNOWN, wide=False)
     assert state.stack == {-8: OR_NUMBER, -16: Dynptr(PACKET)}
 
 
 def test_a_slot_that_keeps_changing_becomes_unknown() -> None:
-    state = State([], {-8: Parts(((0, 4, 1),)), -16: 1, -24: Dynptr(PACKET)})
+    state = FrameState([], {-8: Parts(((0, 4, 1),)), -16: 1, -24: Dynptr(PACKET)})
     other: Stack = {-8: Parts(((0, 4, 2),)), -16: 2, -24: Dynptr(FRAME)}
     state.join_stack(other, UNKNOWN, wide=True)
     assert isinstance(state.stack[-16], Number)

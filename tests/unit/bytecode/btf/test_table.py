@@ -7,7 +7,7 @@ from tests.builders.btf import BtfBuilder, ByteOrder
 
 from skep.bytecode.btf.errors import MalformedBtf
 from skep.bytecode.btf.table import read_btf
-from skep.bytecode.btf.types import Enumerator, Kind, Member, Parameter, SectionVariable
+from skep.bytecode.btf.types import Enumerator, Kind, Parameter, SectionVariable, StructMember
 
 ORDERS: tuple[ByteOrder, ...] = ("little", "big")
 
@@ -42,10 +42,10 @@ def test_every_kind_is_read(order: ByteOrder) -> None:
     assert types.type(pointer).refers_to == integer
     assert (types.type(array).refers_to, types.type(array).elements) == (integer, 7)
     assert types.type(struct_id).members == (
-        Member("left", integer, 0),
-        Member("right", pointer, 32),
+        StructMember("left", integer, 0),
+        StructMember("right", pointer, 32),
     )
-    assert types.type(bits).members == (Member("flag", integer, 3, 5),)
+    assert types.type(bits).members == (StructMember("flag", integer, 3, 5),)
     assert types.type(signed).enumerators == (Enumerator("MINUS", -1), Enumerator("ONE", 1))
     assert types.type(wide).enumerators == (Enumerator("HUGE", 1 << 40),)
     assert types.type(negative).enumerators == (Enumerator("MINUS", -2),)

@@ -12,14 +12,14 @@ from skep.bytecode.isa.instructions import Instruction
 from skep.marketplace.vetting.reviewing import review
 from skep.marketplace.vetting.rules import STANDARD_RULES
 from skep.marketplace.vetting.submissions import Submission, submit
-from skep.marketplace.vetting.verdicts import Verdict
+from skep.marketplace.vetting.verdicts import ReviewVerdict
 from skep.packages.content import Package
 from skep.packages.opening import open_package
 from skep.trust.policies import InsecureAcceptAll, RequireKey
-from skep.trust.verifying import Evidence, Subject, verify
+from skep.trust.verifying import SignatureEvidence, Subject, verify
 
 
-def evidence_for(package: Package) -> Evidence:
+def evidence_for(package: Package) -> SignatureEvidence:
     _, blobs = make_signature(package.manifest)
     bundles = [data for data in blobs.values() if data != b"{}"]
     subject = Subject(package.metadata.name, package.manifest.digest)
@@ -31,11 +31,11 @@ def submission(package: Package, *, signed: bool = True) -> Submission:
     return submit(content, evidence_for(package) if signed else None)
 
 
-def verdict_on(package: Package, *, signed: bool = True) -> Verdict:
+def verdict_on(package: Package, *, signed: bool = True) -> ReviewVerdict:
     return review(submission(package, signed=signed), STANDARD_RULES)
 
 
-def broken(verdict: Verdict) -> set[str]:
+def broken(verdict: ReviewVerdict) -> set[str]:
     return {finding.rule_id for finding in verdict.findings}
 
 

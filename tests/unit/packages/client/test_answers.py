@@ -17,12 +17,12 @@ from skep.errors import (
 )
 from skep.packages.client.answers import expect, failure
 from skep.packages.client.errors import MalformedAnswer
-from skep.packages.client.transport import Answer
+from skep.packages.client.transport import HttpAnswer
 
 
-def answer(status: int, code: str = "", **more: object) -> Answer:
+def answer(status: int, code: str = "", **more: object) -> HttpAnswer:
     error = {"code": code, "message": "no"} | more
-    return Answer("http://m/x", status, {}, json.dumps({"errors": [error]}).encode())
+    return HttpAnswer("http://m/x", status, {}, json.dumps({"errors": [error]}).encode())
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def answer(status: int, code: str = "", **more: object) -> Answer:
     ],
 )
 def test_a_status_has_its_family(status: int, family: type[SkepError]) -> None:
-    assert isinstance(failure(Answer("http://m/x", status, {}, b"")), family)
+    assert isinstance(failure(HttpAnswer("http://m/x", status, {}, b"")), family)
 
 
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - {"internal"}))
@@ -70,7 +70,7 @@ def test_codes_of_the_specification_are_understood(
 
 
 def test_too_many_requests_are_no_problem_of_the_marketplaces() -> None:
-    error = failure(Answer("http://m", 429, {}, b""))
+    error = failure(HttpAnswer("http://m", 429, {}, b""))
     assert error.message == "http://m: too many requests (HTTP 429)"
     assert error.hint == "try again later"
 
@@ -103,11 +103,11 @@ def test_words_of_the_server_reach_no_terminal_with_control_characters() -> None
     ],
 )
 def test_any_error_body_gives_an_error(body: bytes) -> None:
-    error = failure(Answer("http://m/x", 404, {}, body))
+    error = failure(HttpAnswer("http://m/x", 404, {}, body))
     assert isinstance(error, NotFound)
     assert "404" in error.message
 
 
 def test_a_success_that_was_not_expected_is_malformed() -> None:
     with pytest.raises(MalformedAnswer):
-        expect(Answer("http://m/x", 204, {}, b""), {200})
+        expect(HttpAnswer("http://m/x", 204, {}, b""), {200})

@@ -15,7 +15,7 @@ from skep.packages.client.errors import (
 )
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pushing import push
-from skep.packages.client.transport import Answer
+from skep.packages.client.transport import HttpAnswer
 from skep.packages.local.bundles import store_bundle
 from skep.packages.local.content_store import ContentStore
 from skep.packages.wire.publisher_listing import OfferedKey
@@ -40,8 +40,8 @@ def answering(
     """The marketplace answers anything with ``body``."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
-    def request(*_: object, **__: object) -> Answer:
-        return Answer("http://m/x", status, {}, data)
+    def request(*_: object, **__: object) -> HttpAnswer:
+        return HttpAnswer("http://m/x", status, {}, data)
 
     monkeypatch.setattr(transport.Transport, "request", request)
 

@@ -24,7 +24,7 @@ _SWEEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class BlockSize:
     """What a box needs, in pixels."""
 
     width: float
@@ -70,7 +70,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class GraphLayout:
     """Where everything is; ``ports`` says where an arrow leaves its box."""
 
     width: float
@@ -104,7 +104,7 @@ class _Crossing:
     track: int = -1
 
 
-def lay_out(sizes: Sequence[Size], arrows: Iterable[Arrow]) -> Layout:
+def lay_out(sizes: Sequence[BlockSize], arrows: Iterable[Arrow]) -> GraphLayout:
     """Place boxes, numbered in an order in which arrows that are no loops go forwards.
 
     An arrow to a box with the same or a lower number is drawn upwards.
@@ -195,7 +195,7 @@ class _Router:
 
     def __init__(
         self,
-        sizes: Sequence[Size],
+        sizes: Sequence[BlockSize],
         layers: Sequence[int],
         nets: Sequence[_Net],
         cells: Sequence[Cell],
@@ -209,7 +209,7 @@ class _Router:
         self._gaps: dict[int, list[_Crossing]] = defaultdict(list)
         self._crossings: dict[int, list[tuple[int, _Crossing]]] = defaultdict(list)
 
-    def route(self) -> Layout:
+    def route(self) -> GraphLayout:
         """Do it; gap ``n`` is below layer ``n``, gap -1 above the first."""
         self._leave()
         self._enter()
@@ -226,7 +226,7 @@ class _Router:
             for arrow, x in self._out.items()
         }
         routes = tuple(self._strokes(net, tops) for net in self._nets)
-        return Layout(width, height, boxes, routes, ports)
+        return GraphLayout(width, height, boxes, routes, ports)
 
     def _leave(self) -> None:
         """Ports below boxes, ordered by where the arrows go."""

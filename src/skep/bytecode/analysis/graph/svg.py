@@ -13,7 +13,7 @@ from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 from skep.bytecode.analysis.graph.content import Box, FunctionGraph
-from skep.bytecode.analysis.graph.layout import Layout, Route, Size, lay_out
+from skep.bytecode.analysis.graph.layout import BlockSize, GraphLayout, Route, lay_out
 
 LONGEST = 72  # characters of a line
 _CHARACTER = 7.3  # pixels, of 12 px monospace
@@ -85,7 +85,7 @@ def _legend(parts: list[str], y: float) -> float:
     return y + 12
 
 
-def _function(parts: list[str], function: FunctionGraph, layout: Layout) -> None:
+def _function(parts: list[str], function: FunctionGraph, layout: GraphLayout) -> None:
     parts.extend(_route(route) for route in layout.routes)
     for box, placed in zip(function.boxes, layout.boxes, strict=True):
         kind = "box" if box.reachable else "dead"
@@ -117,10 +117,10 @@ def _route(route: Route) -> str:
     )
 
 
-def _size(box: Box) -> Size:
+def _size(box: Box) -> BlockSize:
     widest = max(sum(2 if east_asian_width(c) in "WF" else 1 for c in _plain(line.text))
                  for line in box.lines)  # fmt: skip
-    return Size(
+    return BlockSize(
         max(120.0, 2.0 * round((widest * _CHARACTER + 2 * _PADDING) / 2)),
         float(_LINE * len(box.lines) + 2 * _PADDING - 2),
     )

@@ -39,7 +39,7 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CoreAnswer:
     """What a record asks for, on one side.
 
     Attributes:
@@ -66,8 +66,8 @@ class Resolution:
     """
 
     record: CoreRelocation
-    local: Answer
-    target: Answer | None
+    local: CoreAnswer
+    target: CoreAnswer | None
     path: str
 
 
@@ -107,7 +107,7 @@ def resolve_record(
             f"at instruction {record.slot}"
         )
     matcher = Matcher(types, kernel.table)
-    found: list[tuple[Access, Answer]] = []
+    found: list[tuple[Access, CoreAnswer]] = []
     for candidate in kernel.candidates(root.name, root.kind):
         target = _match(kind, matcher, access, candidate)
         if target is None:
@@ -128,18 +128,18 @@ def resolve_local(record: CoreRelocation, types: TypeTable) -> Resolution:
     Raises:
         CorruptRelocation: the record does not fit the object's types.
     """
-    answer = Answer(record.type_id, is_certain=False)
+    answer = CoreAnswer(record.type_id, is_certain=False)
     return Resolution(record, answer, answer, describe(types, parse_access(types, record)))
 
 
 def _only(
-    record: CoreRelocation, found: Sequence[tuple[Access, Answer]], path: str
-) -> Answer | None:
+    record: CoreRelocation, found: Sequence[tuple[Access, CoreAnswer]], path: str
+) -> CoreAnswer | None:
     """The one answer of all candidates; for questions that have one, that of none."""
     if not found:
         # Sizes and ids of missing types are 0; offsets and values of missing fields are nothing.
         is_about_type = record.kind not in FIELD_KINDS and record.kind not in ENUMERATOR_KINDS
-        return Answer(0) if record.kind in _EXISTENCE or is_about_type else None
+        return CoreAnswer(0) if record.kind in _EXISTENCE or is_about_type else None
     access, answer = found[0]
     for other_access, other in found[1:]:
         if other.value != answer.value or other_access.bit_offset != access.bit_offset:
@@ -165,7 +165,7 @@ def _match(kind: CoreKind, matcher: Matcher, access: Access, candidate: int) -> 
 
 def answer_in(
     kind: CoreKind, access: Access, types: TypeTable, byteorder: Literal["little", "big"]
-) -> Answer | None:
+) -> CoreAnswer | None:
     """The answer for what ``access`` leads to, ``None`` if the question makes no sense there.
 
     Raises:
@@ -178,14 +178,14 @@ def answer_in(
             | CoreKind.ENUMVAL_EXISTS
             | CoreKind.TYPE_MATCHES
         ):
-            return Answer(1)
+            return CoreAnswer(1)
         case CoreKind.TYPE_ID_TARGET | CoreKind.TYPE_ID_LOCAL:
-            return Answer(access.root_id, is_certain=False)
+            return CoreAnswer(access.root_id, is_certain=False)
         case CoreKind.TYPE_SIZE:
-            return Answer(size_of(types, access.root_id))
+            return CoreAnswer(size_of(types, access.root_id))
         case CoreKind.ENUMVAL_VALUE:
             step = access.steps[0]
-            return Answer(types.type(step.type_id).enumerators[step.index].value)
+            return CoreAnswer(types.type(step.type_id).enumerators[step.index].value)
         case _:
             last = access.steps[-1]
             if last.name is None:
@@ -193,18 +193,18 @@ def answer_in(
             return _field(kind, access, types, byteorder)
 
 
-def _element(kind: CoreKind, last: Step, access: Access, types: TypeTable) -> Answer | None:
+def _element(kind: CoreKind, last: Step, access: Access, types: TypeTable) -> CoreAnswer | None:
     size = size_of(types, last.type_id)
     if kind is CoreKind.FIELD_BYTE_OFFSET:
-        return Answer(access.bit_offset // 8, size=Size(size, types.type(last.type_id)))
+        return CoreAnswer(access.bit_offset // 8, size=Size(size, types.type(last.type_id)))
     if kind is CoreKind.FIELD_BYTE_SIZE:
-        return Answer(size)
+        return CoreAnswer(size)
     return None
 
 
 def _field(
     kind: CoreKind, access: Access, types: TypeTable, byteorder: Literal["little", "big"]
-) -> Answer | None:
+) -> CoreAnswer | None:
     last = access.steps[-1]
     struct = types.type(last.type_id)
     if struct.kind not in COMPOSITES:
@@ -215,7 +215,7 @@ def _field(
         is_signed = (found.kind in ENUMS and found.is_flagged) or (
             found.kind is Kind.INT and bool(found.encoding & _SIGNED)
         )
-        return Answer(int(is_signed))
+        return CoreAnswer(int(is_signed))
     bits = member.bitfield_bits
     if bits:
         unit = unit_of(found.size, access.bit_offset, bits)
@@ -228,15 +228,17 @@ def _field(
     is_whole = not member.bitfield_bits
     match kind:
         case CoreKind.FIELD_BYTE_OFFSET:
-            return Answer(offset, is_whole, Size(size, found) if is_whole else None)
+            return CoreAnswer(offset, is_whole, Size(size, found) if is_whole else None)
         case CoreKind.FIELD_BYTE_SIZE:
-            return Answer(size, is_whole)
+            return CoreAnswer(size, is_whole)
         case CoreKind.FIELD_LSHIFT_U64:
             inside = access.bit_offset - offset * 8
             little = 64 - (inside + bits)
-            return Answer(little if byteorder == "little" else (8 - size) * 8 + inside, is_whole)
+            return CoreAnswer(
+                little if byteorder == "little" else (8 - size) * 8 + inside, is_whole
+            )
         case CoreKind.FIELD_RSHIFT_U64:
-            return Answer(64 - bits)
+            return CoreAnswer(64 - bits)
         case _:
             return None
 

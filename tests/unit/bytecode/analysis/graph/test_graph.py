@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from skep.bytecode.analysis.errors import GraphTooLarge
 from skep.bytecode.analysis.graph.content import MOST_BLOCKS, graph_of
-from skep.bytecode.analysis.graph.layout import Arrow, Size, lay_out
+from skep.bytecode.analysis.graph.layout import Arrow, BlockSize, lay_out
 from skep.bytecode.analysis.graph.svg import draw
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.model import Function, ObjectFile
@@ -34,7 +34,7 @@ def test_every_box_has_a_place_and_no_two_overlap_nor_does_an_arrow_cross_one(
     arrows = data.draw(
         st.lists(st.builds(Arrow, numbers, numbers, st.sampled_from(["yes", "no"])), max_size=25)
     )
-    sizes = [Size(120.0 + 20 * (n % 5), 40.0 + 16 * (n % 7)) for n in range(count)]
+    sizes = [BlockSize(120.0 + 20 * (n % 5), 40.0 + 16 * (n % 7)) for n in range(count)]
     layout = lay_out(sizes, arrows)
     assert layout == lay_out(sizes, list(reversed(arrows)))
     assert len(layout.boxes) == count
