@@ -137,7 +137,7 @@ def check_chain(ran: Ran) -> None:
 
 def check_doctor(ran: Ran) -> None:
     assert (ran.code, ran.err) == (0, ""), ran
-    assert ran.document == {"findings": []}
+    assert ran.document["findings"] == []
 
 
 CHECKS: dict[str, Callable[[Ran], None]] = {
