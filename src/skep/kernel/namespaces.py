@@ -33,6 +33,7 @@ from pathlib import Path
 from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.errors import TargetMissing, TargetNotVisible
 from skep.kernel.process_one import is_process_1, network_stand_in
+from skep.kernel.syscall import BpfError, file_system_type
 
 _NAMED = Path("/run/netns")
 _PROCESSES = Path("/proc")
@@ -49,7 +50,6 @@ _NSFS_MAGIC = 0x6E736673
 _SO_NETNS_COOKIE = 71
 _SIOCGSKNS = 0x894C
 _NUMBER = struct.Struct("=Q")
-_STATFS_ROOM = 256  # struct statfs has 120 bytes at most
 _SIGSET_BYTES = 128
 _ALL_SIGNALS = b"\xff" * _SIGSET_BYTES
 _SIG_SETMASK = 2
@@ -350,10 +350,10 @@ def _opened(place: Path) -> FileDescriptor:
 
 
 def _is_in_nsfs(descriptor: FileDescriptor) -> bool:
-    status = ctypes.create_string_buffer(_STATFS_ROOM)
-    if _libc.fstatfs(descriptor.number, status):
+    try:
+        return file_system_type(descriptor.number) == _NSFS_MAGIC
+    except BpfError:
         return False
-    return ctypes.c_long.from_buffer(status).value == _NSFS_MAGIC  # f_type comes first
 
 
 @contextmanager
