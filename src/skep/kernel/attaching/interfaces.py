@@ -15,8 +15,15 @@ from skep.hooks.hook import Hook
 from skep.hooks.identity import Identity, InterfaceIdentity
 from skep.hooks.target import HookTarget
 from skep.kernel.attaching.driver import Detached, Hidden, Place, Whereabouts
-from skep.kernel.errors import NotInThisKernel, TargetMissing, TargetNotVisible
+from skep.kernel.errors import (
+    InterfaceMissing,
+    NotInThisKernel,
+    TargetMissing,
+    TargetNotVisible,
+)
 from skep.kernel.interfaces import Interface, interface_named, interface_numbered
+from skep.kernel.links import Link
+from skep.kernel.loading import LoadedProgram
 from skep.kernel.namespaces import Namespace, entered, entered_by_cookie, visible
 from skep.kernel.probes import kernel_version
 from skep.kernel.syscall import BpfError
@@ -29,16 +36,26 @@ _UNKNOWN = frozenset({errno.EINVAL, errno.E2BIG, errno.ENOSYS, errno.EOPNOTSUPP}
 _Entered = AbstractContextManager[Namespace]
 
 
-def locate_interface(on: HookTarget) -> Place:
-    """What a declared interface is now; errors as of ``Driver.locate``."""
-    with entered(on.namespace) as namespace:
-        return _place(on.hook, interface_named(on.target), namespace)
+class InterfaceDriver:
+    """The part of ``Driver`` that is the same for all ways of attaching to interfaces."""
 
+    def locate(self, on: HookTarget) -> Place:
+        """See ``Driver``."""
+        with entered(on.namespace) as namespace:
+            return _place(on.hook, interface_named(on.target), namespace)
 
-def find_interface(hook: Hook, identity: Identity) -> Place:
-    """What an interface is called now; errors as of ``Driver.find``."""
-    with at_interface(identity) as (interface, namespace):
-        return _place(hook.name, interface, namespace)
+    def find(self, hook: Hook, identity: Identity) -> Place:
+        """See ``Driver``."""
+        with at_interface(identity) as (interface, namespace):
+            return _place(hook.name, interface, namespace)
+
+    def replace(self, link: Link, new: LoadedProgram, expected: LoadedProgram | None) -> None:
+        """See ``Driver``."""
+        link.replace(new, expected)
+
+    def detach(self, link: Link) -> None:
+        """See ``Driver``."""
+        link.detach()
 
 
 @contextmanager
@@ -78,6 +95,11 @@ def interface_of_link(
         if index() == number:
             break  # it did not move meanwhile, so it is somewhere else
     return Hidden()
+
+
+def interface_gone(interface: Interface) -> InterfaceMissing:
+    """The error for an interface that went away after it was looked up."""
+    return InterfaceMissing(f"there is no network interface number {interface.index} any more")
 
 
 def not_in_this_kernel(hook: Hook, error: BpfError) -> None:

@@ -14,17 +14,16 @@ import errno
 from skep.errors import SkepError
 from skep.hooks.hook import Hook
 from skep.hooks.identity import Identity
-from skep.hooks.target import HookTarget
-from skep.kernel.attaching.driver import Place, Whereabouts
+from skep.kernel.attaching.driver import Whereabouts
 from skep.kernel.attaching.interfaces import (
+    InterfaceDriver,
     at_interface,
-    find_interface,
+    interface_gone,
     interface_of_link,
-    locate_interface,
     not_in_this_kernel,
 )
 from skep.kernel.attributes import BpfCommand, ProgramQuery, TcxLinkInfo
-from skep.kernel.errors import HookTaken, InterfaceMissing, KernelRefused, NotInThisKernel
+from skep.kernel.errors import HookTaken, KernelRefused, NotInThisKernel
 from skep.kernel.interfaces import Interface
 from skep.kernel.links import Link, create_link
 from skep.kernel.loading import LoadedProgram
@@ -37,19 +36,11 @@ _MOST_PROGRAMS = 63
 _Ids = ctypes.c_uint32 * _MOST_PROGRAMS
 
 
-class TcxDriver:
+class TcxDriver(InterfaceDriver):
     """Programs on the TCX hooks of interfaces, by links."""
 
     way = "tcx"
     is_exclusive = False
-
-    def locate(self, on: HookTarget) -> Place:
-        """See ``Driver``."""
-        return locate_interface(on)
-
-    def find(self, hook: Hook, identity: Identity) -> Place:
-        """See ``Driver``."""
-        return find_interface(hook, identity)
 
     def whereabouts(self, hook: Hook, link: Link, hint: Identity | None) -> Whereabouts:
         """See ``Driver``."""
@@ -85,14 +76,6 @@ class TcxDriver:
                 not_in_this_kernel(hook, error)
                 raise _failure(hook, error, interface, program) from error
 
-    def replace(self, link: Link, new: LoadedProgram, expected: LoadedProgram | None) -> None:
-        """See ``Driver``."""
-        link.replace(new, expected)
-
-    def detach(self, link: Link) -> None:
-        """See ``Driver``."""
-        link.detach()
-
 
 def _query(hook: Hook, interface: Interface) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Ids of the programs there and of their links (0 for none), first to run first."""
@@ -110,7 +93,7 @@ def _query(hook: Hook, interface: Interface) -> tuple[tuple[int, ...], tuple[int
         if error.number == errno.ENOENT:  # nothing was ever attached here
             return (), ()
         if error.number == errno.ENODEV:
-            raise _gone(interface) from error
+            raise interface_gone(interface) from error
         not_in_this_kernel(hook, error)
         raise failure(error, f"ask what is attached to {interface.name}") from error
     count = int(attribute.prog_cnt)
@@ -121,7 +104,7 @@ def _failure(
     hook: Hook, error: BpfError, interface: Interface, program: LoadedProgram
 ) -> SkepError:
     if error.number == errno.ENODEV:
-        return _gone(interface)
+        return interface_gone(interface)
     if error.number == errno.ERANGE:
         return HookTaken(
             f"{hook.name} of {interface.name} is full: it has {_MOST_PROGRAMS} programs, the most "
@@ -140,7 +123,3 @@ def _failure(
             hint="the program must be a classifier (of type SCHED_CLS)",
         )
     return failure(error, f"attach program {program.name!r} to {interface.name}")
-
-
-def _gone(interface: Interface) -> InterfaceMissing:
-    return InterfaceMissing(f"there is no network interface number {interface.index} any more")

@@ -17,17 +17,16 @@ from collections.abc import Sequence
 from skep.errors import SkepError
 from skep.hooks.hook import Hook
 from skep.hooks.identity import Identity
-from skep.hooks.target import HookTarget
-from skep.kernel.attaching.driver import Place, Whereabouts
+from skep.kernel.attaching.driver import Whereabouts
 from skep.kernel.attaching.interfaces import (
+    InterfaceDriver,
     at_interface,
-    find_interface,
+    interface_gone,
     interface_of_link,
-    locate_interface,
     not_in_this_kernel,
 )
 from skep.kernel.attributes import LinkInfo
-from skep.kernel.errors import HookTaken, InterfaceMissing, KernelRefused
+from skep.kernel.errors import HookTaken, KernelRefused
 from skep.kernel.interfaces import Interface, interface_numbered, nested_attributes
 from skep.kernel.links import Link, create_link, program_text
 from skep.kernel.loading import LoadedProgram
@@ -53,19 +52,11 @@ _NOT_ABOUT_THE_DRIVER = frozenset(
 )
 
 
-class XdpDriver:
+class XdpDriver(InterfaceDriver):
     """Programs on the XDP hook of interfaces, by links."""
 
     way = "xdp"
     is_exclusive = True
-
-    def locate(self, on: HookTarget) -> Place:
-        """See ``Driver``."""
-        return locate_interface(on)
-
-    def find(self, hook: Hook, identity: Identity) -> Place:
-        """See ``Driver``."""
-        return find_interface(hook, identity)
 
     def whereabouts(self, hook: Hook, link: Link, hint: Identity | None) -> Whereabouts:
         """See ``Driver``."""
@@ -114,7 +105,7 @@ class XdpDriver:
     def replace(self, link: Link, new: LoadedProgram, expected: LoadedProgram | None) -> None:
         """See ``Driver``; the mode stays, so what the driver refuses is refused."""
         try:
-            link.replace(new, expected)
+            super().replace(link, new, expected)
         except SkepError as error:
             refused = error.__cause__
             if not isinstance(refused, BpfError) or not _is_the_drivers(refused, new):
@@ -126,10 +117,6 @@ class XdpDriver:
                 hint="make every program of the chain xdp.frags (section xdp.frags), or lower the "
                 "MTU; what ran goes on running",
             ) from refused
-
-    def detach(self, link: Link) -> None:
-        """See ``Driver``."""
-        link.detach()
 
 
 def program_ids(interface: Interface) -> tuple[int, ...]:
@@ -187,7 +174,7 @@ def _attach_generically(
 def _failure(error: BpfError, interface: Interface, program: LoadedProgram) -> SkepError:
     """What an answer to attaching means; the thread is in the interface's namespace."""
     if error.number == errno.ENODEV:
-        return InterfaceMissing(f"there is no network interface number {interface.index} any more")
+        return interface_gone(interface)
     # EBUSY: a program or a link is there; EEXIST: one is there in the other mode.
     if error.number in {errno.EBUSY, errno.EEXIST}:
         there = program_ids(interface_numbered(interface.index))
