@@ -3,13 +3,14 @@
 Several programs, of several owners, share the hook in an order: see
 :mod:`skep.kernel.attaching.tcx` for where Skep's go.
 
-``next``, ``pass`` and ``pipe`` go on to the next program of a chain by default. Classifiers written
-for tc return TC_ACT_OK, which has the number of ``pass``, or TC_ACT_PIPE for "no objection", and
-bpfman continues on both for that reason. A program that means "and nobody may object" is declared
+``next``, ``pass`` and ``pipe`` go on to the next program of a chain by default, because classifiers
+written for tc say "no objection" by TC_ACT_OK, which has the number of ``pass``, or by TC_ACT_PIPE.
+(bpfman goes on after TC_ACT_PIPE alone by default.) A program whose ``pass`` is final is declared
 with ``run_on = ["next"]``. To the kernel ``pipe`` is ``next``, as is every other number that has no
 name here; in a chain such a number is the verdict of the chain.
 
-Source: bpf links for TCX since Linux 6.6 (https://git.kernel.org/torvalds/c/e420bed02507).
+Sources: bpf links for TCX since Linux 6.6 (https://git.kernel.org/torvalds/c/e420bed02507);
+``impl Default for TcProceedOn`` in bpfman/src/types.rs of bpfman 0.6.0.
 """
 
 from types import MappingProxyType
