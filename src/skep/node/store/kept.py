@@ -27,6 +27,7 @@ from pathlib import Path
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest, DigestMismatch
 from skep.errors import Malformed, NotPermitted, SkepError, Unavailable
+from skep.file_modes import PRIVATE_DIRECTORY, open_file, sync_directory
 from skep.node.kept_ports import KeptDamaged, KeptLost
 from skep.node.store.linked_document import LARGEST_LINKED, read_linked, write_linked
 
@@ -35,9 +36,8 @@ log = logging.getLogger(__name__)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: opening a pipe would wait for a writer.
 _READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WRITING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITING = os.O_WRONLY | os.O_EXCL | os.O_NOFOLLOW  # open_file adds O_CREAT and O_CLOEXEC
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_DIRECTORY_MODE, _FILE_MODE = 0o700, 0o600
 _INCOMING = ".incoming-"  # left over only after a crash
 # Nothing else in the directory is ever removed.
 _OURS = re.compile(r"(?:[0-9a-f]{64}|[0-9a-f]{128})\.json|\.incoming-[0-9a-f]{32}")
@@ -154,12 +154,11 @@ def _opened(path: Path) -> Iterator[int]:
 
 def _make(path: Path) -> None:
     try:
-        path.mkdir(mode=_DIRECTORY_MODE)
+        path.mkdir(PRIVATE_DIRECTORY)  # not make_directory: a node that is gone is not made anew
     except FileExistsError:
         return
-    path.chmod(_DIRECTORY_MODE)  # the umask may have taken away even our own permission
-    with _opened(path.parent) as parent:
-        os.fsync(parent)
+    path.chmod(PRIVATE_DIRECTORY)  # the umask may have taken away even our own permission
+    sync_directory(path.parent)
 
 
 def _make_private(directory: int) -> None:
@@ -167,8 +166,8 @@ def _make_private(directory: int) -> None:
     facts = os.fstat(directory)
     if facts.st_uid not in {os.geteuid(), 0}:
         raise PermissionError(errno.EPERM, "it belongs to another user")
-    if stat.S_IMODE(facts.st_mode) != _DIRECTORY_MODE:
-        os.fchmod(directory, _DIRECTORY_MODE)
+    if stat.S_IMODE(facts.st_mode) != PRIVATE_DIRECTORY:
+        os.fchmod(directory, PRIVATE_DIRECTORY)
 
 
 def _is_there(directory: int, digest: Digest) -> bool:
@@ -208,10 +207,9 @@ def _read(directory: int, name: str) -> bytes:
 
 def _write(directory: int, name: str, data: bytes) -> None:
     temporary = f"{_INCOMING}{secrets.token_hex(16)}"
-    descriptor = os.open(temporary, _WRITING, _FILE_MODE, dir_fd=directory)
+    descriptor = open_file(temporary, _WRITING, directory=directory)
     try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - at a descriptor
-            os.fchmod(descriptor, _FILE_MODE)  # the umask may have taken from it
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
