@@ -75,9 +75,9 @@ class SplicedChain:
     lines: tuple[tuple[LinePlace, ...], ...] = ()
 
     def place_of(self, slot: int) -> "MemberPlace | None":
-        """Whose instruction it is, say one the verifier complains about, and where it has it.
+        """Whose instruction it is, for example one the verifier complains about.
 
-        ``None`` for the few slots between the members, which are the splicer's own.
+        ``None`` for the few slots that are the splicer's own: before, between and behind members.
         """
         everything = zip(self.names, self.ranges, self.subprogram_ranges, self.lines, strict=True)
         for name, entry, behind, lines in everything:
