@@ -13,7 +13,7 @@ from tests.kernel.conftest import Wire
 
 from skep.errors import UsageError
 from skep.kernel.errors import InterfaceMissing, KernelObjectMissing, NetworkConflict
-from skep.kernel.interfaces import ifindex, interface_name
+from skep.kernel.interfaces import ifindex, interface_numbered
 from skep.kernel.loading import load_program
 from skep.kernel.network import (
     add_neighbour,
@@ -57,7 +57,7 @@ def test_the_peer_is_not_here(wire: Wire) -> None:
 
 
 def test_names_and_numbers_agree(wire: Wire) -> None:
-    assert interface_name(ifindex(wire.name)) == wire.name
+    assert interface_numbered(ifindex(wire.name)).name == wire.name
 
 
 def test_an_interface_without_a_program(wire: Wire) -> None:
@@ -81,7 +81,7 @@ def test_a_permanent_neighbour_is_entered(wire: Wire) -> None:
 @pytest.mark.parametrize("index", [0, 0x7FFFFFFF, -1, 1 << 40])
 def test_a_number_of_no_interface(index: int) -> None:
     with pytest.raises(InterfaceMissing):
-        interface_name(index)
+        interface_numbered(index)
     with pytest.raises(InterfaceMissing):
         xdp_program_id(index)
 

@@ -100,18 +100,6 @@ def ifindex(name: str) -> int:
         ) from error
 
 
-def interface_name(index: int) -> str:
-    """Name of interface number ``index`` in this network namespace.
-
-    Raises:
-        InterfaceMissing: there is none of that number.
-    """
-    try:
-        return socket.if_indextoname(index)
-    except (OSError, OverflowError) as error:
-        raise InterfaceMissing(f"there is no network interface number {index}") from error
-
-
 def nested_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The attributes in a message or in another attribute.
 

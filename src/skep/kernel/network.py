@@ -24,7 +24,7 @@ from skep.kernel.errors import (
     LacksPrivilege,
     NetworkConflict,
 )
-from skep.kernel.interfaces import ifindex, interface_name
+from skep.kernel.interfaces import ifindex
 from skep.kernel.syscall import BpfError, failure
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "create_veth",
     "hardware_address",
     "ifindex",
-    "interface_name",
     "namespaces",
     "remove_interface",
     "remove_namespace",
