@@ -9,9 +9,9 @@ last, and looked for in the same place, by whatever command from whatever mount 
 3. Otherwise it is another machine's tree (a container that sees the processes of its host), and
    the command uses its own namespace.
 
-Before anything is made in a namespace of its own, it must be known to last:
+Nothing is mounted where it would end with the command:
 
-4. process 1 itself does not make it, as the namespace ends with it;
+4. a command that is process 1 itself mounts nothing, as its namespace ends with it;
 5. in case 3, what is mounted is also mounted for process 1, or a process that does not end with
    this command shares the namespace.
 """
@@ -31,7 +31,7 @@ from skep.kernel.mount_namespaces import (
     shares_mounts_with_process_1,
 )
 from skep.kernel.pins import PinRoot
-from skep.kernel.process_one import is_process_1
+from skep.kernel.process_one import file_identity, is_process_1
 
 _Answer = TypeVar("_Answer")
 
@@ -46,7 +46,7 @@ def open_lasting_pins(path: Path, node: Path, *, must_last: bool = True) -> PinR
     Args:
         path: where it is or will be mounted.
         node: a directory that is there, and the node's own: it tells the node's machine.
-        must_last: no is for what is taken away before the command ends.
+        must_last: ``False`` if the command itself takes away what it pins.
 
     Raises:
         PinsWouldEnd: the mount would end with this command; nothing was made.
@@ -112,9 +112,9 @@ def _is_elsewhere(node: Path) -> bool:
             return False  # (1)
     except KernelFilesMissing:
         return False
-    here = _identity(node)
+    here = file_identity(node)
     try:
-        return here is not None and as_process_1(lambda: _identity(node)) == here  # (2) (3)
+        return here is not None and as_process_1(lambda: file_identity(node)) == here  # (2) (3)
     except CannotEnter:
         return False
 
@@ -137,14 +137,6 @@ def _require_lasting(path: Path) -> None:
             "a program attached by this command would end with it: its mount namespace is private",
             hint="run it outside of that namespace, or as: nsenter -t 1 -m skep ...",
         )
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino
 
 
 def _mounted(path: Path) -> PinRoot:

@@ -21,6 +21,7 @@ from skep.kernel.errors import proc_missing
 from skep.kernel.process_one import (
     PROC,
     ancestors,
+    file_identity,
     mounts,
     mounts_stand_in,
     parent_and_session,
@@ -123,11 +124,7 @@ def _become_process_1() -> None:
 
 
 def _identity(process: str) -> tuple[int, int] | None:
-    try:
-        facts = (PROC / process / "ns" / "mnt").stat()
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino
+    return file_identity(PROC / process / "ns" / "mnt")
 
 
 def _processes() -> Iterator[str]:

@@ -32,7 +32,7 @@ from pathlib import Path
 
 from skep.kernel.descriptors import FileDescriptor
 from skep.kernel.errors import TargetMissing, TargetNotVisible
-from skep.kernel.process_one import is_process_1, network_stand_in
+from skep.kernel.process_one import file_identity, is_process_1, network_stand_in
 from skep.kernel.syscall import BpfError, file_system_type
 
 _NAMED = Path("/run/netns")
@@ -100,7 +100,7 @@ def current_namespace() -> str:
     (:mod:`skep.kernel.process_one`). If there is none, or no ``/proc``, the one in which the
     thread is when it has entered no other counts as the host's.
     """
-    return _called(_file_at(_OURS), namespace_cookie())
+    return _called(file_identity(_OURS), namespace_cookie())
 
 
 def namespace_cookie() -> int:
@@ -196,7 +196,7 @@ def visible() -> Iterator[str]:
     thread is in its own namespace whenever one is handed out.
     """
     for cookie, place in _found():
-        yield _called(_file_at(place), cookie, _name_in(place))
+        yield _called(file_identity(place), cookie, _name_in(place))
 
 
 def _place_of(cookie: int) -> Path | None:
@@ -212,7 +212,7 @@ def _found() -> Iterator[tuple[int, Path]]:
     """Cookie and place of each namespace that can be entered, each once, and remembered."""
     seen: set[_File] = set()
     for place in _places():
-        file = _file_at(place)
+        file = file_identity(place)
         if file is None or file in seen:
             continue
         seen.add(file)
@@ -259,7 +259,7 @@ def _called(file: _File | None, cookie: int, name: str = "") -> str:
     if name:
         return name
     for each in names():
-        if _file_at(_NAMED / each) == file:
+        if file_identity(_NAMED / each) == file:
             return each
     return f"{_COOKIE_PREFIX}{cookie}"
 
@@ -287,27 +287,19 @@ def _hosts() -> Path | None:
     """
     if is_process_1():
         return None
-    if _file_at(_HOSTS) is not None:
+    if file_identity(_HOSTS) is not None:
         return _HOSTS
     known = _stands_in.get(_HOSTS)
-    if known is None or _file_at(known) is None:
+    if known is None or file_identity(known) is None:
         known = _stands_in[_HOSTS] = _PROCESSES / network_stand_in() / "ns" / "net"
-    return known if _file_at(known) is not None else None
+    return known if file_identity(known) is not None else None
 
 
 def _hosts_file() -> _File | None:
     place = _hosts()
     if place is not None:
-        return _file_at(place)
-    return _file_of(_homes.stack[0]) if _homes.stack else _file_at(_OURS)
-
-
-def _file_at(place: Path) -> _File | None:
-    try:
-        status = place.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        return file_identity(place)
+    return _file_of(_homes.stack[0]) if _homes.stack else file_identity(_OURS)
 
 
 def _file_of(descriptor: FileDescriptor) -> _File:
@@ -359,7 +351,7 @@ def _is_in_nsfs(descriptor: FileDescriptor) -> bool:
 @contextmanager
 def _inside(door: FileDescriptor, called: str) -> Iterator[None]:
     """Be where an open namespace is."""
-    if _file_of(door) == _file_at(_OURS):
+    if _file_of(door) == file_identity(_OURS):
         yield
         return
     before = namespace_cookie()

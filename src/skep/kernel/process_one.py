@@ -18,6 +18,15 @@ ONE = "1"
 _MOUNT = re.compile(r"^(\d+) \d+ (\d+):(\d+) \S+ \S+ \S+ (?:\S+ )*?- (\S+) ", re.MULTILINE)
 
 
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode number, the same for all names of a file; ``None`` if it cannot be seen."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
 def is_process_1() -> bool:
     """Whether this process is process 1 of the ``/proc`` that is mounted here."""
     try:
@@ -83,16 +92,8 @@ def _stand_in(namespace: str, is_there: Callable[[str], bool]) -> str:
 
 
 def _may_be_opened(process: str, namespace: str) -> bool:
-    try:
-        (PROC / process / "ns" / namespace).stat()
-    except OSError:
-        return False
-    return True
+    return file_identity(PROC / process / "ns" / namespace) is not None
 
 
 def _network(process: str) -> tuple[int, int] | None:
-    try:
-        status = (PROC / process / "net" / "dev").stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    return file_identity(PROC / process / "net" / "dev")
