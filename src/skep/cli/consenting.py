@@ -24,6 +24,7 @@ from skep.cli.label import (
     needs_parts,
     permission_lines,
 )
+from skep.cli.output import counted
 from skep.cli.person import person
 from skep.cli.questions import ask, ask_name, is_terminal
 from skep.cli.rows import Marked, field_lines, joined_lines, marked_lines, right_width
@@ -131,8 +132,7 @@ def need_lines(needs: Sequence[Need], surface: Surface) -> Iterator[str]:
         yield from marked_lines("Might", might, surface, right=right)
         others = len(need.label.shown) - len(need.exceeding)
         if others > 0:
-            unchanged = f"{others} other{'s' if others > 1 else ''} unchanged"
-            yield from field_lines("", [unchanged], surface)
+            yield from field_lines("", [f"{counted(others, 'other')} unchanged"], surface)
 
 
 def _as_shown(permission: Granted) -> LabelPermission:

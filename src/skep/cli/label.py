@@ -11,7 +11,7 @@ from skep.bytecode.analysis.listing import printable
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.analysis.texts import ability, bare, confidence_rank, covers, severity_rank
 from skep.cli.label_rows import extra_rows, fields_text
-from skep.cli.output import human_bytes
+from skep.cli.output import counted, human_bytes
 from skep.cli.rows import Marked, field_lines, joined_lines, marked_lines, right_width
 from skep.cli.surfaces import Surface
 
@@ -172,8 +172,7 @@ def cost_parts(label: Label) -> list[str]:
     memory = [human_bytes(label.map_bytes)] if label.map_bytes else []
     if label.map_bytes_per_cpu:
         memory.append(f"{human_bytes(label.map_bytes_per_cpu)} per CPU")
-    unit = "instruction" if label.instructions == 1 else "instructions"
-    return [" + ".join(memory) or "no map memory", f"{label.instructions} {unit}"]
+    return [" + ".join(memory) or "no map memory", counted(label.instructions, "instruction")]
 
 
 def needs_parts(label: Label) -> list[str]:
@@ -236,17 +235,17 @@ def program_rows(label: Label) -> list[list[str]]:
     """Programs of bare objects with type and size; many of one type in one row."""
     if len(label.programs) <= _MOST_PROGRAMS:
         return [
-            [each.name, each.program_type or "unknown type", _size(each.instructions)]
+            [
+                each.name,
+                each.program_type or "unknown type",
+                counted(each.instructions, "instruction"),
+            ]
             for each in label.programs
         ]
     by_type: dict[str, list[str]] = {}
     for each in label.programs:
         by_type.setdefault(each.program_type or "unknown type", []).append(each.name)
     return [[str(len(names)), kind, _names(names)] for kind, names in by_type.items()]
-
-
-def _size(instructions: int) -> str:
-    return f"{instructions} instruction{'' if instructions == 1 else 's'}"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from skep.bytecode.analysis.label import Label
 from skep.cli.environment import Environment
 from skep.cli.label import label_lines, licence_values
 from skep.cli.metadata_rows import metadata_lines
+from skep.cli.output import counted
 from skep.cli.rows import field_lines
 from skep.cli.surfaces import Surface
 from skep.hooks.table import find_hook
@@ -105,4 +106,4 @@ def _vetted_value(verdict: Mapping[str, object], surface: Surface) -> str:
     rules = list(dict.fromkeys(filter(None, rules)))
     if not rules:
         return text
-    return f"{text}   {len(rules)} warning{'s' if len(rules) > 1 else ''}: {', '.join(rules)}"
+    return f"{text}   {counted(len(rules), 'warning')}: {', '.join(rules)}"
