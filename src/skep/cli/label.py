@@ -48,16 +48,13 @@ def permission_lines(label: Label, surface: Surface, *, place: str = "") -> Iter
     yield from marked_lines("Together", together, surface)
 
 
-def label_lines(
-    label: Label, surface: Surface, *, licence: Sequence[str], place: str = ""
-) -> Iterator[str]:
+def label_lines(label: Label, surface: Surface, *, licence: Sequence[str]) -> Iterator[str]:
     """The rows every label has.
 
     Args:
         licence: what the package declares and what disagrees with it, in lines.
-        place: as of :func:`permission_lines`.
     """
-    yield from permission_lines(label, surface, place=place)
+    yield from permission_lines(label, surface)
     yield from joined_lines("Costs", cost_parts(label), surface)
     yield from joined_lines("Needs", needs_parts(label), surface)
     yield from field_lines("Licence", licence, surface)

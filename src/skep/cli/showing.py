@@ -94,16 +94,9 @@ def _vetted_value(verdict: Mapping[str, object], surface: Surface) -> str:
         return "not reviewed"
     text = f"automatic {surface.style('✓', 'green')}" if outcome == "accepted" else str(outcome)
     findings = verdict.get("findings")
-    rules = (
-        [
-            str(each.get("rule") or each.get("rule_id") or "")
-            for each in findings
-            if isinstance(each, dict)
-        ]
-        if isinstance(findings, list)
-        else []
-    )
-    rules = list(dict.fromkeys(filter(None, rules)))
+    known = findings if isinstance(findings, list) else []
+    named = (each.get("rule") for each in known if isinstance(each, dict))
+    rules = list(dict.fromkeys(str(rule) for rule in named if rule))
     if not rules:
         return text
     return f"{text}   {counted(len(rules), 'warning')}: {', '.join(rules)}"

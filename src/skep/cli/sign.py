@@ -11,7 +11,7 @@ from skep.json_documents import schema_id
 
 
 def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, str, str]:
-    """Sign every tagged package of an OCI layout; returns reference, digest and fingerprint."""
+    """Sign the package of an OCI layout; returns reference, digest and fingerprint."""
     from skep.cli.keyring import KeyRing
     from skep.cli.locating import open_layout
     from skep.packages.local.bundles import store_bundle
