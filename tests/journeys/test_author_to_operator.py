@@ -111,7 +111,7 @@ def test_an_operator_runs_changes_and_removes_a_chain(
     for _ in range(10):
         far_end.send(udp_frame(_path(interface), 9))
     chain = skep.ok("chain", on).out
-    assert "port-filter  goes on after pass  seen 10  dropped 10" in chain
+    assert "port-filter  continues on: pass  seen 10  dropped 10" in chain
 
     skep.ok("set", "port-filter", "ports=7")
     for _ in range(10):
@@ -127,7 +127,7 @@ def test_an_operator_runs_changes_and_removes_a_chain(
         path.unlink()
     (content / "index.json").write_text("{")
     shown = skep.ok("chain", on)
-    assert "1 port-filter  goes on after pass  ?" in shown.out
+    assert "1 port-filter  continues on: pass  ?" in shown.out
     assert "cannot count port-filter" in shown.err
     assert "skep pull" in shown.err
     refused = skep("inspect", "skep/port-filter")

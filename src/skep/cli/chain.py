@@ -16,13 +16,14 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 @json_option
 @quiet_option
 def command(*, hook: str | None, json: bool, quiet: bool) -> None:
-    """Show chains: members in order, where each goes on, and their counters."""
+    """Show chains: members in order, what each continues on, and counters."""
     from skep.cli.listings import (
         chain_heading,
         chain_remarks,
         doubt_text,
         shown_target,
     )
+    from skep.cli.metadata_rows import continuation_text
     from skep.cli.nodes import this_node
     from skep.errors import SkepError
     from skep.hooks.table import parse_hook_target
@@ -62,10 +63,9 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                     counted = "?"
                 elif not all(metric.has_map for metric in metrics):
                     counted += "  (its map is missing)"
-                goes_on = ", ".join(deployment.run_on)
-                if member.measured.may_tail_call:
-                    goes_on += ", and ends the chain where it takes a tail call"
-                lines.append(f"  {number} {deployment.name}  goes on after {goes_on}  {counted}")
+                ends = "a tail call ends the chain" if member.measured.may_tail_call else ""
+                parts = (deployment.name, continuation_text(deployment.run_on), ends, counted)
+                lines.append(f"  {number} {'  '.join(filter(None, parts))}")
             lines += [f"  {each}" for each in chain_remarks(view)]
             chains.append((view, counters))
     run.output.emit(chains_document(chains), lambda: lines or ["no chains here"])

@@ -1,6 +1,6 @@
 """What an author says about a package (programs, settings, metrics), as rows and as a document."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from skep.cli.rows import column_lines
 from skep.cli.surfaces import Surface
@@ -10,8 +10,7 @@ from skep.packages.metadata import PackageMetadata
 def metadata_lines(metadata: PackageMetadata, surface: Surface) -> Iterator[str]:
     """Programs with their hooks, settings with type and default, metrics with their kind."""
     programs = [
-        [each.name, each.hook, f"continues on: {', '.join(each.run_on)}" if each.run_on else ""]
-        for each in metadata.programs
+        [each.name, each.hook, continuation_text(each.run_on)] for each in metadata.programs
     ]
     settings = [
         [each.name, each.type, each.default or "(none)", each.help] for each in metadata.settings
@@ -20,6 +19,15 @@ def metadata_lines(metadata: PackageMetadata, surface: Surface) -> Iterator[str]
     yield from column_lines("Programs", programs, surface)
     yield from column_lines("Settings", settings, surface)
     yield from column_lines("Metrics", metrics, surface)
+
+
+def continuation_text(run_on: Sequence[str]) -> str:
+    """On which verdicts the next program of a chain runs; empty if on none.
+
+    >>> continuation_text(["pass"])
+    'continues on: pass'
+    """
+    return f"continues on: {', '.join(run_on)}" if run_on else ""
 
 
 def metadata_document(metadata: PackageMetadata) -> dict[str, object]:
