@@ -66,11 +66,7 @@ class KeyRing:
             mode = path.stat().st_mode
             pem = path.read_bytes()
         except FileNotFoundError as error:
-            names = ", ".join(self.names()) or "none"
-            raise NotFound(
-                f"there is no key {name!r} in {self.directory}",
-                hint=f"keys here: {names}; skep keys create {name} makes one",
-            ) from error
+            raise self._missing(name, f"; skep keys create {name} makes one") from error
         # (2) A key that others could read may have been copied: do not sign with it silently.
         if mode & 0o077:
             raise UsageError(
@@ -85,11 +81,7 @@ class KeyRing:
             NotFound: there is none.
         """
         private, public = self._path(name, ".key"), self._path(name, ".pub")
-        if not private.exists() and not public.exists():
-            raise NotFound(
-                f"there is no key {name!r} in {self.directory}",
-                hint=f"keys here: {', '.join(self.names()) or 'none'}",
-            )
+        self.require(name)
         try:
             fingerprint = self.public(name).fingerprint
         except SkepError:
@@ -108,7 +100,22 @@ class KeyRing:
         try:
             return PublicKey.from_pem(self._path(name, ".pub").read_bytes())
         except FileNotFoundError as error:
-            raise NotFound(f"there is no key {name!r} in {self.directory}") from error
+            raise self._missing(name) from error
+
+    def require(self, name: str) -> None:
+        """Demand that there is at least half of a key pair of this name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        if not any(self._path(name, suffix).exists() for suffix in (".key", ".pub")):
+            raise self._missing(name)
+
+    def _missing(self, name: str, more: str = "") -> NotFound:
+        return NotFound(
+            f"there is no key {name!r} in {self.directory}",
+            hint=f"keys here: {', '.join(self.names()) or 'none'}{more}",
+        )
 
     def names(self) -> list[str]:
         """All names, in order."""

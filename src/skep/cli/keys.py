@@ -127,15 +127,11 @@ def remove(*, name: str, yes: bool, json: bool, quiet: bool) -> None:
     """Delete a signing key of yours, for good."""
     from skep.cli.keyring import KeyRing
     from skep.cli.questions import ask, is_terminal
-    from skep.errors import NeedsConsent, NotFound
+    from skep.errors import NeedsConsent
 
     run = invocation(json=json, quiet=quiet)
     ring = KeyRing(run.environment.keys)
-    if name not in ring.names():
-        raise NotFound(
-            f"there is no key {name!r} in {ring.directory}",
-            hint=f"keys here: {', '.join(ring.names()) or 'none'}",
-        )
+    ring.require(name)
     if not yes:
         if not is_terminal():
             raise NeedsConsent(
