@@ -61,7 +61,7 @@ def list_keys(*, json: bool, quiet: bool) -> None:
 @argument("file", type=PATH, required=False, help="File with the public key (PEM).")
 @click.option("--from", "place", metavar="MARKETPLACE", help="Ask a marketplace for its keys.")
 @click.option("--fingerprint", metavar="SHA256:…", help="The key that is meant, in full.")
-@yes_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask; with --from, add --fingerprint.")
 @json_option
 @quiet_option
 def trust(
