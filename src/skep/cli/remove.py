@@ -16,13 +16,17 @@ def command(*, name: str | None, on: str | None, yes: bool, json: bool, quiet: b
     """Take a deployment away; the other programs of its chain run on."""
     from skep.cli.interrupts import change_first
     from skep.cli.nodes import this_node
-    from skep.errors import codes
+    from skep.errors import UsageError, codes
     from skep.hooks.table import parse_hook_target
     from skep.node.deploying.documents import remove_document
 
     run = invocation(json=json, quiet=quiet)
     if (name is None) == (on is None):
-        raise click.UsageError("give the name of a deployment, or --on HOOK:TARGET")
+        raise UsageError(
+            "expected the name of a deployment or --on HOOK:TARGET, got "
+            + ("neither" if name is None else "both"),
+            hint="skep list shows what is where",
+        )
     target = None if on is None else parse_hook_target(on)
     with this_node(run.environment) as node, change_first():
         if target is not None:

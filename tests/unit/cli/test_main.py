@@ -7,6 +7,7 @@ import pytest
 
 from skep.cli.main import SECTIONS, app
 from skep.cli.options import Argument, Command
+from skep.errors import UsageError
 
 
 def _commands(group: click.Group, *names: str) -> Iterator[tuple[str, click.Command]]:
@@ -51,3 +52,18 @@ def test_help_lists_every_command_in_one_section() -> None:
         assert [line.split()[0] for line in section.splitlines()] == [
             command.name for command in commands
         ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param([], "neither", id="neither"),
+        pytest.param(["limit", "--on", "xdp:eth0"], "both", id="both"),
+    ],
+)
+def test_remove_needs_a_name_or_a_hook(words: list[str], said: str) -> None:
+    with (
+        pytest.raises(UsageError, match=f"got {said}"),
+        app.make_context("skep", ["remove", *words]) as context,
+    ):
+        app.invoke(context)
