@@ -20,12 +20,8 @@ _MAP_NAME = re.compile(r"\.?[A-Za-z_][A-Za-z0-9_.]{0,127}")
 
 LONGEST_PATH = 100  # characters; the name field of a ustar header
 
-PACKAGE_NAME_RULE = (
-    "publisher/name, each 1 to 63 lower-case letters, digits and dashes, no dash at either end"
-)
-
-
 MARKETPLACE_NAME_RULE = "1 to 63 lower-case letters, digits and dashes, no dash at either end"
+PACKAGE_NAME_RULE = f"publisher/name, each {MARKETPLACE_NAME_RULE}"
 
 
 def is_marketplace_name(text: str) -> bool:
@@ -34,7 +30,7 @@ def is_marketplace_name(text: str) -> bool:
     >>> is_marketplace_name("public"), is_marketplace_name("a.b"), is_marketplace_name("localhost")
     (True, False, False)
     """
-    return _NAME.fullmatch(text) is not None and text != "localhost"
+    return is_publisher_name(text) and text != "localhost"
 
 
 def is_publisher_name(text: str) -> bool:

@@ -20,14 +20,12 @@ from pathlib import Path
 
 from skep.errors import NotFound, NotPermitted, SkepError, UsageError
 from skep.file_modes import PUBLIC_FILE, make_directory, replace_file
-from skep.packages.names import one_line
+from skep.packages.names import is_publisher_name, one_line
 from skep.trust.errors import MalformedKey
 from skep.trust.fingerprints import MalformedFingerprint, parse_fingerprint
 from skep.trust.keys import PublicKey
 from skep.trust.policies import RequireKey
 
-# As in package names; above all no separator and no leading dot.
-_PUBLISHER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9])?")
 _KEY_LIMIT = 16 * 1024  # bytes of a file; a public key has 178
 _WRITABLE_BY_OTHERS = 0o022
 _DIGITS = re.compile(r"[0-9a-f]{64}")
@@ -176,7 +174,7 @@ class TrustStore:
         if not self._directory.is_dir():
             return {}
         names = sorted(path.name for path in self._directory.iterdir() if path.is_dir())
-        found = {name: self.keys_of(name) for name in names if _PUBLISHER.fullmatch(name)}
+        found = {name: self.keys_of(name) for name in names if is_publisher_name(name)}
         return {name: keys for name, keys in found.items() if keys}
 
     def trusted_since(self, publisher: str, fingerprint: str) -> datetime | None:
@@ -190,9 +188,10 @@ class TrustStore:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def _of(self, publisher: str) -> Path:
-        if not _PUBLISHER.fullmatch(publisher):
+        # A publisher's name has no separator and no dot: it cannot lead elsewhere.
+        if not is_publisher_name(publisher):
             raise BadPublisherName(
-                f"expected a publisher's name, got {publisher[:80]!r}",
+                f"expected a publisher's name, got {one_line(publisher, 80)!r}",
                 hint="the part of a package name before the slash",
             )
         return self._directory / publisher

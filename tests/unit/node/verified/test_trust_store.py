@@ -68,7 +68,8 @@ def test_it_is_known_since_when_a_key_is_trusted(store: TrustStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "publisher", ["", ".", "..", "../skep", "a/b", "/etc", ".hidden", "A", "a\n", "a\x00"]
+    "publisher",
+    ["", ".", "..", "../skep", "a/b", "/etc", ".hidden", "a.b", "a_b", "A", "a\n", "a\x00"],
 )
 def test_publishers_that_would_lead_elsewhere_are_refused(
     store: TrustStore, publisher: str
