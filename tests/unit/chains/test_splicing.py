@@ -38,11 +38,6 @@ def map_load(index: int, source: int = PSEUDO_MAP_INDEX, second: int = 0) -> tup
     return Slot(LDDW, 1, source, 0, index), Slot(0, 0, 0, 0, second)
 
 
-def member_at(chain: SplicedChain, slot: int) -> str | None:
-    place = chain.place_of(slot)
-    return None if place is None else place.member
-
-
 def test_two_members_become_one_program_with_a_seam() -> None:
     chain = splice([member("a", returns(2)), member("b", returns(1))])
     assert chain.program.instructions == (
