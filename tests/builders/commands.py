@@ -137,7 +137,7 @@ class Skep:
             yield Skep(self.root, document["url"])
         finally:
             process.stdin.close()
-            process.wait(20)
+            process.wait(60)
             process.stdout.close()
 
 

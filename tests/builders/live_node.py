@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+import string
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -40,6 +41,7 @@ from skep.trust.bundles import Subject, sign
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 BUNDLED = ("port-filter", "ratelimiting")
 SETTLE_SECONDS = 5.0
+_LETTERS = string.ascii_lowercase + string.digits
 
 
 @cache
@@ -152,6 +154,11 @@ class LiveNode:
         return came
 
 
+def playground_name() -> str:
+    """A name for a playground of a test's own; that of a demo ends in digits only."""
+    return "skep-demo-t" + "".join(secrets.choice(_LETTERS) for _ in range(4))
+
+
 @contextmanager
 def live_node(directory: Path) -> Iterator[LiveNode]:
     """A node with the bundled packages on its shelf; everything is gone afterwards."""
@@ -160,8 +167,7 @@ def live_node(directory: Path) -> Iterator[LiveNode]:
     settings = NodeSettings(root=root, bpffs=root / "bpf")  # where commands look for it
     settings.root.mkdir(mode=0o700)
     stock(settings)
-    name = f"skep-demo-{secrets.token_hex(2)}"
-    with open_playground(settings, name) as playground:
+    with open_playground(settings, playground_name()) as playground:
         try:
             yield LiveNode(settings, playground)
         finally:

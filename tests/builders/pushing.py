@@ -20,7 +20,7 @@ class RawClient:
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool = urllib3.PoolManager(
-            num_pools=1, retries=False, timeout=urllib3.Timeout(connect=5, read=20)
+            num_pools=1, retries=False, timeout=urllib3.Timeout(connect=60, read=60)
         )
 
     def close(self) -> None:

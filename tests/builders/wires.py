@@ -6,8 +6,11 @@ A fresh machine has no ``ip`` command; ``nsenter`` is part of every Debian and U
 import secrets
 import socket
 import subprocess
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Address
 
 from pyroute2 import IPRoute
 
@@ -17,6 +20,7 @@ from skep.kernel.namespaces import entered
 from skep.kernel.network import create_namespace, remove_namespace
 from skep.kernel.packets import ETH_P_ALL
 
+_PATIENCE_SECONDS = 30.0
 GENERIC_MODE = 1 << 1  # XDP_FLAGS_SKB_MODE of linux/if_link.h
 
 
@@ -53,6 +57,35 @@ def attach_without_link(name: str, descriptor: int, flags: int = 0) -> None:
 def another_name() -> str:
     """A name no interface has."""
     return f"skt{secrets.token_hex(4)}"
+
+
+def address_pair() -> tuple[str, str]:
+    """Addresses for both ends of a pair, with prefix length; nobody else's, most likely."""
+    block = int(IPv4Address("10.128.0.0")) + 4 * secrets.randbelow(1 << 21)
+    return f"{IPv4Address(block + 1)}/30", f"{IPv4Address(block + 2)}/30"
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether something comes true: soon, or on a busy machine a little later."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def reaches(name: str, namespace: str) -> bool:
+    """Whether a connection from the other end of a pair, in ``namespace``, comes about at once."""
+    (address,) = addresses(name)
+    code = (
+        "import socket, sys\n"
+        "socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=0.5).close()\n"
+    )
+    with socket.create_server((address, 0)) as server:
+        port = str(server.getsockname()[1])
+        command = [*inside(namespace), sys.executable, "-c", code, address, port]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from tests.builders.commands import Skep, publish_bundled
+from tests.builders.wires import address_pair
 
 from skep.kernel import network
 from skep.kernel.packets import open_packet_socket
@@ -46,7 +47,7 @@ def interface() -> Iterator[str]:
     name = f"sk{uuid4().hex[:8]}"
     network.create_namespace(name)
     try:
-        network.create_veth(name, "far", name, "198.51.100.1/24", "198.51.100.2/24")
+        network.create_veth(name, "far", name, *address_pair())
         yield name
     finally:
         network.remove_interface(name)

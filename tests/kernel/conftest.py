@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.builders.wires import address_pair
 
 from skep.kernel.interfaces import ifindex
 from skep.kernel.network import (
@@ -82,10 +83,9 @@ def wire() -> Iterator[Wire]:
     """A veth pair of this test's own, with addresses nobody else uses."""
     mark = secrets.token_hex(3)
     name, peer, namespace = f"skt{mark}", f"skp{mark}", f"skep-test-{mark}"
-    block = 1 + secrets.randbelow(250)
     create_namespace(namespace)
     try:
-        create_veth(name, peer, namespace, f"10.213.{block}.1/30", f"10.213.{block}.2/30")
+        create_veth(name, peer, namespace, *address_pair())
         yield Wire(name, peer, namespace, ifindex(name))
     finally:
         remove_interface(name)

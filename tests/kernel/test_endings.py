@@ -10,7 +10,7 @@ from tests.builders.loaded_objects import execute
 from tests.builders.members import member
 from tests.builders.packets import MACS, udp_frame
 from tests.builders.throwing import IN_ENTRY, IN_SUBPROGRAM, WITH_CALLBACK, throwing_plan
-from tests.builders.wires import GENERIC_MODE, attach_without_link
+from tests.builders.wires import GENERIC_MODE, address_pair, attach_without_link
 from tests.kernel.conftest import Wire
 
 from skep.bytecode.isa.codes import LDDW, PSEUDO_MAP_INDEX
@@ -158,7 +158,7 @@ def other(wire: Wire) -> Iterator[Wire]:
     name, peer, namespace = f"o{wire.name[1:]}", f"q{wire.peer[1:]}", f"{wire.namespace}-o"
     create_namespace(namespace)
     try:
-        create_veth(name, peer, namespace, "10.214.1.1/30", "10.214.1.2/30")
+        create_veth(name, peer, namespace, *address_pair())
         yield Wire(name, peer, namespace, ifindex(name))
     finally:
         remove_interface(name)

@@ -1,5 +1,6 @@
 """Loading and running programs on the running kernel."""
 
+import secrets
 from collections.abc import Callable
 
 import pytest
@@ -33,6 +34,7 @@ from skep.kernel.programs import describe_program, program_ids
 from skep.kernel.running import test_run as run_on
 
 pytestmark = pytest.mark.kernel
+GOOD = f"good{secrets.token_hex(4)}"  # the tests beside this one load programs, too
 
 
 def _rodata(value: int, *, frozen: bool) -> MapPlan:
@@ -204,7 +206,7 @@ def test_a_plan_without_instructions_is_malformed() -> None:
     "plan",
     [
         pytest.param(
-            LoadPlan((array(),), (program("good"), program("bad", *uninitialised()))),
+            LoadPlan((array(),), (program(GOOD), program("bad", *uninitialised()))),
             id="second-program-refused",
         ),
         pytest.param(LoadPlan((array(), MapPlan("m", 1, 4, 8, 0)), (program(),)), id="map-refused"),
@@ -218,7 +220,7 @@ def test_nothing_stays_behind_when_a_plan_fails_half_way(plan: LoadPlan) -> None
     with pytest.raises((Refused, Malformed)):
         execute(plan)
     assert not {
-        identity for identity in set(program_ids()) - before if _named(identity, "good")
+        identity for identity in set(program_ids()) - before if _named(identity, GOOD)
     }  # and the leak check of every test
 
 

@@ -346,7 +346,7 @@ def test_threads_are_in_different_ones_at_the_same_time(named: str) -> None:
     def where(called: str) -> str:
         for _ in range(50):
             with entered(called):
-                both.wait(timeout=10)
+                both.wait(timeout=60)
                 found = current_namespace()
                 assert found == called
         return current_namespace()

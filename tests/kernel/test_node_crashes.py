@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.builders.compiled import bundled_plan
-from tests.builders.live_node import NOW, LiveNode, live_node
+from tests.builders.live_node import NOW, LiveNode, live_node, playground_name
 from tests.builders.packets import udp_frame
-from tests.builders.wires import rename
+from tests.builders.wires import another_name, rename
 
 from skep.chains.ordering import Before
 from skep.digests import Digest
@@ -173,19 +173,20 @@ def test_the_doctor_lists_and_repairs_what_a_kill_left(node: LiveNode) -> None:
         assert check(opened) == ["port-filter"]
 
 
-def damage(node: LiveNode) -> None:
+def damage(node: LiveNode, renamed: str) -> None:
     """An interrupted change, an interface of another name, and no link."""
     start_over(node, "set")
     assert run(node, "set", 2) == -signal.SIGKILL
-    rename(node.on.target, f"{node.on.target}r")
+    rename(node.on.target, renamed)
     with PinRoot(node.settings.bpffs) as pins:
         pins.remove(LINKS, *pins.names(LINKS))
 
 
 def test_a_kill_while_the_doctor_repairs_is_repaired_by_the_next_command(node: LiveNode) -> None:
     kills = 0
+    renamed = another_name()
     for at in range(40):
-        damage(node)
+        damage(node, renamed)
         code = run(node, "repair", at)
         assert code in {0, -signal.SIGKILL}
         kills += code != 0
@@ -193,13 +194,13 @@ def test_a_kill_while_the_doctor_repairs_is_repaired_by_the_next_command(node: L
             repaired = opened.repair()
             assert check(opened) == ["port-filter"], repaired
             (listed,) = opened.installed()
-            assert (listed.called, listed.deployment.on.target) == (None, f"{node.on.target}r")
+            assert (listed.called, listed.deployment.on.target) == (None, renamed)
         with node.opened() as opened:
             opened.set("port-filter", {"ports": str(CLOSED)})
         no_litter(node)
         with node.opened() as opened:
             opened.remove("port-filter")
-        rename(f"{node.on.target}r", node.on.target)
+        rename(renamed, node.on.target)
         if code == 0:
             break
     assert kills >= 5
@@ -257,7 +258,7 @@ def nothing_left(node: LiveNode, name: str, child: int) -> bool:
 
 
 def test_a_killed_demonstration_is_found_and_cleared_by_the_doctor(node: LiveNode) -> None:
-    name = f"{node.playground.name[:10]}{os.getpid() % 9999}"
+    name = playground_name()
     with demo(node, name, "time.sleep(600)") as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())
@@ -275,7 +276,7 @@ def test_a_killed_demonstration_is_found_and_cleared_by_the_doctor(node: LiveNod
 
 @pytest.mark.parametrize("ending", ["pass", "raise RuntimeError", "time.sleep(600)"])
 def test_a_demonstration_that_ends_leaves_nothing(node: LiveNode, ending: str) -> None:
-    name = f"{node.playground.name[:10]}{os.getpid() % 9999}"
+    name = playground_name()
     with demo(node, name, ending) as process:
         assert process.stdout is not None
         child = int(process.stdout.readline())

@@ -1,6 +1,5 @@
 """Every hook through the node: installed, chained, removed; the third one is the tests' own."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from tests.builders.live_node import YES
 from tests.builders.packages import put_package
 from tests.builders.published import make_package
 from tests.builders.trust import signer
-from tests.builders.wires import addresses, inside
+from tests.builders.wires import eventually, reaches
 from tests.kernel.conftest import Wire
 from tests.third_hook.adding import new_cgroup, third_hook
 from tests.third_hook.cgroup_skb import CGROUP_SKB
@@ -68,7 +67,7 @@ def case(request: pytest.FixtureRequest) -> Iterator[Case]:
         wire: Wire = request.getfixturevalue("wire")
         sections = ("xdp", "xdp") if request.param == "xdp" else ("tc", "tcx/egress")
         on = HookTarget(request.param, wire.name)
-        yield Case(find_hook(on.hook), on, *sections, "pass", lambda: _connects(wire))
+        yield Case(find_hook(on.hook), on, *sections, "pass", _connects(wire))
 
 
 def _cgroup_case(path: Path) -> Case:
@@ -77,17 +76,8 @@ def _cgroup_case(path: Path) -> Case:
     return Case(CGROUP_SKB, on, *sections, "keep", lambda: _sends(path))
 
 
-def _connects(wire: Wire) -> bool:
-    """Whether a connection from the other end comes about."""
-    (address,) = addresses(wire.name)
-    code = (
-        "import socket, sys\n"
-        "socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=0.5).close()\n"
-    )
-    with socket.create_server((address, 0)) as server:
-        port = str(server.getsockname()[1])
-        command = [*inside(wire.namespace), sys.executable, "-c", code, address, port]
-        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+def _connects(wire: Wire) -> Callable[[], bool]:
+    return lambda: reaches(wire.name, wire.namespace)
 
 
 def _sends(path: Path) -> bool:
@@ -142,10 +132,10 @@ def test_installed_chained_and_removed(settings: NodeSettings, case: Case) -> No
     _publish(settings, case, "dropping", "drop", case.other_section)
     driver = driver_of(case.hook)
     identity = driver.locate(case.on).identity
-    assert case.gets_by()
+    assert eventually(case.gets_by)
     with open_node(settings, lambda: NOW, HostAdapter) as node:
         for name in ("passing", "dropping"):
-            assert case.gets_by()
+            assert eventually(case.gets_by)
             report = _install(node, case, name)
         assert report.chain == ("passing", "dropping")
         assert report.remark == ""
@@ -154,16 +144,16 @@ def test_installed_chained_and_removed(settings: NodeSettings, case: Case) -> No
         assert describe_program(running).type == case.hook.program_type
         assert node.chain(case.on).condition == "running"
         node.remove("dropping")
-        assert case.gets_by()
+        assert eventually(case.gets_by)
         assert len(driver.occupants(case.hook, identity)) == 1
         node.remove("passing")
     assert driver.occupants(case.hook, identity) == ()
-    assert case.gets_by()
+    assert eventually(case.gets_by)
 
 
 def test_programs_of_others_that_run_first_are_told(settings: NodeSettings, wire: Wire) -> None:
     on = HookTarget("tcx-ingress", wire.name)
-    case = Case(find_hook(on.hook), on, "tc", "tc", "pass", lambda: _connects(wire))
+    case = Case(find_hook(on.hook), on, "tc", "tc", "pass", _connects(wire))
     theirs = NodeSettings(root=settings.root.with_name("theirs"), bpffs=settings.root / "theirs")
     theirs.root.mkdir(mode=0o700)
     for each, name in ((theirs, "first"), (settings, "second")):
@@ -204,7 +194,7 @@ def jumbo(wire: Wire) -> Case:
         with IPRoute(netns=namespace) as route:
             route.link("set", index=route.link_lookup(ifname=name)[0], mtu=9000)
     on = HookTarget("xdp", wire.name)
-    return Case(find_hook("xdp"), on, "xdp", "xdp.frags", "pass", lambda: _connects(wire))
+    return Case(find_hook("xdp"), on, "xdp", "xdp.frags", "pass", _connects(wire))
 
 
 def test_on_a_large_mtu_a_program_without_fragments_runs_in_generic_mode(
@@ -218,7 +208,7 @@ def test_on_a_large_mtu_a_program_without_fragments_runs_in_generic_mode(
         )
         assert not jumbo.gets_by()
         node.remove("dropping")
-    assert jumbo.gets_by()
+    assert eventually(jumbo.gets_by)
 
 
 def test_a_member_without_fragments_does_not_join_those_with_on_a_large_mtu(

@@ -1,15 +1,12 @@
 """Chains of classifiers on TCX: negative verdicts, packets on a wire, programs of others."""
 
-import socket
-import subprocess
-import sys
 from contextlib import ExitStack
 
 import pytest
 from tests.builders.kernel_programs import array, counting, key, number, returning
 from tests.builders.members import member
 from tests.builders.packets import tcp_frame
-from tests.builders.wires import addresses, inside
+from tests.builders.wires import eventually, reaches
 from tests.kernel.conftest import Wire
 
 from skep.bytecode.linking.plan import MapPlan
@@ -81,9 +78,9 @@ def test_a_dropping_chain_cuts_the_wire(hook: Hook, wire: Wire) -> None:
         counting_one = _member(hook, "counting", PASS, (COUNTS,))
         chain, (counts,) = _chain(stack, counting_one, _member(hook, "dropping", DROP))
         with driver.attach(hook, identity, chain):
-            assert not _reaches(wire)
+            assert not reaches(wire.name, wire.namespace)
             assert _total(counts) > 0
-        assert _reaches(wire)
+        assert eventually(lambda: reaches(wire.name, wire.namespace))
 
 
 def test_what_a_program_before_ours_passes_at_once_ours_do_not_see(wire: Wire) -> None:
@@ -96,22 +93,9 @@ def test_what_a_program_before_ours_passes_at_once_ours_do_not_see(wire: Wire) -
             ours, (counts,) = _chain(stack, _member(INGRESS, "ours", PASS, (COUNTS,)))
             stack.enter_context(driver.attach(INGRESS, identity, theirs))
             stack.enter_context(driver.attach(INGRESS, identity, ours))
-            assert _reaches(wire)
+            assert eventually(lambda: reaches(wire.name, wire.namespace))
             assert (_total(counts) > 0) is is_seen
 
 
 def _total(counts: LoadedMap) -> int:
     return number(counts.lookup(key(0)))
-
-
-def _reaches(wire: Wire) -> bool:
-    """Whether a connection from the namespace's end comes about."""
-    (address,) = addresses(wire.name)
-    code = (
-        "import socket, sys\n"
-        "socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=0.5).close()\n"
-    )
-    with socket.create_server((address, 0)) as server:
-        port = str(server.getsockname()[1])
-        command = [*inside(wire.namespace), sys.executable, "-c", code, address, port]
-        return subprocess.run(command, check=False, capture_output=True).returncode == 0

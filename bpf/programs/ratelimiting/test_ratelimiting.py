@@ -1,7 +1,9 @@
 """What ratelimiting lets through, in the running kernel and its own time."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
 
 import pytest
 from tests.builders.compiled import bundled_plan
@@ -30,11 +32,19 @@ LIMITED, FREE = 80, 81
 IPV4, IPV6, VLAN, QINQ = 0x0800, 0x86DD, 0x8100, 0x88A8
 SECOND = 10**9
 
+T = TypeVar("T")
+
+
+@contextmanager
+def limiter() -> Iterator[LoadedObject]:
+    with execute(bundled_plan("ratelimiting")) as made:
+        map_of(made, "rl_ports").update(LIMITED.to_bytes(2, "little"), b"\1")
+        yield made
+
 
 @pytest.fixture
 def loaded() -> Iterator[LoadedObject]:
-    with execute(bundled_plan("ratelimiting")) as made:
-        map_of(made, "rl_ports").update(LIMITED.to_bytes(2, "little"), b"\1")
+    with limiter() as made:
         yield made
 
 
@@ -60,13 +70,24 @@ def set_window(made: LoadedObject, start: int, connections: int) -> None:
     )
 
 
-def a_second_with_time_left(seconds: float) -> int:
-    """The start of the current second, waiting for the next one if little of it is left."""
-    now = time.monotonic_ns()
-    if SECOND - now % SECOND < seconds * SECOND:
-        time.sleep((SECOND - now % SECOND) / SECOND + 0.001)
+def in_one_second(rate: int, act: Callable[[LoadedObject, int], T]) -> T:
+    """Do something that begins and ends in one second of the kernel's clock.
+
+    Args:
+        rate: of the program that is given to ``act``, freshly loaded.
+        act: gets the start of the second; done again if a busy machine did not finish it in time.
+    """
+    for _ in range(60):
         now = time.monotonic_ns()
-    return now - now % SECOND
+        if SECOND - now % SECOND < 0.5 * SECOND:
+            time.sleep((SECOND - now % SECOND) / SECOND + 0.001)
+        with limiter() as made:
+            set_rate(made, rate)
+            second = time.monotonic_ns() // SECOND
+            done = act(made, second * SECOND)
+            if time.monotonic_ns() // SECOND == second:
+                return done
+    pytest.fail("this machine is too busy to send a few packets in one second")
 
 
 @pytest.mark.parametrize(
@@ -118,32 +139,33 @@ def test_everything_else_passes_uncounted(loaded: LoadedObject, frame: bytes) ->
     assert counters(loaded) == (0, 0)
 
 
-def test_no_more_than_the_rate_gets_through_in_a_second(loaded: LoadedObject) -> None:
-    set_rate(loaded, 5)
-    a_second_with_time_left(0.5)
-    verdicts = [run(loaded.programs[0], tcp_frame(LIMITED)).return_value for _ in range(20)]
-    assert verdicts == [PASS] * 5 + [DROP] * 15
-    assert counters(loaded) == (20, 15)
+def test_no_more_than_the_rate_gets_through_in_a_second() -> None:
+    def twenty(loaded: LoadedObject, _second: int) -> tuple[list[int], tuple[int, int]]:
+        verdicts = [run(loaded.programs[0], tcp_frame(LIMITED)).return_value for _ in range(20)]
+        return verdicts, counters(loaded)
+
+    assert in_one_second(5, twenty) == ([PASS] * 5 + [DROP] * 15, (20, 15))
 
 
-def test_the_second_before_counts_for_what_is_left_of_it(loaded: LoadedObject) -> None:
-    set_rate(loaded, 100)
-    second = a_second_with_time_left(0.5)
-    set_window(loaded, second - SECOND, 100)
-    for _ in range(100):
-        run(loaded.programs[0], tcp_frame(LIMITED))
-    elapsed = (time.monotonic_ns() - second) / SECOND
-    received, dropped = counters(loaded)
+def test_the_second_before_counts_for_what_is_left_of_it() -> None:
+    def a_hundred(loaded: LoadedObject, second: int) -> tuple[float, tuple[int, int]]:
+        set_window(loaded, second - SECOND, 100)
+        for _ in range(100):
+            run(loaded.programs[0], tcp_frame(LIMITED))
+        return (time.monotonic_ns() - second) / SECOND, counters(loaded)
+
+    elapsed, (received, dropped) = in_one_second(100, a_hundred)
     # Of the 100 before, at least (1 - elapsed) still count, so no more than 100 * elapsed pass.
     assert received == 100
     assert received - dropped <= 100 * elapsed + 2
 
 
-def test_an_older_second_does_not_count(loaded: LoadedObject) -> None:
-    set_rate(loaded, 5)
-    second = a_second_with_time_left(0.5)
-    set_window(loaded, second - 2 * SECOND, 100)
-    assert run(loaded.programs[0], tcp_frame(LIMITED)).return_value == PASS
+def test_an_older_second_does_not_count() -> None:
+    def one(loaded: LoadedObject, second: int) -> int:
+        set_window(loaded, second - 2 * SECOND, 100)
+        return run(loaded.programs[0], tcp_frame(LIMITED)).return_value
+
+    assert in_one_second(5, one) == PASS
 
 
 def test_the_rate_can_change_while_it_runs(loaded: LoadedObject) -> None:
@@ -154,8 +176,10 @@ def test_the_rate_can_change_while_it_runs(loaded: LoadedObject) -> None:
 
 
 @pytest.mark.parametrize("rate", [2**64 - 1, 2**64 // 100 + 1])
-def test_a_huge_rate_limits_nothing(loaded: LoadedObject, rate: int) -> None:
-    set_rate(loaded, rate)
-    set_window(loaded, a_second_with_time_left(0.5) - SECOND, 1000)
-    assert run(loaded.programs[0], tcp_frame(LIMITED), repeat=1000).return_value == PASS
-    assert counters(loaded) == (1000, 0)
+def test_a_huge_rate_limits_nothing(rate: int) -> None:
+    def a_thousand(loaded: LoadedObject, second: int) -> tuple[int, tuple[int, int]]:
+        set_window(loaded, second - SECOND, 1000)
+        answer = run(loaded.programs[0], tcp_frame(LIMITED), repeat=1000)
+        return answer.return_value, counters(loaded)
+
+    assert in_one_second(rate, a_thousand) == (PASS, (1000, 0))

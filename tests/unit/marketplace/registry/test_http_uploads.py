@@ -185,7 +185,7 @@ def test_an_upload_nobody_began_is_unknown(client: RawClient, upload_id: str) ->
 def test_a_blob_that_says_it_is_too_large_is_not_read(client: RawClient, settings: Any) -> None:
     location = begin(client)
     address = urlsplit(client._url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=5)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     connection.putrequest("PATCH", location)
     connection.putheader("Content-Length", str(10**12))
     connection.endheaders()  # and not one byte of the body
@@ -380,7 +380,7 @@ def test_an_index_is_not_taken(client: RawClient) -> None:
 def test_no_path_leads_out_of_the_repository(client: RawClient, path: str) -> None:
     address = urlsplit(client._url)
     # The standard library's client sends paths as they are; urllib3 resolves dots.
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=5)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
     connection.request("GET", path)
     answer = connection.getresponse()
     body = answer.read()

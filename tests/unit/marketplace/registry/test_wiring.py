@@ -54,7 +54,7 @@ def test_a_signal_stops_it_cleanly(tmp_path: Path, number: int) -> None:
         assert client("GET", "/healthz").status == 200
         client.close()
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
 
@@ -64,7 +64,7 @@ def test_it_is_one_process(tmp_path: Path) -> None:
         url_of(process)
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
         process.terminate()
-        process.wait(10)
+        process.wait(60)
     assert children == ""
 
 
@@ -73,7 +73,7 @@ def test_it_ends_with_whoever_holds_its_lifeline(tmp_path: Path) -> None:
         assert url_of(process)
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
 
 def test_killed_and_started_again_it_has_everything_published(

@@ -53,15 +53,14 @@ def test_misbehaviour_ends_soon_in_an_error_of_the_right_family(
     started = time.monotonic()
     with pytest.raises(error):
         transport.request("GET", PATH, largest=1_000_000)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20  # they would go on for ever
 
 
 @pytest.mark.parametrize("fault", [Fault.DRIPPING, Fault.DRIPPING_HEADERS])
-def test_a_byte_now_and_then_is_too_slow(
-    registry: FakeRegistry, transport: Transport, fault: Fault
-) -> None:
+def test_a_byte_now_and_then_is_too_slow(registry: FakeRegistry, fault: Fault) -> None:
+    transport = Transport(registry.url, Timeouts(connect=30, read=30, total=0.6))
     registry.faults["/tags/"] = fault
-    with pytest.raises(MarketplaceUnavailable, match=r"is too slow: \d+ bytes in 1 seconds"):
+    with pytest.raises(MarketplaceUnavailable, match=r"is too slow: \d+ bytes in \d+ seconds"):
         transport.request("GET", PATH, largest=1_000_000)
 
 
@@ -75,12 +74,12 @@ def test_many_slow_answers_are_too_slow_together(registry: FakeRegistry) -> None
 
 
 def test_what_keeps_coming_may_take_longer(registry: FakeRegistry) -> None:
-    transport = Transport(registry.url, Timeouts(connect=1, read=1, total=0.3, slowest=1))
+    transport = Transport(registry.url, Timeouts(connect=30, read=30, total=1, slowest=1))
     registry.faults["/tags/"] = Fault.DRIPPING  # twenty bytes a second: faster than this slowest
     started = time.monotonic()
     with pytest.raises(MalformedAnswer):
-        transport.request("GET", PATH, largest=15)
-    assert time.monotonic() - started > 0.5
+        transport.request("GET", PATH, largest=25)
+    assert time.monotonic() - started > 1
 
 
 @pytest.mark.parametrize("fault", [Fault.TRUNCATED, Fault.HUGE, Fault.HANGING, Fault.CLOSED])
