@@ -140,7 +140,7 @@ class LiveNode:
         with ExitStack() as opened:
             local = at or opened.enter_context(open_packet_socket(self.playground.interface))
             peer = opened.enter_context(open_peer_socket(self.playground))
-            local.settimeout(0.2)
+            local.settimeout(0.5)  # of silence: the machine may be busy
             for frame in frames:
                 peer.send(frame)
             deadline = time.monotonic() + SETTLE_SECONDS

@@ -176,7 +176,7 @@ def arrives(wire: Wire, other: Wire, code: tuple[Slot, ...]) -> bool:
         attach_without_link(wire.name, decides.descriptor.number, GENERIC_MODE)
         try:
             here.send(frame)
-            there.settimeout(0.3)
+            there.settimeout(1.0)
             while True:
                 if there.recv(2048)[: len(frame)] == frame:
                     return True
