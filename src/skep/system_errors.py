@@ -73,7 +73,9 @@ def explain(error: OSError, doing: str = "") -> SkepError:
             message, hint="run it as the owner or as root; SKEP_ROOT names another directory"
         )
     if number in _EXHAUSTED:
-        return SystemSaysUnavailable(message, hint="free memory or descriptors and try again")
+        return SystemSaysUnavailable(
+            message, hint="free memory or file descriptors, then try again"
+        )
     if number in _MISSING:
         return SystemSaysMissing(message, hint="check the name, and that its directory is there")
     if number in _MISNAMED:

@@ -259,7 +259,7 @@ def test_detaching_twice(
     assert case.driver.whereabouts(case.hook, link, place.identity) == Detached()
     assert case.driver.occupants(case.hook, place.identity) == ()
     case.driver.detach(link)
-    with pytest.raises(TargetMissing, match="attached to nothing"):
+    with pytest.raises(TargetMissing, match="no longer attached"):
         case.driver.replace(link, second, None)
 
 
@@ -268,7 +268,7 @@ def test_the_link_of_a_target_that_has_gone_is_detached(
 ) -> None:
     case.remove()
     assert _settled(case, link) == Detached()
-    with pytest.raises(TargetMissing, match="attached to nothing"):
+    with pytest.raises(TargetMissing, match="no longer attached"):
         case.driver.replace(link, second, None)
     case.driver.detach(link)
 

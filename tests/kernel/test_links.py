@@ -144,7 +144,7 @@ def test_a_link_survives_its_interface_but_cannot_be_replaced(
 ) -> None:
     remove_interface(wire.name)
     assert link_interface(link) == 0
-    with pytest.raises(TargetMissing, match="nothing any more"):
+    with pytest.raises(TargetMissing, match="no longer attached"):
         link.replace(second, expected=None)
 
 

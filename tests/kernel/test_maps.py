@@ -131,14 +131,14 @@ def test_contents_are_there_and_frozen_maps_refuse_to_change() -> None:
 def test_a_full_hash_says_how_many_it_holds() -> None:
     with create_map(MapPlan("plain", HASH, 4, 8, 1)) as made:
         made.update(key(1), bytes(8))
-        with pytest.raises(KernelRefused, match="room for 1 entries"):
+        with pytest.raises(KernelRefused, match=r"is full \(max_entries 1\)"):
             made.update(key(2), bytes(8))
 
 
 def test_an_index_beyond_an_array_is_refused_on_writing_and_absent_on_reading() -> None:
     with create_map(array(entries=2)) as made:
         assert made.lookup(key(2)) is None
-        with pytest.raises(KernelRefused, match="beyond"):
+        with pytest.raises(KernelRefused, match="out of range"):
             made.update(key(2), bytes(8))
 
 

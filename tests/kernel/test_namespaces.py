@@ -248,7 +248,7 @@ except TargetNotVisible as error:
 def test_without_privilege_ours_is_the_hosts_and_others_are_not_visible(named: str) -> None:
     lines = _run(_UNPRIVILEGED, named).stdout.splitlines()
     assert lines[:2] == ["True", "True"]
-    assert "may not be" in lines[2]
+    assert "cannot be" in lines[2]
 
 
 _WITHOUT_PROC = """

@@ -216,8 +216,8 @@ def _check_members(members: Sequence[Member]) -> None:
     for member, successor in pairwise(members):
         if not member.run_on:  # (3)
             raise CannotSplice(
-                f"{member.name!r} goes on to the next member on no return code, so "
-                f"{successor.name!r} behind it would never run",
+                f"{member.name!r} never continues to the next member, so "
+                f"{successor.name!r} after it would never run",
                 hint=f"give {member.name!r} a run_on, or make it the last",
             )
         for code in member.run_on:

@@ -56,7 +56,7 @@ def without_throws(member: Member) -> Member:
     if program.exception_callback:  # (1)
         raise CannotSplice(
             f"{member.name!r} throws, and its exception callback {program.exception_callback!r} "
-            "makes the return value of the whole program; a chain cannot do so for one member",
+            "sets the return value of the whole program, which a chain cannot do for one member",
             hint=_ALONE,
         )
     throws = _throws(member)

@@ -43,12 +43,12 @@ def mount_bpffs(path: Path) -> bool:
         directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except PermissionError as error:
         raise LacksPrivilege(
-            f"could not make a directory to mount on, {path}: not permitted", hint="run as root"
+            f"could not create the directory {path}: not permitted", hint="run as root"
         ) from error
     except (FileExistsError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL
-        raise NotBpffs(f"could not make a directory to mount on, {path}: {error}") from error
+        raise NotBpffs(f"could not create the directory {path}: {error}") from error
     except OSError as error:
-        raise explain(error, f"make a directory to mount on, {path}") from error
+        raise explain(error, f"create the directory {path}") from error
     try:
         # Of two first commands one would mount over the other's pins: the directory below is
         # locked, and the question asked again.
@@ -94,7 +94,7 @@ def unmount(path: Path) -> None:
 
 def _unmount_failure(error: BpfError, path: Path) -> SkepError:
     if error.number == errno.EINVAL:
-        return NotBpffs(f"expected a mount point, {path} is inside of one")
+        return NotBpffs(f"expected a mount point; {path} is a directory inside one")
     return failure(error, f"unmount {path}")
 
 

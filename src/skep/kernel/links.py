@@ -91,8 +91,8 @@ class Link(Owner):
         except BpfError as error:
             if error.number == errno.ENOLINK:
                 raise TargetMissing(
-                    f"the link to program {self.program_id()} is attached to nothing any more",
-                    hint="attach anew once its target is there",
+                    f"the link to program {self.program_id()} is no longer attached to anything",
+                    hint="attach it again once its target is back",
                 ) from error
             # The kernel answers EPERM when another program runs than the one expected.
             running = self.program_id()
@@ -100,7 +100,7 @@ class Link(Owner):
                 raise UnexpectedProgram(
                     f"expected program {expected.id} ({expected.name}) to be running, found "
                     f"{program_text(running)}; nothing was changed",
-                    hint="somebody else changed this hook; look again and decide anew",
+                    hint="another program changed this hook; look again before you change it",
                 ) from error
             raise failure(error, f"replace the program by {new.name!r}") from error
 

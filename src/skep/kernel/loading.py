@@ -264,7 +264,7 @@ def _refuse(program: ProgramPlan, reason: _Attempt, trace: str) -> NoReturn:
     slot = last_slot(trace)
     missing = reached_poison(program.poisons, line, trace)
     if missing:
-        lacking = f"this kernel has no {missing}, which the program uses without asking first"
+        lacking = f"this kernel has no {missing}, and the program calls it without checking first"
         raise VerifierRefused(
             f"the kernel's verifier refused program {program.name!r}: {lacking}",
             reason=lacking,

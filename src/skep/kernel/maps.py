@@ -154,8 +154,8 @@ class LoadedMap(Owner):
         except BpfError as error:
             if error.number == errno.E2BIG:
                 raise KernelRefused(
-                    f"map {self.name!r} has room for {self.max_entries} entries and is full, "
-                    "or the index is beyond them",
+                    f"map {self.name!r} is full (max_entries {self.max_entries}), or the index is "
+                    "out of range",
                     hint="raise max_entries of the map, or delete entries",
                 ) from error
             if error.number == errno.EPERM:  # privileges were needed to get the descriptor
@@ -278,7 +278,7 @@ def create_map(
     """
     if (plan.map_entries or plan.program_entries) and not entries_follow:
         raise MalformedPlan(
-            f"map {plan.name!r} begins with other maps or programs, which are not there yet",
+            f"map {plan.name!r} starts out with other maps or programs, which do not exist yet",
             hint="execute the whole plan",
         )
     try:
@@ -392,7 +392,7 @@ def _rule(plan: MapPlan) -> str:
     if plan.map_type in _MAPS_OF_MAPS:
         return f"{name} needs a template of its inner maps"
     if not plan.max_entries:
-        return "max_entries is 0: the program expects its user to say how many"
+        return "max_entries is 0: a size must be given before it is created"
     if name == "LPM_TRIE" and (not plan.flags & _NO_PREALLOC or plan.key_size < 5):
         return "an LPM trie needs BPF_F_NO_PREALLOC and a key of at least 5 bytes"
     if plan.map_type in _ARRAYS and plan.key_size != 4:

@@ -179,13 +179,13 @@ def entered_by_cookie(cookie: int) -> Iterator[Namespace]:
     if place is None:
         raise TargetNotVisible(
             f"network namespace {called} is not visible from here",
-            hint="no name under /run/netns and no process that can be seen leads to it; try on "
-            "the host, or give it a name (ip netns attach NAME PID)",
+            hint="it has no name under /run/netns, and no visible process runs in it; try on the "
+            "host, or give it a name: ip netns attach NAME PID",
         )
     with _opened(place) as door, _inside(door, called):
         # (1) What is at a path can change after it was looked at; the cookie tells.
         if namespace_cookie() != cookie:
-            raise TargetNotVisible(f"network namespace {called} has just gone from {place}")
+            raise TargetNotVisible(f"network namespace {called} has just disappeared from {place}")
         yield Namespace(_called(_file_of(door), cookie, _name_in(place)), cookie)
 
 
@@ -271,7 +271,7 @@ def _is_name(name: str) -> bool:
 
 def _path_of(name: str) -> Path:
     if not _is_name(name):
-        raise TargetMissing(f"there is no network namespace {name[:80]!r}: that is not a name")
+        raise TargetMissing(f"{name[:80]!r} cannot be the name of a network namespace")
     return _NAMED / name
 
 
@@ -328,14 +328,14 @@ def _opened(place: Path) -> FileDescriptor:
         ) from error
     except PermissionError as error:
         raise TargetNotVisible(
-            f"{what} may not be opened from here", hint="run as root, on the host"
+            f"{what} cannot be opened from here: not permitted", hint="run as root, on the host"
         ) from error
     except OSError as error:
         raise TargetMissing(f"{what} cannot be opened: {error.strerror}") from error
     if not _is_in_nsfs(door):  # (3)
         door.close()
         raise TargetMissing(
-            f"{what} is not one: the file {place} is left over or something else",
+            f"{what} does not exist: the file {place} is left over, or is something else",
             hint="`ip netns delete` removes what is left of one",
         )
     return door
@@ -361,9 +361,9 @@ def _inside(door: FileDescriptor, called: str) -> Iterator[None]:
             if _libc.setns(door.number, _CLONE_NEWNET):
                 number = ctypes.get_errno()
                 raise TargetNotVisible(
-                    f"network namespace {called or 'of the host'} may not be entered: "
+                    f"network namespace {called or 'of the host'} cannot be entered: "
                     f"{os.strerror(number)}",
-                    hint="it needs CAP_SYS_ADMIN there and here",
+                    hint="CAP_SYS_ADMIN is needed in both namespaces",
                 )
             yield
         finally:
@@ -396,7 +396,7 @@ def _way_home(called: str) -> Iterator[FileDescriptor]:
             home = _namespace_of(here)
         except OSError as error:
             raise TargetNotVisible(
-                f"network namespace {called or 'of the host'} may not be entered: there would be "
+                f"network namespace {called or 'of the host'} cannot be entered: there would be "
                 f"no way back ({error.strerror})",
                 hint="run as root",
             ) from error

@@ -205,7 +205,7 @@ def _network_failure(number: int, doing: str) -> SkepError:
         )
     if number == errno.EEXIST:
         return NetworkConflict(
-            f"could not {doing}: there is one already",
+            f"could not {doing}: it exists already",
             hint=f"look with ip link and {os.fspath(_NAMESPACES)}",
         )
     if number == errno.ENODEV:

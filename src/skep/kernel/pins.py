@@ -401,7 +401,7 @@ def _remove(directory: int, name: str, *, depth: int) -> bool:
             os.unlink(name, dir_fd=directory)
         return True
     if depth > _DEEPEST:
-        raise OutsidePinRoot(f"expected at most {_DEEPEST} directories below each other")
+        raise OutsidePinRoot(f"expected at most {_DEEPEST} nested directories")
     inner = os.open(name, _READABLE_DIRECTORY, dir_fd=directory)
     try:
         if os.fstat(inner).st_dev != os.fstat(directory).st_dev:

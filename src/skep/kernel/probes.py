@@ -72,7 +72,8 @@ def require_privileges() -> None:
     missing = missing_capabilities()
     if missing:
         raise LacksPrivilege(
-            f"expected {', '.join(missing)}, this process (user {os.geteuid()}) has not got it",
+            f"missing {'capability' if len(missing) == 1 else 'capabilities'} "
+            f"{', '.join(missing)} (user {os.geteuid()})",
             hint="run as root, for example with sudo",
         )
 

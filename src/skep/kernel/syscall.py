@@ -160,12 +160,12 @@ def failure(error: BpfError, doing: str) -> SkepError:
         )
     if number in _UNKNOWN:
         return NotInThisKernel(
-            f"could not {doing}: the kernel says {name}, it does not know all of this",
+            f"could not {doing}: the kernel says {name}, it does not support all of this",
             hint=f"this is Linux {platform.release()}; a newer kernel may help",
         )
     message = f"could not {doing}: the kernel says {name} ({os.strerror(number)})"
     if number in _BUSY:
-        return KernelBusy(message, hint="free memory or descriptors and try again")
+        return KernelBusy(message, hint="free memory or file descriptors, then try again")
     if number in _MISSING:
         return KernelObjectMissing(message)
     if number in _EXISTS:

@@ -32,9 +32,9 @@ _MEANINGS = tuple(
         (r"^(R[0-9]+) invalid mem access '[a-z_]*_or_null'", "{0} may be NULL here: test it first"),
         (
             r"^(R[0-9]+) invalid mem access '(?:inv|scalar)'",
-            "{0} is a number here, and no pointer: memory cannot be reached through it",
+            "{0} is a number here, not a pointer: it cannot be dereferenced",
         ),
-        (r"^(R[0-9]+) !read_ok", "{0} is read here, and nothing was written to it before"),
+        (r"^(R[0-9]+) !read_ok", "{0} is read here before anything was written to it"),
         (
             r"^invalid access to packet, off=-?[0-9]+ size=[0-9]+, (R[0-9]+)",
             "{0} may lie beyond the end of the packet here: compare it with data_end first",
@@ -45,12 +45,12 @@ _MEANINGS = tuple(
         ),
         (
             r"^(R[0-9]+) unbounded memory access",
-            "{0} has no upper bound here: compare it with one first",
+            "{0} has no upper bound here: check it against one first",
         ),
         (r"^(?:infinite loop detected|back-edge from insn)", "this loop may never end"),
         (
             r"^BPF program is too large\. Processed ([0-9]+) insn",
-            "the verifier gave up after {0} instructions: bound the loops, or make it simpler",
+            "the verifier gave up after {0} instructions: bound the loops, or simplify the program",
         ),
         (
             r"^cannot call GPL-restricted function from non-GPL compatible program",
@@ -58,7 +58,7 @@ _MEANINGS = tuple(
         ),
         (
             r"^map '([^']*)' has to have BTF in order to use (bpf_[a-z_]+)",
-            "map {0} has no types, so its {1} cannot be used: compile the program with -g",
+            "map {0} has no BTF, which {1} needs: compile the program with -g",
         ),
     )
 )

@@ -44,7 +44,7 @@ class PublicKey:
         if b"PRIVATE KEY" in pem:
             raise MalformedKey(
                 "expected a public key, got a private key",
-                hint="keep it secret; give away the file that ends in .pub",
+                hint="keep it secret; share the file that ends in .pub",
             )
         try:
             key = serialization.load_pem_public_key(pem)

@@ -96,7 +96,7 @@ def _verify_with_keys(
 ) -> SignatureEvidence:
     if not bundles:
         raise Unsigned(
-            f"{subject.name} has no signature of its publisher, {subject.publisher}",
+            f"{subject.name} is not signed by its publisher, {subject.publisher}",
             hint=f"ask {subject.publisher} for a signed version; publishers sign with skep sign",
         )
     misses: list[Untrusted] = []
@@ -118,7 +118,7 @@ def _verify_one(
     except MalformedBundle as error:
         raise SignatureInvalid(
             f"the signature of {subject.name} cannot be read: {error.message}",
-            hint="it was damaged or is of another kind; ask the publisher to sign again",
+            hint="it is damaged or of an unknown kind; ask the publisher to sign again",
         ) from error
 
     # (2) Key mode, and the hint. A hint is not proof of anything; it only chooses.
@@ -146,7 +146,7 @@ def _verify_one(
         (
             "the bundle is well-formed, with one signature over one statement",
             f"the key {key.fingerprint} is accepted",
-            "the signature over the statement holds",
+            "the signature over the statement is valid",
             "the statement is a signature, not another attestation",
             f"the statement is about {subject.digest}",
         ),
@@ -219,7 +219,7 @@ def _signing_key(subject: Subject, bundle: Bundle, candidates: tuple[PublicKey, 
     if not bundle.hint:
         raise _unknown(subject, "", candidates)
     raise SignatureInvalid(
-        f"the signature of {subject.name} does not hold for the key it names, "
+        f"the signature of {subject.name} is not valid for the key it names, "
         f"{candidates[0].fingerprint}",
-        hint="the statement or the signature was changed on its way; fetch it again",
+        hint="the statement or the signature was changed in transit; fetch it again",
     )

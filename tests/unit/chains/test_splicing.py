@@ -250,7 +250,7 @@ def test_type_and_attach_type_are_those_of_all() -> None:
         pytest.param(member("odd", attach_type=46), "'odd' has attach type 46", id="attach-type"),
         pytest.param(member("odd", flags=DEVICE_BOUND), "'odd' has load flags 64", id="flags"),
         pytest.param(member("odd", flags=SLEEPABLE), "'odd' has load flags 16", id="sleepable"),
-        pytest.param(member("odd", run_on=[]), "'odd' goes on .* on no return code", id="run-on"),
+        pytest.param(member("odd", run_on=[]), "'odd' never continues", id="run-on"),
         pytest.param(member("odd", run_on=[2**32]), "'odd': a return code has 32", id="code"),
         pytest.param(member("odd", run_on=[-(2**31) - 1]), "'odd': a return code", id="low-code"),
         pytest.param(member("first"), "two members .* 'first'", id="same-name"),

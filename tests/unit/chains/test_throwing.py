@@ -118,7 +118,7 @@ def test_a_member_that_throws_nowhere_is_left_as_it_was() -> None:
                 kernel_functions={1: "bpf_throw"},
                 exception_callback="handle",
             ),
-            "'thrower' throws, and its exception callback 'handle' makes the return value",
+            "'thrower' throws, and its exception callback 'handle' sets the return value",
             id="callback",
         ),
         pytest.param(

@@ -10,9 +10,9 @@ from skep.kernel.verifier_log import explained, last_slot, printable
     [
         ("R0 invalid mem access 'map_value_or_null'", "R0 may be NULL here: test it first"),
         ("R7 invalid mem access 'mem_or_null'", "R7 may be NULL here: test it first"),
-        ("R1 invalid mem access 'inv'", "R1 is a number here, and no pointer"),
-        ("R1 invalid mem access 'scalar'", "R1 is a number here, and no pointer"),
-        ("R2 !read_ok", "R2 is read here, and nothing was written"),
+        ("R1 invalid mem access 'inv'", "R1 is a number here, not a pointer"),
+        ("R1 invalid mem access 'scalar'", "R1 is a number here, not a pointer"),
+        ("R2 !read_ok", "R2 is read here before anything was written"),
         (
             "invalid access to packet, off=14 size=4, R1(id=0,off=14,r=0)",
             "R1 may lie beyond the end of the packet here",

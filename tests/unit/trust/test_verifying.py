@@ -110,7 +110,7 @@ def test_a_hint_that_is_no_digest_does_not_reach_the_screen() -> None:
 
 
 def test_the_refusal_of_an_unsigned_package_names_its_publisher() -> None:
-    with pytest.raises(Unsigned, match="no signature of its publisher, skep"):
+    with pytest.raises(Unsigned, match="not signed by its publisher, skep"):
         verify(SUBJECT, [], POLICY, NOW)
 
 

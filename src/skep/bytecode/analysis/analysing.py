@@ -240,7 +240,7 @@ def _remarks(object_file: ObjectFile, programs: Sequence[AnalysedProgram]) -> li
                 f"program {name}: loads only where the kernel finds a poisoned call dead"
             )
         remarks += [
-            f"program {name}: calls {missing}, which nothing provides"
+            f"program {name}: calls {missing}, which no kernel provides"
             for missing in program.missing
         ]
     return remarks

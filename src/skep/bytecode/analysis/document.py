@@ -193,7 +193,7 @@ def _checked(value: object, where: str, depth: int, budget: list[int]) -> object
         return copy
     if isinstance(value, list | tuple):
         return [_checked(entry, f"{where}[]", depth + 1, budget) for entry in value]
-    raise MalformedReport(f"{where}: expected what JSON has, got {_shown(value)}")  # (3)
+    raise MalformedReport(f"{where}: expected a JSON value, got {_shown(value)}")  # (3)
 
 
 def _shown(value: object) -> str:

@@ -113,7 +113,7 @@ def within(package: AnalysisReport, node: AnalysisReport) -> AnalysisReport:
     if outside:
         raise OutsideLabel(
             f"linked for this kernel, {_sentence(outside[0])}, which its label does not show",
-            hint="do not use the package; tell its publisher, and report it to Skep",
+            hint="do not use the package; report it to its publisher and to Skep",
             detail="\n".join(map(_sentence, outside)),
         )
     of_object = _of_object(package)

@@ -70,7 +70,7 @@ def code_refusals(
     if program.graph.recursive:
         yield _refused("functions call themselves", (name, "", None))
     for missing in dict.fromkeys((*program.graph.missing, *program.missing)):
-        yield _refused(f"calls {missing}, which nothing provides", (name, "", None))
+        yield _refused(f"calls {missing}, which no kernel provides", (name, "", None))
 
 
 def _of_function(flow: FunctionFlow) -> Iterator[tuple[str, int | None, str]]:

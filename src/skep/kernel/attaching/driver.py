@@ -24,7 +24,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """The link is attached to nothing any more: what it was on was deleted."""
+    """The link is no longer attached to anything: what it was on was deleted."""
 
 
 Whereabouts = Place | Hidden | Detached

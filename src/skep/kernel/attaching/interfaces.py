@@ -99,7 +99,7 @@ def interface_of_link(
 
 def interface_gone(interface: Interface) -> InterfaceMissing:
     """The error for an interface that went away after it was looked up."""
-    return InterfaceMissing(f"there is no network interface number {interface.index} any more")
+    return InterfaceMissing(f"network interface {interface.index} no longer exists")
 
 
 def not_in_this_kernel(hook: Hook, error: BpfError) -> None:
@@ -112,7 +112,7 @@ def not_in_this_kernel(hook: Hook, error: BpfError) -> None:
     if error.number in _UNKNOWN and version < hook.first_kernel:
         raise NotInThisKernel(
             f"expected a kernel with links for {hook.name}, this is Linux {version}",
-            hint=f"Linux {hook.first_kernel} is the oldest that has them",
+            hint=f"Linux {hook.first_kernel} is the first that has them",
         ) from error
 
 

@@ -112,10 +112,10 @@ class XdpDriver(InterfaceDriver):
                 raise
             raise KernelRefused(
                 f"the driver refuses program {new.name!r} ({error_name(refused.number)}): most "
-                "likely the MTU is too large for a program without fragments, and those that run "
-                "here now have them",
+                "likely the MTU is too large for a program without xdp.frags, which all programs "
+                "that run here now have",
                 hint="make every program of the chain xdp.frags (section xdp.frags), or lower the "
-                "MTU; what ran goes on running",
+                "MTU; the programs that ran before still run",
             ) from refused
 
 
@@ -194,9 +194,9 @@ def _failure(error: BpfError, interface: Interface, program: LoadedProgram) -> S
         )
     if _is_the_drivers(error, program):
         return KernelRefused(
-            f"neither the driver of {interface.name} nor generic mode takes program "
+            f"neither the driver of {interface.name} nor generic mode accepts program "
             f"{program.name!r}: the kernel says {error_name(error.number)}",
-            hint="the kernel's log (dmesg) may tell more",
+            hint="the kernel's log (dmesg) may say more",
         )
     if error.number == errno.EINVAL:
         return KernelRefused(

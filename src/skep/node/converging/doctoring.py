@@ -299,7 +299,7 @@ def _leftovers(services: Services, deployments: Sequence[Deployment]) -> list[Fi
     for link in undeclared_links(services):
         program = link.program_name or "a program"
         if not link.is_attached:
-            text = f"the link {link.pin} is attached to nothing any more"
+            text = f"the link {link.pin} is no longer attached to anything"
             finding = Finding("link attached to nothing", link.pin, text, Remedy("remove its pin"))
         elif link.place is None:
             text = f"the link {link.pin} runs {program} on something not visible from here"

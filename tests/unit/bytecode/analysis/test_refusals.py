@@ -43,7 +43,7 @@ def told(report: AnalysisReport) -> list[str]:
         ),
         pytest.param([jump(40)], "a jump or the end leads out of a function", id="out-of-range"),
         pytest.param([jump(1), mov(R0, 1)], "instructions that nothing reaches", id="unreached"),
-        pytest.param([local("nowhere")], "calls nowhere, which nothing provides", id="missing"),
+        pytest.param([local("nowhere")], "calls nowhere, which no kernel provides", id="missing"),
         pytest.param(
             [mov(R1, 0), store(8, R10, -520, R1)],
             "520 bytes of stack in one function, 512 are allowed",
