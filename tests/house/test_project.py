@@ -19,6 +19,7 @@ def _committed_texts() -> list[Path]:
         and path.suffix in suffixes
         and not {".git", ".venv", ".hypothesis", "__pycache__"}.intersection(path.parts)
         and not any(part.endswith("_cache") or part == "dist" for part in path.parts)
+        and not path.name.startswith(".coverage")
     ]
 
 

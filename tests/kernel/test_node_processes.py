@@ -231,7 +231,7 @@ FORKING = """
 import gc, importlib, json, os, signal, sys, time
 import skep.__main__
 for name in (
-    "cli.install", "cli.consenting", "cli.consent_documents", "cli.nodes", "cli.obtaining",
+    "cli.install", "cli.consenting", "cli.nodes", "cli.obtaining",
     "cli.configuring", "cli.set", "cli.move", "cli.remove", "cli.assignments", "cli.interrupts",
     "node.wiring", "node.deploying.installing", "hooks.table", "packages.references",
 ):
