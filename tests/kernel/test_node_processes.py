@@ -99,7 +99,18 @@ def rounds(node: LiveNode, until: Path) -> Callable[[], None]:
 
 
 def several(skep: Skep, look: str) -> Callable[[], list[Ran]]:
-    return lambda: [skep(look, "--json") for _ in range(5)]
+    """Looks that got their turn; on a busy machine one may give up waiting, and says so."""
+
+    def work() -> list[Ran]:
+        said: list[Ran] = []
+        for _ in range(30):
+            ran = skep(look, "--json")
+            said += [] if "another command is changing this node" in ran.err else [ran]
+            if len(said) == 5:
+                break
+        return said
+
+    return work
 
 
 def together(work: dict[str, Callable[[], list[Ran]]]) -> dict[str, list[Ran]]:
@@ -161,6 +172,7 @@ def test_who_looks_beside_changes_sees_what_is_committed(
         finally:
             enough.touch()
     for look, ran in said.items():
+        assert ran
         for each in ran:
             CHECKS[look](each)
 
@@ -396,10 +408,13 @@ def test_ctrl_c_to_the_real_command(node: LiveNode) -> None:
         time.sleep(0.05 + moment * 0.08)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
-        assert process.returncode in {0, 130, -signal.SIGINT}
-        # Python itself may be what it ended.
-        expected = said in {b"", b"interrupted\n"} or said.startswith(
-            b"interrupted after the change"
+        # Python itself may be what it ended, while it begins (1) or while it loads the commands.
+        has_begun = b"Fatal Python error: init" not in said
+        assert process.returncode in {0, 130, -signal.SIGINT} if has_begun else {1}, said
+        expected = (
+            not has_begun
+            or said in {b"", b"interrupted\n"}
+            or said.startswith(b"interrupted after the change")
         )
         assert expected or process.returncode == -signal.SIGINT
         with node.opened() as opened:
