@@ -21,7 +21,7 @@ from pyroute2 import IPRoute
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import ProgramPlan
-from skep.chains.deployment import Deployment
+from skep.chains.deployment import AttachmentSpec, Deployment
 from skep.chains.fingerprints import chain_fingerprint, chain_member, kernel_name
 from skep.hooks.identity import Binding
 from skep.hooks.target import HookTarget
@@ -130,8 +130,7 @@ def _installed(kernel: KernelAdapter, on: HookTarget) -> Installed:
         name=f"pass-{on.target}",
         reference="skep/pass:1.0.0",
         digest="sha256:" + "0" * 64,
-        program="pass",
-        on=on,
+        attachments=(AttachmentSpec("pass", on),),
         order=10,
         run_on=("pass",),
     )

@@ -67,10 +67,20 @@ def shape(path: Path) -> set[tuple[str, str, str]]:
 
 
 def return_to(version: int, path: Path) -> None:
-    """Make a node's database one of an earlier version: columns and tables of later ones go."""
+    """Make a node's database one of an earlier version: columns and tables of later ones go.
+
+    What a later one moved comes back first: programs and their targets, to version 3.
+    """
     with tempfile.TemporaryDirectory() as directory:
         earlier = columns(restore(f"node-{version}", Path(directory) / "earlier.db"))
     connection = sqlite3.connect(path)
+    for column in ("program", "hook", "target", "namespace"):
+        connection.execute(f"ALTER TABLE deployments ADD COLUMN {column} TEXT NOT NULL DEFAULT ''")
+        connection.execute(
+            f"UPDATE deployments SET {column} = "  # noqa: S608 - a constant
+            f"(SELECT {column} FROM attachments WHERE deployment = name)"
+        )
+    connection.commit()
     for table, found in columns(path).items():
         if table not in earlier:
             connection.execute(f'DROP TABLE "{table}"')

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import MapPlan, ProgramPlan
-from skep.chains.deployment import Deployment
+from skep.chains.deployment import AttachmentSpec, Deployment
 from skep.chains.fingerprints import map_pin_name
 from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.hooks.table import parse_hook_target
@@ -22,13 +22,13 @@ def deployment(
     run_on: tuple[str, ...] = ("pass",),
     maps: tuple[str, ...] = (),
     settings: tuple[tuple[str, str], ...] = (),
+    program: str | None = None,
 ) -> Deployment:
     return Deployment(
         name=name,
         reference=f"skep/{name}:1.0.0",
         digest=digest,
-        program=name,
-        on=parse_hook_target(on),
+        attachments=(AttachmentSpec(program or name, parse_hook_target(on)),),
         order=order,
         run_on=run_on,
         settings=settings,

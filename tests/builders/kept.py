@@ -13,7 +13,7 @@ from skep.bytecode.linking.plan import (
     Poison,
     ProgramPlan,
 )
-from skep.chains.deployment import Deployment
+from skep.chains.deployment import AttachmentSpec, Deployment
 from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.hooks.target import HookTarget
 
@@ -24,8 +24,7 @@ FULL = LinkedDeployment(
         name="limit-2",
         reference="skep/limit:1.0.0",
         digest=DIGEST,
-        program="limit",
-        on=HookTarget("xdp", "eth0", "blue"),
+        attachments=(AttachmentSpec("limit", HookTarget("xdp", "eth0", "blue")),),
         order=10,
         run_on=("pass", "tx"),
         settings=(("ports", "80,443"), ("rate", "5/s")),

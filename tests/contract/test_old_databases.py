@@ -20,6 +20,8 @@ from tests.builders.databases import (
     together,
 )
 
+from skep.chains.deployment import AttachmentSpec
+from skep.hooks.target import HookTarget
 from skep.marketplace.registry.store import schema as marketplace
 from skep.marketplace.registry.store.catalogue import SqliteCatalogue
 from skep.node.records import Scope
@@ -58,6 +60,8 @@ ADDED = {
     ("node", "deployments"): {"consent", "namespace", "binding", "kept", "may_tail_call"},
     ("node", "journal"): {"scope"},
 }
+# And what it moved to another table; the test of that step says that it is there.
+MOVED = {("node", "deployments"): {"program", "hook", "target", "namespace"}}
 ADDED_ROWS = {("marketplace", "schema_version"): [{"version": 2}]}
 
 
@@ -78,11 +82,31 @@ def test_an_old_database_opens_and_every_row_is_there(
     after = rows(path)
     for table, kept in before.items():
         added = ADDED.get((kind.name, table), set())
+        moved = MOVED.get((kind.name, table), set())
         columns = {column for row in kept for column in row}
         there = [
             {k: v for k, v in row.items() if k in columns or k not in added} for row in after[table]
         ]
-        assert there == kept + ADDED_ROWS.get((kind.name, table), [])
+        stayed = [{k: v for k, v in row.items() if k not in moved} for row in kept]
+        assert there == stayed + ADDED_ROWS.get((kind.name, table), [])
+
+
+@pytest.mark.parametrize("version", range(1, 4))
+def test_programs_and_targets_of_before_are_attachments(tmp_path: Path, version: int) -> None:
+    path = restore(f"node-{version}", tmp_path / "old.db")
+    before = rows(path)["deployments"]
+    open_node(path)
+    assert rows(path)["attachments"] == [
+        {
+            "deployment": row["name"],
+            "number": 0,
+            "program": row["program"],
+            "hook": row["hook"],
+            "target": row["target"],
+            "namespace": row.get("namespace", ""),
+        }
+        for row in before
+    ]
 
 
 @pytest.mark.parametrize(("kind", "version"), OLD)
@@ -153,12 +177,48 @@ def test_deployments_of_version_2_keep_their_consents_and_have_no_binding(tmp_pa
         assert state.damaged() == ()
 
 
-def test_looking_at_an_old_database_writes_nothing(tmp_path: Path) -> None:
-    path = restore("node-1", tmp_path / "old.db")
+def test_deployments_of_version_3_have_one_attachment_each(tmp_path: Path) -> None:
+    with SqliteState(restore("node-3", tmp_path / "old.db")) as state:
+        found = {one.deployment.name: one for one in state.installed()}
+        assert {name: one.deployment.attachments for name, one in found.items()} == {
+            "out": (AttachmentSpec("mark_out", HookTarget("tcx-egress", "eth0")),),
+            "ratelimiting": (AttachmentSpec("ratelimiting", HookTarget("xdp", "eth0")),),
+            "port-filter": (AttachmentSpec("port_filter", HookTarget("xdp", "eth0")),),
+            "second": (AttachmentSpec("port_filter", HookTarget("xdp", "far", "blue")),),
+        }
+        assert list(found) == ["out", "ratelimiting", "port-filter", "second"]
+        assert found["second"].binding is not None
+        assert found["second"].binding.link == 32
+        assert {name for name, one in found.items() if one.kept} == found.keys() - {"out"}
+        assert {name for name, one in found.items() if one.consent} == {
+            "ratelimiting",
+            "port-filter",
+        }
+        (entry,) = state.unfinished()
+        assert entry.scope.deployments == ("ratelimiting",)
+        assert state.damaged() == ()
+
+
+def test_what_was_read_from_an_old_database_is_committed_as_it_was(tmp_path: Path) -> None:
+    path = restore("node-3", tmp_path / "old.db")
+    with SqliteState(path) as state:
+        before = state.installed()
+        state.commit(state.begin("set", [], "2026-12-01T00:00:00Z"), before, "2026-12-01T00:00:00Z")
+    with SqliteState(path) as state:
+        assert state.installed() == before
+
+
+@pytest.mark.parametrize(
+    ("version", "deployments", "unfinished"), [(1, 3, 0), (2, 3, 1), (3, 4, 1)]
+)
+def test_looking_at_an_old_database_writes_nothing(
+    tmp_path: Path, version: int, deployments: int, unfinished: int
+) -> None:
+    path = restore(f"node-{version}", tmp_path / "old.db")
     before = path.read_bytes()
     with SqliteState(path, reading=True) as state:
-        assert len(state.installed()) == 3
-        assert state.unfinished() == ()
+        assert len(state.installed()) == deployments
+        assert len(state.unfinished()) == unfinished
     assert path.read_bytes() == before
 
 

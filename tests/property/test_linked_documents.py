@@ -24,7 +24,7 @@ from skep.bytecode.linking.plan import (
     ProgramPlan,
 )
 from skep.bytecode.linking.settings import LinkSettings
-from skep.chains.deployment import Deployment
+from skep.chains.deployment import AttachmentSpec, Deployment
 from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.errors import Malformed, SkepError
 from skep.hooks.target import HookTarget
@@ -46,8 +46,9 @@ deployments = st.builds(
     name=st.from_regex(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", fullmatch=True),
     reference=texts,
     digest=st.sampled_from([DIGEST, "sha512:" + "0f" * 64]),
-    program=texts,
-    on=st.builds(HookTarget, texts, texts, texts),
+    attachments=st.tuples(
+        st.builds(AttachmentSpec, texts, st.builds(HookTarget, texts, texts, texts))
+    ),
     order=st.integers(0, 1_000_000_000),
     run_on=some(texts),
     settings=some(st.tuples(texts, texts)),

@@ -1,11 +1,14 @@
-"""Deployments: what a node's owner declared, one package's program on one hook target.
+"""Deployments: what a node's owner declared, programs of one package on hook targets.
+
+A deployment holds a tuple of programs and targets, and has exactly one today. Whatever relies on
+that asks :attr:`Deployment.sole_attachment`.
 
 A deployment is data that outlives a command: it is what the database of a node keeps, what plans
 are made from and what a fleet would send. What is running is observed, never stored in here.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from skep.errors import UsageError
@@ -22,16 +25,28 @@ class BadDeploymentName(UsageError):
     """The text cannot name a deployment."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class AttachmentSpec:
+    """A program of a package, and the hook target it is declared on.
+
+    Attributes:
+        program: function name in the package's object.
+        on: hook and target.
+    """
+
+    program: str
+    on: HookTarget
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A package's program on a hook target, with its place and settings.
+    """A package on hook targets, with its place and settings.
 
     Attributes:
         name: unique on the node.
         reference: what was asked for, for people.
         digest: the package's manifest; the only thing content is found by.
-        program: function name in the package's object.
-        on: hook and target.
+        attachments: its programs, each with its hook target.
         order: place among the deployments on the same hook target, ascending.
         run_on: verdict names after which the next program runs.
         settings: names and texts as the owner typed them, ascending by name; what is not here
@@ -44,14 +59,39 @@ class Deployment:
     name: str
     reference: str
     digest: str
-    program: str
-    on: HookTarget
+    attachments: tuple[AttachmentSpec, ...]
     order: int
     run_on: tuple[str, ...]
     settings: tuple[tuple[str, str], ...] = ()
     policy: TrustDecision = "require-key"
     signer: str = ""
     maps: tuple[str, ...] = ()
+
+    @property
+    def sole_attachment(self) -> AttachmentSpec:
+        """The one attachment there is: the place where everything that assumes one asks.
+
+        Raises:
+            ValueError: there is none, or several. Records and documents are checked when they are
+                read, so only a later version of Skep makes such a deployment.
+        """
+        if len(self.attachments) != 1:
+            raise ValueError(f"expected one attachment, {self.name} has {len(self.attachments)}")
+        return self.attachments[0]
+
+    @property
+    def program(self) -> str:
+        """Function name of its one program."""
+        return self.sole_attachment.program
+
+    @property
+    def on(self) -> HookTarget:
+        """Hook and target of its one program."""
+        return self.sole_attachment.on
+
+    def with_target(self, on: HookTarget) -> "Deployment":
+        """The same, with its one program declared on another target."""
+        return replace(self, attachments=(replace(self.sole_attachment, on=on),))
 
     @property
     def accepts_unsigned(self) -> bool:

@@ -10,7 +10,6 @@ from skep.bytecode.analysis.errors import OutsideLabel
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
-from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
 from skep.node.labels import node_label, package_label
 from skep.node.verified.shelf import link_deployment
@@ -21,17 +20,7 @@ MODE = '[settings.mode]\ntype = "integer"\nglobal = "mode"\nhelp = "x"\n'
 
 def _linked(fixture: str, program: str, more: str = "", **settings: str) -> LinkedDeployment:
     built = make_package(toml(program=program, more=more), objects={"x.o": fixture_bytes(fixture)})
-    made = deployment("limit")
-    asked = Deployment(
-        made.name,
-        made.reference,
-        made.digest,
-        program,
-        made.on,
-        1,
-        ("pass",),
-        tuple(settings.items()),
-    )
+    asked = deployment("limit", program=program, order=1, settings=tuple(settings.items()))
     return link_deployment(open_package(built.manifest_data, built.blobs.__getitem__), asked)
 
 

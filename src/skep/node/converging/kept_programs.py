@@ -6,7 +6,7 @@ when it was verified and installed, and only from those:
 
 1. the digest comes from the deployment's record, and the copy is hashed before it is parsed (the
    ``Kept`` port);
-2. the copy is of this very deployment: name, package, program and hook target are those of the
+2. the copy is of this very deployment: name, package, programs and hook targets are those of the
    record, so that no copy of another one can be put in its place.
 
 Only where there is no such copy is the package opened, with all checks that an install makes.
@@ -44,7 +44,7 @@ def kept_program(writer: Writer, one: Installed) -> LinkedDeployment:
 
 
 def _check(copy: Deployment, declared: Deployment) -> None:
-    for field in ("name", "digest", "program", "on"):
+    for field in ("name", "digest", "attachments"):
         if getattr(copy, field) != getattr(declared, field):
             raise KeptDamaged(
                 f"the kept copy of {declared.name} is of another deployment: its {field} differs"

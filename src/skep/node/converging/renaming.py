@@ -92,7 +92,7 @@ def _renamed(
 ) -> Installed:
     # The kept copy names its target, so that none of another place can stand in for it.
     copy = kept_program(writer, one)
-    deployment = replace(one.deployment, on=called)
+    deployment = one.deployment.with_target(called)
     kept = writer.kept.keep(
         replace(copy, deployment=replace(deployment, maps=copy.deployment.maps))
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from skep.json_documents import schema_id
 from skep.node.deploying.installing import InstallReport
 from skep.node.deploying.removing import Removed
-from skep.node.looking.documents import consent_document
+from skep.node.looking.documents import attachments_document, consent_document
 from skep.node.records import Installed
 from skep.packages.references import parse_reference
 
@@ -21,6 +21,7 @@ def install_document(report: InstallReport) -> dict[str, object]:
         "origin": reference.host or "",
         "digest": deployment.digest,
         "on": str(deployment.on),
+        "attachments": attachments_document(deployment),
         "chain": [*report.chain],
         "remark": report.remark,
         "signer": deployment.signer,

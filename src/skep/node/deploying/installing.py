@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from skep.chains.deployment import Deployment, TrustDecision, parse_deployment_name
+from skep.chains.deployment import (
+    AttachmentSpec,
+    Deployment,
+    TrustDecision,
+    parse_deployment_name,
+)
 from skep.chains.ordering import Last, Placement, in_order, place
 from skep.digests import Digest
 from skep.errors import Conflict, UsageError
@@ -132,8 +137,7 @@ def declare(
         name=name,
         reference=str(request.reference),
         digest=str(package.digest),
-        program=program.name,
-        on=request.on,
+        attachments=(AttachmentSpec(program.name, request.on),),
         order=0,
         run_on=program.run_on,
         settings=tuple(sorted(request.settings.items())),

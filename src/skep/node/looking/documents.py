@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skep.bytecode.analysis.growth import Granted
+from skep.chains.deployment import Deployment
 from skep.hooks.identity import Binding, identity_fields
 from skep.json_documents import schema_id
 from skep.node.looking.listing import ChainView, Listed
@@ -56,6 +57,7 @@ def listed_document(one: Listed) -> dict[str, object]:
         "digest": deployment.digest,
         "program": deployment.program,
         "on": str(deployment.on),
+        "attachments": attachments_document(deployment),
         "called": None if one.called is None else str(one.called),
         "binding": binding_document(one.installed.binding),
         "order": deployment.order,
@@ -71,6 +73,11 @@ def listed_document(one: Listed) -> dict[str, object]:
         "installed_at": one.installed.installed_at,
         "consent": consent_document(one.installed.consent),
     }
+
+
+def attachments_document(deployment: Deployment) -> list[dict[str, str]]:
+    """The programs of a deployment, each with the target it is declared on."""
+    return [{"program": each.program, "on": str(each.on)} for each in deployment.attachments]
 
 
 def binding_document(binding: Binding | None) -> dict[str, object] | None:

@@ -99,11 +99,30 @@ _PLACES = """
     ALTER TABLE journal ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';
 """
 
+# Programs and where they are have a table of their own, so that a deployment can have several.
+_ATTACHMENTS = """
+    CREATE TABLE attachments (
+        deployment TEXT NOT NULL REFERENCES deployments (name),
+        number INTEGER NOT NULL,
+        program TEXT NOT NULL,
+        hook TEXT NOT NULL,
+        target TEXT NOT NULL,
+        namespace TEXT NOT NULL,
+        PRIMARY KEY (deployment, number)
+    ) STRICT;
+    INSERT INTO attachments (deployment, number, program, hook, target, namespace)
+        SELECT name, 0, program, hook, target, namespace FROM deployments;
+    ALTER TABLE deployments DROP COLUMN program;
+    ALTER TABLE deployments DROP COLUMN hook;
+    ALTER TABLE deployments DROP COLUMN target;
+    ALTER TABLE deployments DROP COLUMN namespace;
+"""
+
 # Never edit a step that was released; add one, and a fixture of the version before it.
 SCHEMA = Schema(
     "database of a node",
     APPLICATION_ID,
-    (_DEPLOYMENTS_AND_JOURNAL, _CONSENTS, _PLACES),
+    (_DEPLOYMENTS_AND_JOURNAL, _CONSENTS, _PLACES, _ATTACHMENTS),
     journal_mode="DELETE",
 )
 

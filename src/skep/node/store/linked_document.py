@@ -9,8 +9,10 @@ Reading is strict: a value that is missing, of another type or out of range is m
 a document of another schema. Fields it does not know are ignored. Nothing beyond the single value
 is checked: that instructions, maps and types fit together is the verifier's to say.
 
-A field that is new after a release must be optional in the reader, meaning what was meant before:
-otherwise no chain could be spliced from what an older Skep kept. A test compares the fields.
+Version 2 of the schema lists attachments where version 1 had one program and target; both are
+read. A field that is new after a release must be optional in the reader, meaning what was meant
+before: otherwise no chain could be spliced from what an older Skep kept. A test compares the
+fields.
 """
 
 import struct
@@ -26,7 +28,12 @@ from skep.bytecode.linking.plan import (
     Poison,
     ProgramPlan,
 )
-from skep.chains.deployment import Deployment, TrustDecision, parse_deployment_name
+from skep.chains.deployment import (
+    AttachmentSpec,
+    Deployment,
+    TrustDecision,
+    parse_deployment_name,
+)
 from skep.chains.ordering import LARGEST as LARGEST_ORDER
 from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.digests import Digest
@@ -41,7 +48,8 @@ from skep.json_documents import (
 )
 
 _WHAT = "linked deployment"
-SCHEMA = "skep.dev/linked-deployment/1"
+SCHEMA = "skep.dev/linked-deployment/2"
+_EARLIER_SCHEMA = "skep.dev/linked-deployment/1"  # what earlier versions of Skep kept
 LARGEST_LINKED = 64 * 1024 * 1024  # bytes; the largest package there is, in base64, and its lines
 _U32 = (1 << 32) - 1
 _U64 = (1 << 64) - 1
@@ -98,13 +106,13 @@ def read_linked(data: bytes) -> LinkedDeployment:
 
 
 def _read(document: JsonValue) -> LinkedDeployment:
-    if (schema := document["schema"].text()) != SCHEMA:
+    if (schema := document["schema"].text()) not in {SCHEMA, _EARLIER_SCHEMA}:
         raise MalformedLinked(
             f"expected a document of the schema {SCHEMA}, got {schema[:80]!r}",
             hint="a newer version of Skep may have written it",
         )
     return LinkedDeployment(
-        deployment=_deployment(document["deployment"]),
+        deployment=_deployment(document["deployment"], schema),
         program=_program(document["program"]),
         maps=document["maps"].each(_map),
         settings=document["settings"].each(_setting),
@@ -129,13 +137,11 @@ def _octets_pair(value: JsonValue) -> tuple[bytes, bytes]:
 
 
 def _deployment_document(deployment: Deployment) -> dict[str, object]:
-    on = deployment.on
     return {
         "name": deployment.name,
         "reference": deployment.reference,
         "digest": deployment.digest,
-        "program": deployment.program,
-        "on": {"hook": on.hook, "target": on.target, "namespace": on.namespace},
+        "attachments": [_attachment_document(each) for each in deployment.attachments],
         "order": deployment.order,
         "run_on": list(deployment.run_on),
         "settings": [list(pair) for pair in deployment.settings],
@@ -145,14 +151,36 @@ def _deployment_document(deployment: Deployment) -> dict[str, object]:
     }
 
 
-def _deployment(value: JsonValue) -> Deployment:
+def _attachment_document(attachment: AttachmentSpec) -> dict[str, object]:
+    on = attachment.on
+    return {
+        "program": attachment.program,
+        "on": {"hook": on.hook, "target": on.target, "namespace": on.namespace},
+    }
+
+
+def _attachment(value: JsonValue) -> AttachmentSpec:
     on = value["on"]
+    return AttachmentSpec(
+        value["program"].text(),
+        HookTarget(on["hook"].text(), on["target"].text(), on["namespace"].text()),
+    )
+
+
+def _attachments(value: JsonValue) -> tuple[AttachmentSpec, ...]:
+    found = value.each(_attachment)
+    if len(found) != 1:  # what was linked is one program
+        raise value.wrong("a list of one attachment")
+    return found
+
+
+def _deployment(value: JsonValue, schema: str) -> Deployment:
+    is_earlier = schema == _EARLIER_SCHEMA
     return Deployment(
         name=_deployment_name(value["name"]),
         reference=value["reference"].text(),
         digest=str(Digest.parse(value["digest"].text())),
-        program=value["program"].text(),
-        on=HookTarget(on["hook"].text(), on["target"].text(), on["namespace"].text()),
+        attachments=(_attachment(value),) if is_earlier else _attachments(value["attachments"]),
         order=value["order"].number(LARGEST_ORDER),
         run_on=value["run_on"].each(JsonValue.text),
         settings=value["settings"].each(_text_pair),

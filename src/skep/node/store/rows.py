@@ -2,11 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from skep.chains.deployment import Deployment, TrustDecision, parse_deployment_name
+from skep.chains.deployment import (
+    AttachmentSpec,
+    Deployment,
+    TrustDecision,
+    parse_deployment_name,
+)
 from skep.digests import Digest
 from skep.errors import SkepError
 from skep.hooks.identity import Binding, Identity, identity_fields, parse_identity
@@ -25,10 +30,6 @@ DEPLOYMENT_COLUMNS = (
     "name",
     "reference",
     "digest",
-    "program",
-    "hook",
-    "target",
-    "namespace",
     "place",
     "run_on",
     "settings",
@@ -42,6 +43,7 @@ DEPLOYMENT_COLUMNS = (
     "binding",
     "kept",
 )
+ATTACHMENT_COLUMNS = ("program", "hook", "target", "namespace")
 JOURNAL_COLUMNS = ("number", "started_at", "command", "steps", "ended_at", "outcome", "scope")
 
 # Columns of a deployment that hold JSON, as a sentence begins about them.
@@ -60,16 +62,12 @@ _REFERENCE = re.compile(r"[a-z0-9][^\s/]*(?:/[^\s/]+)+")
 
 
 def deployment_row(one: Installed) -> Row:
-    """A committed deployment without its consent, in the order of the columns."""
+    """A committed deployment without consent and attachments, in the order of the columns."""
     deployment = one.deployment
     return (
         deployment.name,
         deployment.reference,
         deployment.digest,
-        deployment.program,
-        deployment.on.hook,
-        deployment.on.target,
-        deployment.on.namespace,
         deployment.order,
         json.dumps(deployment.run_on),
         json.dumps(deployment.settings),
@@ -85,8 +83,16 @@ def deployment_row(one: Installed) -> Row:
     )
 
 
-def read_deployment(row: Row, consent: Consent | None) -> Installed:
-    """The committed deployment in a row.
+def attachment_rows(deployment: Deployment) -> list[Row]:
+    """The attachments of a deployment, each in the order of the columns."""
+    return [
+        (each.program, each.on.hook, each.on.target, each.on.namespace)
+        for each in deployment.attachments
+    ]
+
+
+def read_deployment(row: Row, attachments: Sequence[Row], consent: Consent | None) -> Installed:
+    """The committed deployment in a row, and in the rows of its attachments.
 
     Raises:
         ValueError, TypeError: Skep did not write it.
@@ -98,8 +104,7 @@ def read_deployment(row: Row, consent: Consent | None) -> Installed:
                 name=str(values["name"]),
                 reference=str(values["reference"]),
                 digest=str(values["digest"]),
-                program=str(values["program"]),
-                on=HookTarget(str(values["hook"]), str(values["target"]), str(values["namespace"])),
+                attachments=tuple(_attachment(each) for each in attachments),
                 order=int(str(values["place"])),
                 run_on=tuple(_texts(values["run_on"])),
                 settings=tuple((_text(k), _text(v)) for k, v in items_of(values["settings"])),
@@ -120,15 +125,21 @@ def read_deployment(row: Row, consent: Consent | None) -> Installed:
     )
 
 
+def _attachment(row: Row) -> AttachmentSpec:
+    program, hook, target, namespace = (str(value) for value in row)
+    return AttachmentSpec(program, HookTarget(hook, target, namespace))
+
+
 def require_usable(deployment: Deployment) -> Deployment:
     """The deployment, if this version of Skep can do something with it.
 
-    A record may be of a later version, with a hook that this one does not know.
+    A record may be of a later version, with a hook that this one does not know, or several
+    attachments.
 
     Raises:
         ValueError: it cannot; the others are not affected.
     """
-    on = deployment.on
+    on = deployment.sole_attachment.on
     hook = HOOKS.get(on.hook)
     if hook is None:
         raise ValueError(f"this version of Skep has no hook {on.hook!r}")
@@ -147,10 +158,12 @@ def require_usable(deployment: Deployment) -> Deployment:
     return deployment
 
 
-def read_damaged(row: Row, reason: str, consent: Consent | None) -> DamagedRow:
+def read_damaged(
+    row: Row, attachments: Sequence[Row], reason: str, consent: Consent | None
+) -> DamagedRow:
     """What can still be told of a record that cannot be read."""
     values = {column: str(value) for column, value in zip(DEPLOYMENT_COLUMNS, row, strict=True)}
-    on = HookTarget(values["hook"], values["target"], values["namespace"])
+    on = _attachment(attachments[0]).on if attachments else HookTarget("", "")
     binding: Binding | None = None
     with suppress(ValueError, TypeError):
         binding = _binding(parsed(values["binding"]))

@@ -4,9 +4,12 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Self
 
+from skep.hooks.target import HookTarget
 from skep.node.records import (
     Consent,
     ConsentRecord,
@@ -19,8 +22,10 @@ from skep.node.records import (
 from skep.node.store import consents
 from skep.node.store.database import explaining, open_database
 from skep.node.store.rows import (
+    ATTACHMENT_COLUMNS,
     DEPLOYMENT_COLUMNS,
     JOURNAL_COLUMNS,
+    attachment_rows,
     deployment_row,
     read_damaged,
     read_deployment,
@@ -32,12 +37,20 @@ from skep.schema_steps import DatabaseDamaged
 _EMPTY = Scope()
 _COLUMNS = f"{', '.join(DEPLOYMENT_COLUMNS)}, consent"
 _WIDTH = len(DEPLOYMENT_COLUMNS)
+_ATTACHMENTS = f"deployment, number, {', '.join(ATTACHMENT_COLUMNS)}"
+_CONSENT = _WIDTH + 1  # where the columns of the consent begin, and those of the attachments
+_ATTACHMENT = _CONSENT + len(consents.COLUMNS.split(","))
+# A row for each attachment of each deployment; in one statement, so that all are of one moment.
 _INSTALLED = f"""
     SELECT {", ".join(f"deployments.{column}" for column in DEPLOYMENT_COLUMNS)},
         deployments.consent,
-        {", ".join(f"consents.{column.strip()}" for column in consents.COLUMNS.split(","))}
-    FROM deployments LEFT JOIN consents ON consents.number = deployments.consent
-    ORDER BY hook, target, namespace, place, name
+        {", ".join(f"consents.{column.strip()}" for column in consents.COLUMNS.split(","))},
+        attachments.number,
+        {", ".join(f"attachments.{column}" for column in ATTACHMENT_COLUMNS)}
+    FROM deployments
+    LEFT JOIN consents ON consents.number = deployments.consent
+    LEFT JOIN attachments ON attachments.deployment = deployments.name
+    ORDER BY deployments.name, attachments.number
 """  # noqa: S608 - the columns are constants
 _JOURNAL = ", ".join(JOURNAL_COLUMNS)
 _KEEP_ENTRIES = 10_000  # of the journal; some megabytes
@@ -67,7 +80,8 @@ class SqliteState:
 
     def installed(self) -> tuple[Installed, ...]:
         """Committed deployments, ascending by hook target, order and name; without damaged ones."""
-        return tuple(one for one in self._rows() if isinstance(one, Installed))
+        found = [one for one in self._rows() if isinstance(one, Installed)]
+        return tuple(sorted(found, key=_place))
 
     def damaged(self) -> tuple[DamagedRow, ...]:
         """Deployments whose records cannot be read, ascending by name."""
@@ -111,15 +125,24 @@ class SqliteState:
             known = self._known_consents(connection)
             staying = {row.name for row in self.damaged()} - set(gone)
             staying -= {one.deployment.name for one in installed}
-            connection.execute(
-                f"DELETE FROM deployments WHERE name NOT IN ({', '.join('?' * len(staying))})",  # noqa: S608 - question marks
-                tuple(staying),
-            )
+            for table, column in (("attachments", "deployment"), ("deployments", "name")):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE {column} NOT IN ({', '.join('?' * len(staying))})",  # noqa: S608 - question marks
+                    tuple(staying),
+                )
             connection.executemany(
                 f"INSERT INTO deployments ({_COLUMNS}) VALUES ({marks})",  # noqa: S608 - the columns are constants above
                 [
                     (*deployment_row(one), _consent_number(connection, one, known))
                     for one in installed
+                ],
+            )
+            connection.executemany(
+                f"INSERT INTO attachments ({_ATTACHMENTS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 - the columns are constants above
+                [
+                    (one.deployment.name, number, *row)
+                    for one in installed
+                    for number, row in enumerate(attachment_rows(one.deployment))
                 ],
             )
             self._end(connection, entry, "done", at)
@@ -206,14 +229,19 @@ class SqliteState:
     def _rows(self) -> Iterator[Installed | DamagedRow]:
         with explaining(self._path):
             rows = self._connection.execute(_INSTALLED).fetchall()
-        for row in rows:
+        for _, group in groupby(rows, key=itemgetter(0)):
+            row, *more = group
+            attachments = [
+                each[_ATTACHMENT + 1 :] for each in (row, *more) if each[_ATTACHMENT] is not None
+            ]
             consent: Consent | None = None
             try:
                 if row[_WIDTH] is not None:
-                    consent = _given(consents.read_record(row[_WIDTH + 1 :]), str(row[0]))
-                yield read_deployment(row[:_WIDTH], consent)
+                    record = consents.read_record(row[_CONSENT:_ATTACHMENT])
+                    consent = _given(record, str(row[0]))
+                yield read_deployment(row[:_WIDTH], attachments, consent)
             except (ValueError, TypeError) as error:
-                yield read_damaged(row[:_WIDTH], str(error), consent)
+                yield read_damaged(row[:_WIDTH], attachments, str(error), consent)
 
     def _damaged(self, error: Exception) -> DatabaseDamaged:
         return DatabaseDamaged(
@@ -221,6 +249,11 @@ class SqliteState:
             hint="restore it from a backup, or move it away and install again; what runs runs on, "
             "and skep remove --on HOOK takes it away",
         )
+
+
+def _place(one: Installed) -> tuple[HookTarget, int, str]:
+    deployment = one.deployment
+    return deployment.on, deployment.order, deployment.name
 
 
 def _consent_number(

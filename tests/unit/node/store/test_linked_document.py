@@ -5,6 +5,7 @@ import copy
 import json
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,13 +23,14 @@ from skep.bytecode.linking.plan import (
     Poison,
     ProgramPlan,
 )
-from skep.chains.deployment import Deployment
+from skep.chains.deployment import AttachmentSpec, Deployment
 from skep.chains.planning import LinkedDeployment, MapSetting
 from skep.errors import Malformed
 from skep.hooks.target import HookTarget
 from skep.json_documents import canonical_json
 from skep.node.store.linked_document import MalformedLinked, read_linked, write_linked
 
+FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "kept"  # never to be edited
 NOT_KEPT = {(LinkedDeployment, "label")}
 Steps = tuple[str | int, ...]
 
@@ -91,6 +93,7 @@ def test_every_field_of_everything_that_is_kept_has_a_value_in_these_tests() -> 
     assert kinds == {
         LinkedDeployment,
         Deployment,
+        AttachmentSpec,
         HookTarget,
         ProgramPlan,
         Instruction,
@@ -118,7 +121,8 @@ def test_what_was_written_is_read() -> None:
     [
         (LinkedDeployment, ()),
         (Deployment, ("deployment",)),
-        (HookTarget, ("deployment", "on")),
+        (AttachmentSpec, ("deployment", "attachments", 0)),
+        (HookTarget, ("deployment", "attachments", 0, "on")),
         (ProgramPlan, ("program",)),
         (Poison, ("program", "poisons", 0)),
         (KernelName, ("program", "kernel_names", 0)),
@@ -215,7 +219,14 @@ def test_a_number_out_of_range_is_malformed(steps: Steps, most: int) -> None:
 @pytest.mark.parametrize(
     ("steps", "value"),
     [
-        pytest.param(("schema",), "skep.dev/linked-deployment/2", id="newer"),
+        pytest.param(("schema",), "skep.dev/linked-deployment/3", id="newer"),
+        pytest.param(("schema",), "skep.dev/linked-deployment/1", id="older-than-its-fields"),
+        pytest.param(("deployment", "attachments"), [], id="no-attachment"),
+        pytest.param(
+            ("deployment", "attachments"),
+            document()["deployment"]["attachments"] * 2,
+            id="attachments-of-a-later-version",
+        ),
         pytest.param(("types",), "AB==", id="bits-beyond-the-last-byte"),
         pytest.param(("types",), "AAA", id="without-padding"),
         pytest.param(("types",), "AA==AA==", id="padding-inside"),
@@ -275,6 +286,26 @@ def test_fields_it_does_not_know_are_ignored() -> None:
     assert read_linked(canonical_json(found)) == FULL
 
 
+# Of earlier versions
+
+
+def test_a_copy_that_version_1_kept_is_read_and_written_as_this_version_does() -> None:
+    kept = (FIXTURES / "linked-deployment-1.json").read_bytes()
+    assert read_linked(kept) == FULL
+    assert document()["schema"] != json.loads(kept)["schema"]
+
+
+def test_what_version_1_lacks_or_has_more_is_as_in_this_version() -> None:
+    kept = json.loads((FIXTURES / "linked-deployment-1.json").read_bytes())
+    kept["deployment"]["later"] = kept["later"] = [1]
+    assert read_linked(canonical_json(kept)) == FULL
+    for field in ("program", "on"):
+        less = {**kept, "deployment": {**kept["deployment"]}}
+        del less["deployment"][field]
+        with pytest.raises(MalformedLinked, match=f"{field} is missing"):
+            read_linked(canonical_json(less))
+
+
 # What cannot be written
 
 
@@ -295,6 +326,9 @@ def nested(depth: int) -> MapPlan:
         ),
         pytest.param(
             replace(FULL, deployment=replace(FULL.deployment, name="No Name")), id="bad-name"
+        ),
+        pytest.param(
+            replace(FULL, deployment=replace(FULL.deployment, attachments=())), id="no-attachment"
         ),
         pytest.param(
             replace(FULL, program=replace(FULL.program, instructions=(Instruction(256),))),

@@ -70,8 +70,14 @@ def test_deployments_come_by_hook_target_and_order(tmp_path: Path) -> None:
         "UPDATE deployments SET settings = '[1]'",
         "UPDATE deployments SET run_on = '[1]'",
         "UPDATE deployments SET maps = 'null'",
-        pytest.param("UPDATE deployments SET hook = 'later'", id="hook-of-a-later-version"),
-        pytest.param("UPDATE deployments SET target = 'a b'", id="no-target"),
+        pytest.param("UPDATE attachments SET hook = 'later'", id="hook-of-a-later-version"),
+        pytest.param("UPDATE attachments SET target = 'a b'", id="no-target"),
+        pytest.param("DELETE FROM attachments", id="no-attachment"),
+        pytest.param(
+            "INSERT INTO attachments SELECT deployment, 1, 'more', hook, target, namespace"
+            " FROM attachments",
+            id="attachments-of-a-later-version",
+        ),
         pytest.param("UPDATE deployments SET digest = 'sha256:zz'", id="no-digest"),
         pytest.param("UPDATE deployments SET reference = '??'", id="no-reference"),
         pytest.param("UPDATE deployments SET run_on = '[\"later\"]'", id="no-verdict"),
@@ -136,7 +142,7 @@ def test_where_a_deployment_is_and_its_kept_copy_are_stored(
     path = tmp_path / "node.db"
     on = HookTarget("xdp", "eth0", "blue")
     one = replace(
-        ONE, deployment=replace(ONE.deployment, on=on), binding=binding, kept="sha256:" + "2" * 64
+        ONE, deployment=ONE.deployment.with_target(on), binding=binding, kept="sha256:" + "2" * 64
     )
     with SqliteState(path) as state:
         state.commit(state.begin("install", [], AT), [one], AT)

@@ -47,10 +47,7 @@ def content(more: str = "", *, name: str = "maps", program: str = PROGRAM) -> Pa
 
 
 def asked(program: str = PROGRAM, **settings: str) -> Deployment:
-    made = deployment("limit", settings=tuple(sorted(settings.items())))
-    return Deployment(
-        made.name, made.reference, made.digest, program, made.on, 1, ("pass",), made.settings
-    )
+    return deployment("limit", program=program, order=1, settings=tuple(sorted(settings.items())))
 
 
 def test_the_label_of_a_package_is_the_union_of_its_objects() -> None:

@@ -10,7 +10,6 @@ from tests.builders.published import make_package, toml
 
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.linking.errors import CannotLink
-from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
 from skep.kernel.errors import NotInThisKernel
 from skep.node.verified.shelf import SizeOpen, link_deployment
@@ -48,11 +47,8 @@ def linked(
     fixture: str, program: str, target: FakeTarget | None, more: str = "", **settings: str
 ) -> LinkedDeployment:
     built = make_package(toml(program=program, more=more), objects={"x.o": fixture_bytes(fixture)})
-    made = deployment("limit")
     chosen = tuple(sorted(settings.items()))
-    asked = Deployment(
-        made.name, made.reference, made.digest, program, made.on, 1, ("pass",), chosen
-    )
+    asked = deployment("limit", program=program, order=1, settings=chosen)
     return link_deployment(
         open_package(built.manifest_data, built.blobs.__getitem__), asked, target
     )
