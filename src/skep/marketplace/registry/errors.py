@@ -47,10 +47,6 @@ class TooMuchStaged(Unavailable):
     """Too much was pushed and not published yet."""
 
 
-class StoreUnavailable(Unavailable):
-    """The disk does not take what it is given: full, read-only, broken."""
-
-
 class PublisherUnknown(NotPermitted):
     """Nobody of this name may publish here."""
 

@@ -1,13 +1,13 @@
 """What the use cases need from outside, one protocol per caller.
 
 Each protocol is as narrow as the use case that asks for it; one store may fulfil several. Stores
-know values only: no request and no response reaches them. ``staged`` is what was pushed and not
+know values only: no request and no response reaches them. Blobs are a port of their own, see
+:mod:`skep.packages.blobs`. ``staged`` is what was pushed and not
 published; only the use cases that complete a push or a publication ever see it.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from skep.digests import Digest
@@ -136,48 +136,3 @@ class Catalogue(
 
     def close(self) -> None:
         """Let go of the database."""
-
-
-class BlobReader(Protocol):
-    """Content by digest."""
-
-    def read(self, digest: Digest, limit_bytes: int) -> bytes:
-        """A whole blob, hashed again.
-
-        Raises:
-            BlobUnknown: it is not there.
-            TooLarge: it has more than ``limit_bytes``.
-            DigestMismatch: the disk does not hold what it was given.
-        """
-
-
-class BlobStore(BlobReader, Protocol):
-    """Blobs by digest, and those that are still coming in."""
-
-    def path(self, digest: Digest) -> Path | None:
-        """Where the blob lies, for a server that can send files; ``None`` if it is not there."""
-
-    def start(self, upload_id: str) -> None:
-        """Begin an empty staged file."""
-
-    def staged_size(self, upload_id: str) -> int | None:
-        """Bytes so far, ``None`` if there is no such staged file."""
-
-    def append(self, upload_id: str, data: bytes) -> int:
-        """Add to a staged file; returns its new size."""
-
-    def commit(self, upload_id: str, digest: Digest) -> int:
-        """Turn a staged file into a blob, at once and for good; returns its size.
-
-        Raises:
-            DigestMismatch: it is another one; the staged file stays.
-        """
-
-    def discard(self, upload_id: str) -> None:
-        """Drop a staged file; dropping what is not there is nothing."""
-
-    def delete(self, digest: Digest) -> None:
-        """Drop a blob; dropping what is not there is nothing."""
-
-    def staged(self) -> Sequence[str]:
-        """Ids of all staged files."""

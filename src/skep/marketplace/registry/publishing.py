@@ -16,7 +16,7 @@ from skep.marketplace.registry.errors import (
     VersionTaken,
     VettingRefused,
 )
-from skep.marketplace.registry.ports import BlobReader, PublishingCatalogue
+from skep.marketplace.registry.ports import PublishingCatalogue
 from skep.marketplace.registry.records import (
     ManifestRecord,
     Publication,
@@ -27,6 +27,7 @@ from skep.marketplace.registry.uploads import check_publisher
 from skep.marketplace.vetting.reviewing import review
 from skep.marketplace.vetting.rules import Rule
 from skep.marketplace.vetting.submissions import Submission, submit
+from skep.packages.blobs import BlobReader
 from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.oci.manifests import parse_manifest
 from skep.packages.oci.referrers import bundle_layer

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from skep.digests import Digest
 from skep.marketplace.registry.errors import (
@@ -12,12 +11,13 @@ from skep.marketplace.registry.errors import (
     RepositoryUnknown,
 )
 from skep.marketplace.registry.names import check_publisher_name, check_repository, check_tag
-from skep.marketplace.registry.ports import BlobStore, ReadingCatalogue
+from skep.marketplace.registry.ports import ReadingCatalogue
 from skep.marketplace.registry.records import (
     ManifestRecord,
     PublishedVersion,
     PublisherRecord,
 )
+from skep.packages.blobs import BlobReader
 from skep.packages.oci.descriptors import Descriptor
 from skep.trust.keys import PublicKey
 from skep.versions import MalformedVersion, Version, newness
@@ -34,7 +34,7 @@ class Reading:
     """
 
     catalogue: ReadingCatalogue
-    blobs: BlobStore
+    blobs: BlobReader
     publishers: Mapping[str, tuple[PublicKey, ...]] = field(default_factory=dict)
 
     def publisher(self, name: str) -> PublisherRecord:
@@ -84,18 +84,18 @@ class Reading:
         """Size of a published blob, ``None`` if it is not published here."""
         return self.catalogue.published_blob(check_repository(repository), digest)
 
-    def blob_path(self, repository: str, digest: Digest) -> Path:
-        """Where a published blob lies.
+    def stored_blob_size(self, repository: str, digest: Digest) -> int:
+        """Size of a published blob whose bytes are here, for whoever sends them.
 
         Raises:
             NameInvalid: the path is no path.
-            BlobUnknown: not published in this repository, wherever else it may be.
+            BlobUnknown: not published in this repository, wherever else it may be, or lost.
         """
         published = self.blob_size(repository, digest) is not None
-        path = self.blobs.path(digest) if published else None
-        if path is None:
+        size = self.blobs.size(digest) if published else None
+        if size is None:
             raise BlobUnknown(f"{repository} has no published blob {digest}")
-        return path
+        return size
 
     def tags(self, repository: str) -> list[str]:
         """Tags of published versions, in ASCII order.

@@ -20,9 +20,10 @@ from skep.marketplace.registry.errors import (
     UploadUnknown,
 )
 from skep.marketplace.registry.names import check_repository
-from skep.marketplace.registry.ports import BlobStore, UploadCatalogue
+from skep.marketplace.registry.ports import UploadCatalogue
 from skep.marketplace.registry.records import Upload
 from skep.marketplace.registry.settings import Limits
+from skep.packages.blobs import NoSuchUpload, UploadedBlobs
 
 CHUNK_BYTES = 1 << 20  # held in memory at most, per request
 
@@ -58,7 +59,7 @@ class Uploads:
     def __init__(
         self,
         catalogue: UploadCatalogue,
-        blobs: BlobStore,
+        blobs: UploadedBlobs,
         publishers: Collection[str],
         limits: Limits,
         clock: Clock,
@@ -103,7 +104,7 @@ class Uploads:
             UploadUnknown: there is no such upload in this repository.
         """
         upload = self._catalogue.upload(repository, upload_id)
-        size = self._blobs.staged_size(upload_id) if upload else None
+        size = self._blobs.uploaded_bytes(upload_id) if upload else None
         if upload is None or size is None or upload.started_at < self._oldest_upload():
             raise UploadUnknown(
                 "there is no such upload: it ended, was cancelled, or took too long",
@@ -179,14 +180,15 @@ class Uploads:
                 self._drop(upload_id)
             staged_before = self._clock() - timedelta(seconds=self._limits.staged_seconds)
             for digest in self._catalogue.expire_staged(staged_before):
-                self._blobs.delete(digest)
+                self._blobs.remove(digest)
 
     def forget_strays(self) -> None:
-        """Drop staged files that no upload belongs to: a crash left them. Once, at start."""
+        """Drop what came in for no known upload: a crash left it. Once, at start."""
         known = set(self._catalogue.uploads_before(self._clock() + timedelta(days=1)))
-        for upload_id in self._blobs.staged():
+        for upload_id in self._blobs.uploads():
             if upload_id not in known:
-                self._blobs.discard(upload_id)
+                with suppress(NoSuchUpload):  # nothing of ours has such a name
+                    self._blobs.discard(upload_id)
 
     def abandon(self, repository: str, upload_id: str) -> None:
         """Cancel, if it is still there: for callers that failed half-way."""

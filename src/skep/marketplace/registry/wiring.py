@@ -7,9 +7,9 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -25,14 +25,16 @@ from skep.marketplace.registry.http.application import application
 from skep.marketplace.registry.http.context import UseCases
 from skep.marketplace.registry.manifests import Manifests
 from skep.marketplace.registry.names import check_publisher_name
+from skep.marketplace.registry.ports import Catalogue
 from skep.marketplace.registry.publishing import Publishing
 from skep.marketplace.registry.reading import Reading
 from skep.marketplace.registry.searching import Searching
-from skep.marketplace.registry.settings import ServeSettings
-from skep.marketplace.registry.store.blob_files import BlobFiles
+from skep.marketplace.registry.settings import Limits, ServeSettings
 from skep.marketplace.registry.store.catalogue import SqliteCatalogue
 from skep.marketplace.registry.uploads import Uploads
 from skep.marketplace.vetting.rules import STANDARD_RULES
+from skep.packages.blobs import UploadedBlobs
+from skep.packages.local.blob_directory import BlobDirectory
 from skep.trust.keys import PublicKey
 
 _START_SECONDS = 20.0
@@ -62,27 +64,13 @@ def build_application(settings: ServeSettings, clock: Clock) -> Starlette:
     except BaseException:
         os.close(lock)
         raise
-    blobs = BlobFiles(settings.directory)
-    uploads = Uploads(
-        catalogue,
-        blobs,
-        publishers.keys(),
-        settings.limits,
-        clock,
-        lambda: secrets.token_urlsafe(24),
+    blobs = BlobDirectory(settings.directory)
+    known = MappingProxyType(publishers)
+    cases = replace(
+        build_use_cases(catalogue, blobs, known, settings.limits, clock), file_of=blobs.path
     )
-    uploads.forget_strays()
-    uploads.expire()
-    cases = UseCases(
-        uploads=uploads,
-        manifests=Manifests(catalogue, publishers.keys(), settings.limits, clock),
-        reading=Reading(catalogue, blobs, MappingProxyType(publishers)),
-        publishing=Publishing(
-            catalogue, blobs, MappingProxyType(publishers), STANDARD_RULES, clock
-        ),
-        searching=Searching(catalogue),
-        limits=settings.limits,
-    )
+    cases.uploads.forget_strays()
+    cases.uploads.expire()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -93,6 +81,31 @@ def build_application(settings: ServeSettings, clock: Clock) -> Starlette:
             os.close(lock)
 
     return application(cases, lifespan)
+
+
+def build_use_cases(
+    catalogue: Catalogue,
+    blobs: UploadedBlobs,
+    publishers: Mapping[str, tuple[PublicKey, ...]],
+    limits: Limits,
+    clock: Clock,
+) -> UseCases:
+    """The use cases over any catalogue and any form of blobs."""
+    return UseCases(
+        uploads=Uploads(
+            catalogue,
+            blobs,
+            publishers.keys(),
+            limits,
+            clock,
+            lambda: secrets.token_urlsafe(24),
+        ),
+        manifests=Manifests(catalogue, publishers.keys(), limits, clock),
+        reading=Reading(catalogue, blobs, publishers),
+        publishing=Publishing(catalogue, blobs, publishers, STANDARD_RULES, clock),
+        searching=Searching(catalogue),
+        limits=limits,
+    )
 
 
 def _lock(directory: Path) -> int:

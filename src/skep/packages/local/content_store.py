@@ -21,7 +21,9 @@ from skep.digests import Digest, DigestMismatch
 from skep.errors import Malformed, SkepError, UsageError
 from skep.file_modes import PUBLIC_DIRECTORY, PUBLIC_FILE, make_directory, open_file
 from skep.json_documents import LARGEST_DOCUMENT, MalformedDocument, canonical_json
+from skep.packages.blobs import BlobsUnavailable, NoSuchBlob
 from skep.packages.content import LARGEST_PACKAGE
+from skep.packages.local.blob_directory import BlobDirectory
 from skep.packages.local.errors import NoSuchContent, NotAContentStore, StoreNotAccessible
 from skep.packages.local.files import (
     INCOMING,
@@ -96,12 +98,9 @@ class ContentStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._blobs = BlobDirectory(root, directory_mode=PUBLIC_DIRECTORY, file_mode=PUBLIC_FILE)
 
     # Blobs
-
-    def _blob_path(self, digest: Digest) -> Path:
-        # A Digest is lower-case hexadecimal of known length: it cannot leave the directory.
-        return self.root / "blobs" / digest.algorithm / digest.hexadecimal
 
     def blob(self, digest: Digest) -> bytes:
         """Content of a blob or manifest, hashed on every read.
@@ -109,17 +108,22 @@ class ContentStore:
         Raises:
             NoSuchContent: the store does not have it.
             DigestMismatch: the file was damaged or changed.
+            StoreNotAccessible: this user may not read it.
         """
-        path = self._blob_path(digest)
         try:
-            return digest.check(read_regular(path, LARGEST_PACKAGE))
-        except NoSuchContent:
+            return self._blobs.read(digest, LARGEST_PACKAGE)
+        except NoSuchBlob:
             raise NoSuchContent(f"there is no content {digest} in {self.root}") from None
         except DigestMismatch as error:
             raise DigestMismatch(
-                f"{path} was damaged or changed: {error.message}",
+                f"{self._blobs.path(digest)} was damaged or changed: {error.message}",
                 hint="skep pull fetches the package again and puts it right",
             ) from error
+        except BlobsUnavailable as error:
+            if isinstance(error.__cause__, PermissionError):
+                where = self._blobs.path(digest)
+                raise StoreNotAccessible(f"{where} may not be read by this user") from error
+            raise
 
     def has_blob(self, digest: Digest) -> bool:
         """Whether the content is there and undamaged."""
@@ -131,17 +135,14 @@ class ContentStore:
 
     def put_blob(self, data: bytes) -> Digest:
         """Keep content; what is there already is kept, unless it is damaged."""
-        digest = Digest.of(data)
         if len(data) > LARGEST_PACKAGE:
             raise UsageError(f"expected at most {LARGEST_PACKAGE} bytes, got {len(data)}")
-        path = self._blob_path(digest)
+        digest = Digest.of(data)
         if self.has_blob(digest):
-            return digest
+            return digest  # so that what is there need not be writable
         with writing(self.root):
             self._initialise()
-            make_directory(path.parent, PUBLIC_DIRECTORY)
-            write_atomically(path, data)
-        return digest
+            return self._blobs.put(data)
 
     # The index
 
@@ -228,10 +229,9 @@ class ContentStore:
         return kept
 
     def _manifests_on_disk(self) -> Iterator[Descriptor]:
-        for path in sorted(self.root.glob("blobs/sha256/*")):
+        for digest in self._blobs.digests():
             try:
-                digest = Digest.parse(f"sha256:{path.name}")
-                if path.lstat().st_size > LARGEST_DOCUMENT:
+                if (self._blobs.size(digest) or 0) > LARGEST_DOCUMENT:
                     continue
                 data = self.blob(digest)
                 yield parse_manifest(data).descriptor(data)

@@ -1,12 +1,12 @@
-"""Uploads without HTTP, on the fake catalogue and real files."""
+"""Uploads without HTTP, on the fake catalogue and blobs in memory."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from pathlib import Path
 
 import pytest
 from tests.builders.trust import NOW
+from tests.fakes.blobs import MemoryBlobs
 from tests.fakes.catalogue import FakeCatalogue
 
 from skep.digests import Digest, DigestMismatch
@@ -19,7 +19,6 @@ from skep.marketplace.registry.errors import (
     UploadUnknown,
 )
 from skep.marketplace.registry.settings import Limits
-from skep.marketplace.registry.store.blob_files import BlobFiles
 from skep.marketplace.registry.uploads import Uploads
 
 NAME = "acme/counting"
@@ -41,8 +40,8 @@ def clock_() -> Clock:
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> BlobFiles:
-    return BlobFiles(tmp_path)
+def blobs() -> MemoryBlobs:
+    return MemoryBlobs()
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def catalogue() -> FakeCatalogue:
 
 
 @pytest.fixture
-def uploads(catalogue: FakeCatalogue, blobs: BlobFiles, clock_: Clock) -> Uploads:
+def uploads(catalogue: FakeCatalogue, blobs: MemoryBlobs, clock_: Clock) -> Uploads:
     numbers = count()
     limits = Limits(blob_bytes=10, staged_bytes=20, open_uploads=2)
     return Uploads(
@@ -69,7 +68,7 @@ def begin(uploads: Uploads) -> str:
 
 
 def test_chunks_become_a_staged_blob(
-    uploads: Uploads, blobs: BlobFiles, catalogue: FakeCatalogue
+    uploads: Uploads, blobs: MemoryBlobs, catalogue: FakeCatalogue
 ) -> None:
     upload_id = begin(uploads)
     assert uploads.append(NAME, upload_id, 0, DATA[:3]) == 3
@@ -90,21 +89,21 @@ def test_a_chunk_out_of_order_changes_nothing(uploads: Uploads) -> None:
     assert uploads.offset(NAME, upload_id) == 3
 
 
-def test_a_blob_that_is_too_large_ends_the_upload(uploads: Uploads, blobs: BlobFiles) -> None:
+def test_a_blob_that_is_too_large_ends_the_upload(uploads: Uploads, blobs: MemoryBlobs) -> None:
     upload_id = begin(uploads)
     uploads.append(NAME, upload_id, 0, b"x" * 10)
     with pytest.raises(TooLarge):
         uploads.append(NAME, upload_id, 10, b"x")
-    assert blobs.staged() == []
+    assert blobs.uploads() == []
 
 
 def test_a_wrong_digest_ends_the_upload(
-    uploads: Uploads, blobs: BlobFiles, catalogue: FakeCatalogue
+    uploads: Uploads, blobs: MemoryBlobs, catalogue: FakeCatalogue
 ) -> None:
     upload_id = begin(uploads)
     with pytest.raises(DigestMismatch):
         uploads.finish(NAME, upload_id, DIGEST)
-    assert blobs.staged() == []
+    assert blobs.uploads() == []
     assert catalogue.blob_size(NAME, DIGEST) is None
 
 
@@ -123,7 +122,7 @@ def test_only_names_are_names(uploads: Uploads, name: str) -> None:
 
 
 def test_open_uploads_are_limited_and_end_by_themselves(
-    uploads: Uploads, clock_: Clock, blobs: BlobFiles
+    uploads: Uploads, clock_: Clock, blobs: MemoryBlobs
 ) -> None:
     first = begin(uploads)
     begin(uploads)
@@ -131,13 +130,13 @@ def test_open_uploads_are_limited_and_end_by_themselves(
         begin(uploads)
     clock_.now += timedelta(hours=1, seconds=1)
     begin(uploads)
-    assert len(blobs.staged()) == 1
+    assert len(blobs.uploads()) == 1
     with pytest.raises(UploadUnknown):
         uploads.offset(NAME, first)
 
 
 def test_staged_bytes_are_limited_and_expire(
-    uploads: Uploads, clock_: Clock, blobs: BlobFiles, catalogue: FakeCatalogue
+    uploads: Uploads, clock_: Clock, blobs: MemoryBlobs, catalogue: FakeCatalogue
 ) -> None:
     for data in (b"a" * 10, b"b" * 10):
         upload_id = begin(uploads)
@@ -147,17 +146,17 @@ def test_staged_bytes_are_limited_and_expire(
         begin(uploads)
     clock_.now += timedelta(days=1, seconds=1)
     begin(uploads)
-    assert blobs.path(Digest.of(b"a" * 10)) is None
+    assert blobs.size(Digest.of(b"a" * 10)) is None
     assert catalogue.blob_size(NAME, Digest.of(b"a" * 10)) is None
 
 
 def test_strays_of_a_crash_are_dropped_and_uploads_are_not(
-    uploads: Uploads, blobs: BlobFiles
+    uploads: Uploads, blobs: MemoryBlobs
 ) -> None:
     upload_id = begin(uploads)
     blobs.start("left-behind-by-a-crash")
     uploads.forget_strays()
-    assert blobs.staged() == [upload_id]
+    assert blobs.uploads() == [upload_id]
 
 
 def test_abandoning_what_is_gone_is_nothing(uploads: Uploads) -> None:

@@ -5,10 +5,11 @@ end-4b, end-5, end-6, end-11, end-13, end-14.
 """
 
 import re
+from collections.abc import Iterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from skep.digests import Digest
@@ -20,7 +21,9 @@ from skep.marketplace.registry.http.context import (
     use_cases,
 )
 from skep.marketplace.registry.uploads import CHUNK_BYTES
+from skep.packages.blobs import BlobReader
 
+_BYTES = "application/octet-stream"
 _RANGE = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")  # OCI writes it without a unit
 
 
@@ -31,7 +34,8 @@ async def get_blob(request: Request) -> Response:
     not push again: what is not published is not there, for everybody and for every method.
     """
     name, digest = repository(request), Digest.parse(request.path_params["digest"])
-    path = use_cases(request).reading.blob_path(name, digest)
+    cases = use_cases(request)
+    size = cases.reading.stored_blob_size(name, digest)
     # What a digest names never changes, so any cache may keep it.
     headers = {
         "Docker-Content-Digest": str(digest),
@@ -40,7 +44,17 @@ async def get_blob(request: Request) -> Response:
         "Content-Disposition": "attachment",
         "X-Content-Type-Options": "nosniff",
     }
-    return FileResponse(path, headers=headers, media_type="application/octet-stream")
+    if cases.file_of is not None:
+        return FileResponse(cases.file_of(digest), headers=headers, media_type=_BYTES)
+    headers["Content-Length"] = str(size)
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=_BYTES)
+    return StreamingResponse(_pieces(cases.reading.blobs, digest), 200, headers, _BYTES)
+
+
+def _pieces(blobs: BlobReader, digest: Digest) -> Iterator[bytes]:
+    with blobs.open(digest) as chunks:
+        yield from chunks
 
 
 async def begin_upload(request: Request) -> Response:

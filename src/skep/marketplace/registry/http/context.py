@@ -1,10 +1,13 @@
 """What handlers share: the use cases, and how they get at paths and bodies."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from starlette.requests import Request
 
+from skep.digests import Digest
 from skep.marketplace.registry.errors import TooLarge, UploadInvalid
 from skep.marketplace.registry.manifests import Manifests
 from skep.marketplace.registry.publishing import Publishing
@@ -16,7 +19,11 @@ from skep.marketplace.registry.uploads import Uploads
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
-    """Everything a handler may ask."""
+    """Everything a handler may ask.
+
+    Attributes:
+        file_of: where the bytes of a blob lie, if blobs are files; servers send those faster.
+    """
 
     uploads: Uploads
     manifests: Manifests
@@ -24,6 +31,7 @@ class UseCases:
     publishing: Publishing
     searching: Searching
     limits: Limits
+    file_of: Callable[[Digest], Path] | None = None
 
 
 def use_cases(request: Request) -> UseCases:

@@ -21,6 +21,7 @@ from skep.errors import (
     codes,
 )
 from skep.marketplace.registry import errors as registry
+from skep.packages import blobs
 from skep.packages.wire.error_answer import ErrorAnswer
 
 log = logging.getLogger(__name__)
@@ -30,13 +31,16 @@ _CODES: tuple[tuple[type[SkepError], str, int | None], ...] = (
     (registry.NameInvalid, "NAME_INVALID", None),
     (registry.RepositoryUnknown, "NAME_UNKNOWN", None),
     (registry.BlobUnknown, "BLOB_UNKNOWN", None),
+    (blobs.NoSuchBlob, "BLOB_UNKNOWN", None),
     (registry.ManifestUnknown, "MANIFEST_UNKNOWN", None),
     (registry.ManifestBlobUnknown, "MANIFEST_BLOB_UNKNOWN", None),
     (registry.ManifestInvalid, "MANIFEST_INVALID", None),
     (registry.UploadUnknown, "BLOB_UPLOAD_UNKNOWN", None),
+    (blobs.NoSuchUpload, "BLOB_UPLOAD_UNKNOWN", None),
     (registry.UploadInvalid, "BLOB_UPLOAD_INVALID", None),
     (registry.RangeInvalid, "BLOB_UPLOAD_INVALID", 416),
     (registry.TooLarge, "SIZE_INVALID", 413),
+    (blobs.BlobTooLarge, "SIZE_INVALID", 413),
     (DigestMismatch, "DIGEST_INVALID", 400),
     (MalformedDigest, "DIGEST_INVALID", None),
     (NotPermitted, "UNAUTHORIZED", None),
