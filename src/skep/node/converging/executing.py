@@ -30,8 +30,9 @@ from skep.errors import SkepError, Unavailable
 from skep.hooks.identity import Binding, Identity
 from skep.hooks.target import HookTarget
 from skep.node.looking.locating import Spot
-from skep.node.ports import Kernel, NoSuchPin, PinInTheWay, PinnedLink, Program, State, TargetHidden
+from skep.node.ports import Kernel, NoSuchPin, PinInTheWay, PinnedLink, Program, TargetHidden
 from skep.node.records import Installed, Measured, Scope
+from skep.node.state_ports import State
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from skep.node.converging.executing import Compose, Interpreter
 from skep.node.kept_ports import Kept, KeptReader
 from skep.node.locking import Lock
 from skep.node.packages import Packages
-from skep.node.ports import Kernel, KernelReader, State, StateReader
+from skep.node.ports import Kernel, KernelReader
+from skep.node.state_ports import State, StateReader
 
 
 @dataclass(frozen=True, slots=True)

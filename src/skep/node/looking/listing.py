@@ -14,8 +14,9 @@ from skep.hooks.table import HookTarget
 from skep.node.looking.identifying import declared_members, running_fingerprint
 from skep.node.looking.locating import Spot, Survey, meant_by, survey
 from skep.node.occupants import Occupant
-from skep.node.ports import Links, NoSuchTarget, PinnedLink, StateReader, TargetHidden
+from skep.node.ports import Links, NoSuchTarget, PinnedLink, TargetHidden
 from skep.node.records import Installed
+from skep.node.state_ports import StateReader
 
 Condition = Literal[
     "running",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from skep.chains.deployment import Deployment
 from skep.digests import Digest
 from skep.node.looking.listing import find_installed
-from skep.node.ports import MapReader, NoSuchPin, StateReader
+from skep.node.ports import MapReader, NoSuchPin
+from skep.node.state_ports import StateReader
 from skep.packages.local.content_store import ContentStore, reading_package
 from skep.packages.metrics import MetricKind, MetricSpec, metric_number
 from skep.packages.opening import open_package

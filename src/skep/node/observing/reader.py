@@ -11,8 +11,9 @@ from skep.node.looking.listing import (
     list_undeclared_chains,
     view_chain,
 )
-from skep.node.ports import Links, StateReader
+from skep.node.ports import Links
 from skep.node.records import DamagedRow, JournalEntry
+from skep.node.state_ports import StateReader
 
 
 class NodeReader:

@@ -13,8 +13,8 @@ from skep.kernel.pins import PinRoot
 from skep.node.locking import shared
 from skep.node.observing.pins import PinReader
 from skep.node.observing.reader import NodeReader
-from skep.node.ports import StateReader
 from skep.node.settings import NodeSettings
+from skep.node.state_ports import StateReader
 from skep.node.store.nothing import NothingCommitted
 from skep.node.store.state import SqliteState
 
