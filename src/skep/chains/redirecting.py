@@ -29,6 +29,22 @@ from skep.bytecode.isa.codes import (
     REDIRECT_PEER,
     TAIL_CALL,
 )
+from skep.bytecode.isa.fields import (
+    ALU,
+    ALU64,
+    AND,
+    BY_REGISTER,
+    JEQ,
+    JGE,
+    JGT,
+    JLE,
+    JLT,
+    JMP,
+    JMP32,
+    JNE,
+    LDX,
+    MOV,
+)
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.kernel_types import PROGRAM_TYPES
 from skep.bytecode.linking.plan import ProgramPlan
@@ -45,12 +61,8 @@ _REDIRECT_CODES = {
 _CALLS = frozenset({REDIRECT, REDIRECT_MAP, REDIRECT_NEIGH, REDIRECT_PEER})
 _MAP_FAILURES = 0b11  # bpf_redirect_map returns these bits of its flags when it finds no target
 
-_ALU32, _ALU64, _LOAD = 4, 7, 1
-_MOVE, _AND, _BY_REGISTER = 0xB0, 0x50, 0x08
-_JUMP, _JUMP32 = 5, 6
-_IF_EQUAL, _IF_DIFFERENT = 0x10, 0x50
 # Comparisons without sign: whether the jump is for smaller numbers, and for the number itself.
-_IF_BELOW = {0x20: (False, 1), 0x30: (False, 0), 0xA0: (True, 0), 0xB0: (True, 1)}
+_IF_BELOW = {JGT: (False, 1), JGE: (False, 0), JLT: (True, 0), JLE: (True, 1)}
 _R0, _R3 = 0, 3
 _MOST_VALUES = 16
 _MOST_FRAMES = 16  # the kernel allows 8
@@ -242,16 +254,16 @@ def _returned(
 def _step(registers: tuple[_Values, ...], each: Instruction) -> tuple[_Values, ...]:
     kind, operation = each.opcode & 7, each.opcode & 0xF0
     value: _Values = None
-    if kind in (_ALU32, _ALU64):
+    if kind in (ALU, ALU64):
         by: _Values = frozenset({each.immediate & _WORD})
-        if each.opcode & _BY_REGISTER:
+        if each.opcode & BY_REGISTER:
             by = registers[each.src]
-        if operation == _MOVE:
+        if operation == MOV:
             value = None if each.offset else by
-        elif operation == _AND and by is not None and len(by) == 1:
+        elif operation == AND and by is not None and len(by) == 1:
             (bits,) = by
             value = frozenset(range(bits + 1)) if bits < _MOST_VALUES else None
-    elif kind not in (_LOAD, 0):
+    elif kind not in (LDX, 0):
         # Stores write no register, save for those that fetch; jumps are for _branch.
         return registers if each.opcode & 0xE0 != 0xC0 or kind != 3 else _fetched(registers, each)
     return (*registers[: each.dst], value, *registers[each.dst + 1 :])
@@ -279,14 +291,14 @@ def _branch(last: Instruction, block: Block, state: _State) -> Mapping[int, _Sta
     """What holds where the block's jump leads, and where it does not jump."""
     operation, kind = last.opcode & 0xF0, last.opcode & 7
     both = dict.fromkeys(block.successors, state)
-    if kind not in (_JUMP, _JUMP32) or last.opcode & _BY_REGISTER or len(both) != 2:
+    if kind not in (JMP, JMP32) or last.opcode & BY_REGISTER or len(both) != 2:
         return both
     number = last.immediate & _WORD
     onwards, target = block.successors
-    if operation in (_IF_EQUAL, _IF_DIFFERENT):
-        same, other = (target, onwards) if operation == _IF_EQUAL else (onwards, target)
+    if operation in (JEQ, JNE):
+        same, other = (target, onwards) if operation == JEQ else (onwards, target)
         both[same] = _narrowed(state, last.dst, frozenset({number}))
-        if kind == _JUMP32:  # a register that differs in 64 bits may be the same in 32
+        if kind == JMP32:  # a register that differs in 64 bits may be the same in 32
             both[other] = _State(*(held and _without(held, last.dst, number) for held in state))
     elif operation in _IF_BELOW and 0 <= last.immediate < _MOST_VALUES:
         jumps, is_included = _IF_BELOW[operation]

@@ -50,12 +50,14 @@ from skep.bytecode.isa.codes import (
     EXIT,
     GOTO,
     LDDW,
+    MOST_INSTRUCTIONS,
     PSEUDO_CALL,
     PSEUDO_MAP_FD,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
     PSEUDO_MAP_VALUE,
 )
+from skep.bytecode.isa.fields import JEQ, JMP32
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import ProgramPlan
 from skep.bytecode.linking.sharing import (
@@ -70,11 +72,9 @@ from skep.chains.redirecting import check_redirects
 from skep.chains.stack_reads import STORE_ZERO, unwritten_reads, with_cleared_subprograms
 from skep.chains.throwing import without_throws
 
-MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 CHAIN_NAME = "skep_chain"
 
 _HAS_FRAGS = 1 << 5  # the load flag of programs that take packets in fragments
-_JEQ32 = 0x16
 _LOAD_U64, _STORE_U64 = 0x79, 0x7B  # dst = *(u64 *)(src + offset); *(u64 *)(dst + offset) = src
 _R0, _R1, _R10 = 0, 1, 10
 _FARTHEST = 2**15 - 1
@@ -137,9 +137,9 @@ def splice(members: Sequence[Member]) -> SplicedChain:
         count = len(member.program.instructions) - len(entry_range)
         subprogram_ranges.append(range(position, position + count))
         position += count
-    if position > MOST_SLOTS:
+    if position > MOST_INSTRUCTIONS:
         raise CannotSplice(
-            f"a chain may have {MOST_SLOTS} instructions, this one has {position}",
+            f"a chain may have {MOST_INSTRUCTIONS} instructions, this one has {position}",
             hint="remove a member",
         )
 
@@ -260,7 +260,7 @@ def _seam(member: Member, slot_offset: int) -> list[Instruction]:
     # A code is the low half of r0: -1 and 0xFFFFFFFF are one code and one comparison.
     codes = sorted({_signed(code) for code in member.run_on})
     # Behind the comparisons stands one exit; the n-th comparison jumps over the rest and it.
-    seam = [Instruction(_JEQ32, _R0, 0, len(codes) - n, code) for n, code in enumerate(codes)]
+    seam = [Instruction(JEQ | JMP32, _R0, 0, len(codes) - n, code) for n, code in enumerate(codes)]
     return [*seam, Instruction(EXIT), Instruction(_LOAD_U64, _R1, _R10, slot_offset)]
 
 

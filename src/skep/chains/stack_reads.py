@@ -32,6 +32,25 @@ from typing import NamedTuple
 from skep.bytecode.analysis.control_flow import Block
 from skep.bytecode.isa.call_arguments import HELPER_ARGUMENTS, KERNEL_FUNCTION_ARGUMENTS
 from skep.bytecode.isa.codes import CALL, LDDW, PSEUDO_CALL, PSEUDO_MAP_INDEX
+from skep.bytecode.isa.fields import (
+    ADD,
+    ALU,
+    ALU64,
+    ATOMIC,
+    BY_REGISTER,
+    CMPXCHG,
+    FETCH,
+    LDX,
+    LOAD_ACQUIRE,
+    MODE,
+    MOV,
+    SIZE,
+    SIZE_BYTES,
+    ST,
+    STORE_RELEASE,
+    STX,
+    SUB,
+)
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import MapPlan
 from skep.bytecode.linking.sharing import MOST_MEMBER_STACK_BYTES, STACK_BYTES
@@ -46,14 +65,9 @@ from skep.chains.functions import (
 )
 from skep.chains.member import Member
 
-SLOT_BYTES = 8
+STACK_SLOT_BYTES = 8
 STORE_ZERO = 0x7A  # *(u64 *)(dst + offset) = immediate
 
-_LOAD, _STORE_NUMBER, _STORE, _ALU32, _ALU64 = 1, 2, 3, 4, 7
-_MODES, _ATOMIC = 0xE0, 0xC0
-_BYTES = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
-_MOVE, _ADD, _SUBTRACT, _BY_REGISTER = 0xB0, 0x00, 0x10, 0x08
-_LOAD_ACQUIRE, _STORE_RELEASE, _COMPARE_EXCHANGE, _FETCH = 0x100, 0x110, 0xF1, 0x01
 _R0, _R1, _R10 = 0, 1, 10
 _ARGUMENTS = range(1, 6)
 
@@ -162,7 +176,7 @@ class _Walk:
         self._maps: Sequence[MapPlan] = member.maps
         self._names = kernel_function_names(member.program)
         depth = MOST_MEMBER_STACK_BYTES if member.stack_bytes is None else member.stack_bytes
-        depth = min(-(-depth // SLOT_BYTES) * SLOT_BYTES, MOST_MEMBER_STACK_BYTES)
+        depth = min(-(-depth // STACK_SLOT_BYTES) * STACK_SLOT_BYTES, MOST_MEMBER_STACK_BYTES)
         # Below what the verifier saw it use there is nothing that it could read. If that is not
         # known, the lowest slot is the context, which the member is given anyway.
         self._own = _bytes(-depth, depth)
@@ -177,11 +191,11 @@ class _Walk:
         registers: list[_Value] = [None] * 16  # as many as an instruction can name
         registers[_R10] = _Frame(0)
         fixpoint(blocks_of(self._code), _State(tuple(registers), 0), self._after, _join)
-        slot = (1 << SLOT_BYTES) - 1
-        lowest = max(self._lowest, -STACK_BYTES) // SLOT_BYTES * SLOT_BYTES
+        slot = (1 << STACK_SLOT_BYTES) - 1
+        lowest = max(self._lowest, -STACK_BYTES) // STACK_SLOT_BYTES * STACK_SLOT_BYTES
         return tuple(
             offset
-            for offset in range(lowest if self._first else -STACK_BYTES, 0, SLOT_BYTES)
+            for offset in range(lowest if self._first else -STACK_BYTES, 0, STACK_SLOT_BYTES)
             if self._wanted & slot << STACK_BYTES + offset
         )
 
@@ -198,17 +212,17 @@ class _Walk:
         if each.opcode == LDDW:
             is_map = each.src == PSEUDO_MAP_INDEX
             registers[each.dst] = _Map(each.immediate) if is_map else None
-        elif kind == _ALU64:
+        elif kind == ALU64:
             registers[each.dst] = self._calculated(each)
-        elif kind == _ALU32:
-            is_number = each.opcode == _MOVE | _ALU32
+        elif kind == ALU:
+            is_number = each.opcode == MOV | ALU
             registers[each.dst] = _Number(each.immediate & 0xFFFFFFFF) if is_number else None
-        elif kind == _LOAD:
-            self._read(registers[each.src], each.offset, _BYTES[each.opcode & 0x18])
+        elif kind == LDX:
+            self._read(registers[each.src], each.offset, SIZE_BYTES[each.opcode & SIZE])
             registers[each.dst] = None
-        elif kind == _STORE_NUMBER:
-            self._write(registers[each.dst], each.offset, _BYTES[each.opcode & 0x18])
-        elif kind == _STORE:
+        elif kind == ST:
+            self._write(registers[each.dst], each.offset, SIZE_BYTES[each.opcode & SIZE])
+        elif kind == STX:
             self._store(each)
         elif each.opcode == CALL:
             self._call(slot, each)
@@ -217,17 +231,17 @@ class _Walk:
     def _calculated(self, each: Instruction) -> _Value:
         operation, mine = each.opcode & 0xF0, self._registers[each.dst]
         by: _Value = _Number(each.immediate)
-        if each.opcode & _BY_REGISTER:
+        if each.opcode & BY_REGISTER:
             by = self._registers[each.src]
-        if operation == _MOVE:
+        if operation == MOV:
             return by if not each.offset else None  # an offset: sign extension, a number
-        if operation == _ADD and isinstance(by, _Frame):
+        if operation == ADD and isinstance(by, _Frame):
             mine, by = by, mine
-        if not isinstance(mine, _Frame) or operation not in (_ADD, _SUBTRACT):
+        if not isinstance(mine, _Frame) or operation not in (ADD, SUB):
             return None
         if mine.offset is None or not isinstance(by, _Number):
             return None if isinstance(by, _Frame) else _SOMEWHERE
-        return _Frame(self._named(mine.offset + (by.value if operation == _ADD else -by.value)))
+        return _Frame(self._named(mine.offset + (by.value if operation == ADD else -by.value)))
 
     def _named(self, offset: int) -> int:
         self._lowest = min(self._lowest, offset)
@@ -235,9 +249,9 @@ class _Walk:
 
     def _store(self, each: Instruction) -> None:
         registers = self._registers
-        size = _BYTES[each.opcode & 0x18]
-        is_atomic = each.opcode & _MODES == _ATOMIC
-        if is_atomic and each.immediate == _LOAD_ACQUIRE:
+        size = SIZE_BYTES[each.opcode & SIZE]
+        is_atomic = each.opcode & MODE == ATOMIC
+        if is_atomic and each.immediate == LOAD_ACQUIRE:
             self._read(registers[each.src], each.offset, size)
             registers[each.dst] = None
             return
@@ -247,9 +261,9 @@ class _Walk:
             self._write(registers[each.dst], each.offset, size)
             return
         self._read(registers[each.dst], each.offset, size)
-        if each.immediate == _COMPARE_EXCHANGE:
+        if each.immediate == CMPXCHG:
             registers[_R0] = None
-        elif each.immediate & _FETCH and each.immediate != _STORE_RELEASE:
+        elif each.immediate & FETCH and each.immediate != STORE_RELEASE:
             registers[each.src] = None
 
     def _call(self, slot: int, each: Instruction) -> None:

@@ -27,6 +27,7 @@ from skep.bytecode.isa.codes import (
     PSEUDO_CALL,
     PSEUDO_KERNEL_CALL,
 )
+from skep.bytecode.isa.fields import JMP, JMP32
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.exception_callbacks import THROW
 from skep.chains.functions import (
@@ -39,7 +40,6 @@ from skep.chains.functions import (
 from skep.chains.member import CannotSplice, Member
 
 _R0, _R1 = 0, 1
-_JUMP_CLASSES = (0x05, 0x06)
 _NO_TARGET = (CALL, CALLX, EXIT, GOTOX)  # calls, exits and jumps through a table
 
 _ALONE = "run it as the only program of its hook"
@@ -138,7 +138,7 @@ def _moved(
             target = slot + 1 + each.immediate
             moved = target + len(kept) - behind if target >= behind else place.get(target, -1)
             each = each._replace(immediate=moved - new - 1)
-        elif each.opcode & 7 in _JUMP_CLASSES and each.opcode not in _NO_TARGET:
+        elif each.opcode & 7 in (JMP, JMP32) and each.opcode not in _NO_TARGET:
             is_far = each.opcode == GOTOL
             target = slot + 1 + (each.immediate if is_far else each.offset)
             if target not in place:

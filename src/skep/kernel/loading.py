@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from skep.bytecode.isa.codes import (
     LDDW,
+    MOST_INSTRUCTIONS,
     PSEUDO_MAP_FD,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
@@ -43,7 +44,6 @@ _LEVEL_STATISTICS = 4
 _LEVEL_TRACE = 1
 _FIRST_LOG_BYTES = 1 << 16
 _LARGEST_LOG_BYTES = (1 << 24) - 1  # what kernels before 5.2 accept; a person reads less
-_MOST_SLOTS = 1_000_000  # BPF_COMPLEXITY_LIMIT_INSNS
 _FUNCTION = struct.Struct("=II")  # struct bpf_func_info
 _LINE = struct.Struct("=IIII")  # struct bpf_line_info
 _INDEX_TO_DESCRIPTOR = {
@@ -155,8 +155,8 @@ def with_descriptors(
     Raises:
         MalformedPlan: an index outside ``descriptors``, a cut ``lddw``, or too many slots.
     """
-    if not 0 < len(instructions) <= _MOST_SLOTS:
-        raise MalformedPlan(f"expected 1 to {_MOST_SLOTS} slots, got {len(instructions)}")
+    if not 0 < len(instructions) <= MOST_INSTRUCTIONS:
+        raise MalformedPlan(f"expected 1 to {MOST_INSTRUCTIONS} slots, got {len(instructions)}")
     out = list(instructions)
     slot = 0
     while slot < len(out):

@@ -41,6 +41,7 @@ from skep.bytecode.analysis.values import (
     Value,
     names_of,
 )
+from skep.bytecode.isa.fields import MEM, MEMSX, MODE
 
 DEEPEST = -512  # bytes below r10 that the kernel allows
 SIZES = (4, 2, 1, 8)  # by the two size bits of loads and stores
@@ -79,7 +80,7 @@ class Memory:
         """What a load gives."""
         # Where a loader changes the offset, it may change the width, too.
         size_bits = opcode >> 3 & 3 if offset != SHIFTED else 3
-        unknown: Value = _ZERO_EXTENDED[size_bits] if opcode & 0xE0 == 0x60 else UNKNOWN
+        unknown: Value = _ZERO_EXTENDED[size_bits] if opcode & MODE == MEM else UNKNOWN
         if not isinstance(base, Pointer):
             if isinstance(base, Number):
                 # The verifier follows no numbers, so here is a pointer nobody saw coming.
@@ -171,7 +172,7 @@ class Memory:
         found = read_part(held, place - slot, size, self.byteorder) if held is not None else None
         if found is None:
             return unknown
-        if opcode & 0xE0 != 0x80:
+        if opcode & MODE != MEMSX:
             return found
         return UNKNOWN if not isinstance(found, int) else _extended(found, size)
 
@@ -192,7 +193,7 @@ class Memory:
         start = base.offset + offset
         if start < 0 or start + size > len(data):
             return unknown
-        is_signed = opcode & 0xE0 == 0x80
+        is_signed = opcode & MODE == MEMSX
         number = int.from_bytes(data[start : start + size], self.byteorder, signed=is_signed)
         return number & MASK64
 

@@ -25,16 +25,14 @@ from skep.bytecode.analysis.values import (
     seen_in,
     signed,
 )
-
-_ADD, _SUB, _MUL, _DIV, _OR, _AND = 0x00, 0x10, 0x20, 0x30, 0x40, 0x50
-_SHL, _SHR, _MOD, _XOR, _ARSH = 0x60, 0x70, 0x90, 0xA0, 0xC0
+from skep.bytecode.isa.fields import ADD, AND, ARSH, DIV, MOD, MUL, OR, SHL, SHR, SUB, XOR
 
 _REDIRECTED_HIGH = 1 << 65
 _REDIRECTS = frozenset({REDIRECTED})
 _MOVED_REDIRECTED = {  # sign extension from 32 bits, by two shifts, as compilers write it
-    (REDIRECTED, _SHL, 32): _REDIRECTED_HIGH,
-    (_REDIRECTED_HIGH, _SHR, 32): REDIRECTED,
-    (_REDIRECTED_HIGH, _ARSH, 32): REDIRECTED,
+    (REDIRECTED, SHL, 32): _REDIRECTED_HIGH,
+    (_REDIRECTED_HIGH, SHR, 32): REDIRECTED,
+    (_REDIRECTED_HIGH, ARSH, 32): REDIRECTED,
 }
 
 
@@ -47,17 +45,17 @@ def _modulo(a: int, b: int, _bits: int) -> int:
 
 
 _STEPS: dict[int, Callable[[int, int, int], int]] = {
-    _ADD: lambda a, b, _bits: a + b,
-    _SUB: lambda a, b, _bits: a - b,
-    _MUL: lambda a, b, _bits: a * b,
-    _DIV: _divide,
-    _OR: lambda a, b, _bits: a | b,
-    _AND: lambda a, b, _bits: a & b,
-    _SHL: lambda a, b, bits: a << (b & (bits - 1)),
-    _SHR: lambda a, b, bits: a >> (b & (bits - 1)),
-    _MOD: _modulo,
-    _XOR: lambda a, b, _bits: a ^ b,
-    _ARSH: lambda a, b, bits: signed(a, bits) >> (b & (bits - 1)),
+    ADD: lambda a, b, _bits: a + b,
+    SUB: lambda a, b, _bits: a - b,
+    MUL: lambda a, b, _bits: a * b,
+    DIV: _divide,
+    OR: lambda a, b, _bits: a | b,
+    AND: lambda a, b, _bits: a & b,
+    SHL: lambda a, b, bits: a << (b & (bits - 1)),
+    SHR: lambda a, b, bits: a >> (b & (bits - 1)),
+    MOD: _modulo,
+    XOR: lambda a, b, _bits: a ^ b,
+    ARSH: lambda a, b, bits: signed(a, bits) >> (b & (bits - 1)),
 }
 
 
@@ -69,7 +67,7 @@ def compute(operation: int, one: Value, other: Value, bits: int) -> Value:
         bits: 64, or 32 for instructions whose result has a zero upper half.
     """
     if isinstance(one, Pointer) or isinstance(other, Pointer):
-        if bits == 64 and operation in {_ADD, _SUB}:
+        if bits == 64 and operation in {ADD, SUB}:
             return _moved_pointer(operation, one, other)
         return _on_numbers(operation, _as_data(one), _as_data(other), bits)
     if isinstance(one, Number) or isinstance(other, Number):
@@ -116,19 +114,19 @@ def _as_data(value: Value) -> Value:
 
 def _moved_pointer(operation: int, one: Value, other: Value) -> Value:
     if isinstance(one, Pointer):
-        if isinstance(other, Pointer) and operation == _SUB:
+        if isinstance(other, Pointer) and operation == SUB:
             return UNKNOWN
         if isinstance(other, Pointer):  # only one of them can be the pointer
             return Pointer(one.kinds | other.kinds)
         pointer, distance = one, other
-    elif operation == _ADD and isinstance(other, Pointer):
+    elif operation == ADD and isinstance(other, Pointer):
         pointer, distance = other, one
     else:
         return UNKNOWN
     if pointer.offset is None or not isinstance(distance, int) or distance > MASK64:
         return Pointer(pointer.kinds, None, pointer.name, or_number=pointer.or_number)
     step = signed(distance, 64)
-    offset = pointer.offset + step if operation == _ADD else pointer.offset - step
+    offset = pointer.offset + step if operation == ADD else pointer.offset - step
     return Pointer(pointer.kinds, offset, pointer.name, or_number=pointer.or_number)
 
 
@@ -244,17 +242,17 @@ def _shift_signed(a: Number, b: Number, bits: int) -> Value | None:
 
 
 _RULES: dict[int, Callable[[Number, Number, int], Value | None]] = {
-    _ADD: _add,
-    _SUB: _subtract,
-    _MUL: _multiply,
-    _DIV: _divide_by,
-    _OR: _or,
-    _AND: _and,
-    _SHL: _shift_left,
-    _SHR: _shift_right,
-    _MOD: _modulo_by,
-    _XOR: _exclusive_or,
-    _ARSH: _shift_signed,
+    ADD: _add,
+    SUB: _subtract,
+    MUL: _multiply,
+    DIV: _divide_by,
+    OR: _or,
+    AND: _and,
+    SHL: _shift_left,
+    SHR: _shift_right,
+    MOD: _modulo_by,
+    XOR: _exclusive_or,
+    ARSH: _shift_signed,
 }
 
 _ADDRESS_SPACE_CAST = 1

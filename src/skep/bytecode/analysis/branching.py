@@ -15,28 +15,26 @@ from skep.bytecode.analysis.values import (
     seen_in,
     signed,
 )
-
-_EQ, _GT, _GE, _SET, _NE = 0x10, 0x20, 0x30, 0x40, 0x50
-_SGT, _SGE, _LT, _LE, _SLT, _SLE = 0x60, 0x70, 0xA0, 0xB0, 0xC0, 0xD0
+from skep.bytecode.isa.fields import JEQ, JGE, JGT, JLE, JLT, JNE, JSET, JSGE, JSGT, JSLE, JSLT
 
 _TESTS: dict[int, Callable[[int, int, int], bool]] = {
-    _EQ: lambda a, b, _bits: a == b,
-    _GT: lambda a, b, _bits: a > b,
-    _GE: lambda a, b, _bits: a >= b,
-    _SET: lambda a, b, _bits: bool(a & b),
-    _NE: lambda a, b, _bits: a != b,
-    _SGT: lambda a, b, bits: signed(a, bits) > signed(b, bits),
-    _SGE: lambda a, b, bits: signed(a, bits) >= signed(b, bits),
-    _LT: lambda a, b, _bits: a < b,
-    _LE: lambda a, b, _bits: a <= b,
-    _SLT: lambda a, b, bits: signed(a, bits) < signed(b, bits),
-    _SLE: lambda a, b, bits: signed(a, bits) <= signed(b, bits),
+    JEQ: lambda a, b, _bits: a == b,
+    JGT: lambda a, b, _bits: a > b,
+    JGE: lambda a, b, _bits: a >= b,
+    JSET: lambda a, b, _bits: bool(a & b),
+    JNE: lambda a, b, _bits: a != b,
+    JSGT: lambda a, b, bits: signed(a, bits) > signed(b, bits),
+    JSGE: lambda a, b, bits: signed(a, bits) >= signed(b, bits),
+    JLT: lambda a, b, _bits: a < b,
+    JLE: lambda a, b, _bits: a <= b,
+    JSLT: lambda a, b, bits: signed(a, bits) < signed(b, bits),
+    JSLE: lambda a, b, bits: signed(a, bits) <= signed(b, bits),
 }
 _LOWEST_HALF = (1 << 31) - 1  # where the kernel's memory is on no 64-bit machine
 _ERRORS = 4095  # the kernel's MAX_ERRNO
-MIRRORED = {_GT: _LT, _GE: _LE, _LT: _GT, _LE: _GE, _SGT: _SLT, _SGE: _SLE, _SLT: _SGT, _SLE: _SGE}
+MIRRORED = {JGT: JLT, JGE: JLE, JLT: JGT, JLE: JGE, JSGT: JSLT, JSGE: JSLE, JSLT: JSGT, JSLE: JSGE}
 """The same test with its sides exchanged, where that is another one."""
-_UNSIGNED = {_SGT: _GT, _SGE: _GE, _SLT: _LT, _SLE: _LE}
+_UNSIGNED = {JSGT: JGT, JSGE: JGE, JSLT: JLT, JSLE: JLE}
 
 Outcome = tuple[Value | None, Value | None]
 """The value behind the jump, and at its target; ``None`` where control cannot go."""
@@ -59,8 +57,8 @@ def split(operation: int, one: Value, other: Value, bits: int) -> Outcome:
         return rest, taken
     if isinstance(one, int | frozenset):
         return _split_constants(test, one, other & mask, bits, mask)
-    if bits == 64 and operation in {_EQ, _NE} and _is_no_address(other):
-        return (one, other) if operation == _EQ else (other, one)
+    if bits == 64 and operation in {JEQ, JNE} and _is_no_address(other):
+        return (one, other) if operation == JEQ else (other, one)
     return one, one
 
 
@@ -86,15 +84,15 @@ def _split_constants(
 
 
 def _split_number(operation: int, one: Number, other: int, bits: int) -> Outcome:
-    if operation == _NE:
-        taken, rest = _split_number(_EQ, one, other, bits)
+    if operation == JNE:
+        taken, rest = _split_number(JEQ, one, other, bits)
         return rest, taken
-    if operation == _SET:
+    if operation == JSET:
         clear = None
         if not one.bits & other:
             clear = number(one.low, one.high, one.free & ~other, one.bits)
         return _kept(operation, one, clear, other), one
-    if operation == _EQ:
+    if operation == JEQ:
         is_possible = one.low <= other <= one.high and other & ~one.free == one.bits
         low = one.low + (one.low == other)
         high = one.high - (one.high == other)
@@ -107,11 +105,11 @@ def _split_number(operation: int, one: Number, other: int, bits: int) -> Outcome
 
 def _ranges(operation: int, other: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Unsigned ranges behind the jump and at its target."""
-    if operation == _GT:
+    if operation == JGT:
         return (0, other), (other + 1, MASK64)
-    if operation == _GE:
+    if operation == JGE:
         return (0, other - 1), (other, MASK64)
-    if operation == _LT:
+    if operation == JLT:
         return (other, MASK64), (0, other - 1)
     return (other + 1, MASK64), (0, other)
 
@@ -128,7 +126,7 @@ def _within(one: Number, low: int, high: int) -> Value | None:
 
 
 def _kept(operation: int, one: Number, found: Value | None, other: int) -> Value | None:
-    if operation == _SET:
+    if operation == JSET:
         return _with_seen(one, found, lambda each: not each & other)
     return _with_seen(one, found, lambda each: each != other)
 
@@ -156,22 +154,22 @@ def _split_signed(operation: int, one: Number, other: int, bits: int) -> Outcome
     limit = signed(other, bits)
     if one.high < half:  # not negative
         if limit < 0:
-            always = operation in {_SGT, _SGE}
+            always = operation in {JSGT, JSGE}
             return (None, one) if always else (one, None)
         return _bounded(one, *_ranges(_UNSIGNED[operation], limit))
     if one.low >= half:  # negative: greater numbers stay greater
         if limit >= 0:
-            never = operation in {_SGT, _SGE}
+            never = operation in {JSGT, JSGE}
             return (one, None) if never else (None, one)
         return _bounded(one, *_ranges(_UNSIGNED[operation], other))
     rest: Value | None = one
     taken: Value | None = one
-    if operation in {_SGT, _SGE} and limit >= (-1 if operation == _SGT else 0):
-        taken = _within(one, limit + (operation == _SGT), half - 1)
-    elif operation in {_SLT, _SLE} and limit >= (0 if operation == _SLT else -1):
-        rest = _within(one, limit + (operation == _SLE), half - 1)
-    if operation in {_SLT, _SLE} and limit <= (0 if operation == _SLT else -1):
+    if operation in {JSGT, JSGE} and limit >= (-1 if operation == JSGT else 0):
+        taken = _within(one, limit + (operation == JSGT), half - 1)
+    elif operation in {JSLT, JSLE} and limit >= (0 if operation == JSLT else -1):
+        rest = _within(one, limit + (operation == JSLE), half - 1)
+    if operation in {JSLT, JSLE} and limit <= (0 if operation == JSLT else -1):
         taken = _within(one, half, (1 << bits) - 1)
-    elif operation in {_SGT, _SGE} and limit <= (-1 if operation == _SGT else 0):
+    elif operation in {JSGT, JSGE} and limit <= (-1 if operation == JSGT else 0):
         rest = _within(one, half, (1 << bits) - 1)
     return rest, taken

@@ -40,6 +40,23 @@ from skep.bytecode.analysis.values import (
     widened,
 )
 from skep.bytecode.isa.codes import CALL, COPY, COPY_NUMBER, EXIT, LDDW, POISON, TAIL_CALL
+from skep.bytecode.isa.fields import (
+    ATOMIC,
+    CLASS,
+    CMPXCHG,
+    DIV,
+    END,
+    LOAD_ACQUIRE,
+    MEM,
+    MOD,
+    MODE,
+    MOV,
+    NEG,
+    OPERATION,
+    SIZE,
+    STORE_RELEASE,
+    SUB,
+)
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.model import MapSpec, Relocation
 
@@ -174,7 +191,7 @@ class CodeInterpreter:
             elif group == 1:
                 regs[dst] = memory.load(slot, opcode, regs[src], offset, stack)
             elif group in {2, 3}:
-                if opcode & 0xE0 == 0xC0 and group == 3:
+                if opcode & MODE == ATOMIC and group == 3:
                     self._atomic(slot, code[slot], regs, stack)
                 else:
                     value = regs[src] if group == 3 else immediate & MASK64
@@ -214,7 +231,7 @@ class CodeInterpreter:
     ) -> None:
         opcode, dst, src, _, immediate = instruction
         bits = 64 if opcode & 7 == 5 else 32
-        operation = opcode & 0xF0
+        operation = opcode & OPERATION
         compared = dst
         if opcode & 8:
             other = regs[src]
@@ -238,20 +255,20 @@ class CodeInterpreter:
             if opcode == ASSUMED:
                 return self.assumed[immediate]
             opcode ^= CHANGED
-            if opcode & 0xF0 == 0xD0:  # whatever width the loader puts in
+            if opcode & OPERATION == END:  # whatever width the loader puts in
                 return UNKNOWN
             bits = 64 if opcode & 7 == 7 else 32
-            return compute(opcode & 0xF0, regs[dst], self.assumed[immediate], bits)
-        operation = opcode & 0xF0
+            return compute(opcode & OPERATION, regs[dst], self.assumed[immediate], bits)
+        operation = opcode & OPERATION
         bits = 64 if opcode & 7 == 7 else 32
         other = regs[src] if opcode & 8 else immediate & MASK64
-        if operation == 0xB0:
+        if operation == MOV:
             return move(other, bits, offset)
-        if operation == 0x80:
-            return compute(0x10, 0, regs[dst], bits)
-        if operation == 0xD0:
+        if operation == NEG:
+            return compute(SUB, 0, regs[dst], bits)
+        if operation == END:
             return UNKNOWN if immediate == 64 else UNKNOWN32
-        if offset and operation in {0x30, 0x90}:  # signed division
+        if offset and operation in {DIV, MOD}:  # signed division
             return UNKNOWN if bits == 64 else UNKNOWN32
         result = compute(operation, regs[dst], other, bits)
         if isinstance(result, Pointer) and result.kinds == FRAME and result.offset is not None:
@@ -287,20 +304,21 @@ class CodeInterpreter:
     def _atomic(self, slot: int, instruction: Instruction, regs: list[Value], stack: Stack) -> None:
         opcode, dst, src, offset, immediate = instruction
         size = SIZES[opcode >> 3 & 3]
-        if immediate == 0x100:  # load-acquire
-            regs[dst] = self.memory.load(slot, opcode & 0x1F | 0x60, regs[src], offset, stack)
+        plain = opcode & (CLASS | SIZE) | MEM
+        if immediate == LOAD_ACQUIRE:
+            regs[dst] = self.memory.load(slot, plain, regs[src], offset, stack)
             return
         narrow: Value = UNKNOWN if size == 8 else UNKNOWN32
         fetched = narrow
-        if immediate != 0x110:  # all but store-release read first
-            old = self.memory.load(slot, opcode & 0x1F | 0x60, regs[dst], offset, stack)
+        if immediate != STORE_RELEASE:  # all others read first
+            old = self.memory.load(slot, plain, regs[dst], offset, stack)
             # The verifier fills the register as a load does: spilled pointers come back, too
             # (check_atomic_rmw in kernel/bpf/verifier.c, measured on Linux 6.18).
             fetched = old if isinstance(old, Pointer) else narrow
-        value = regs[src] if immediate == 0x110 else UNKNOWN
+        value = regs[src] if immediate == STORE_RELEASE else UNKNOWN
         self.memory.store(slot, size, regs[dst], offset, value, stack)
         # What was there may be a pointer: the verifier fills the register like any load.
-        if immediate == 0xF1:
+        if immediate == CMPXCHG:
             regs[0] = fetched
         elif immediate & 1:
             regs[src] = fetched

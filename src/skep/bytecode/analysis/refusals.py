@@ -12,11 +12,10 @@ from skep.bytecode.analysis.cost import stack_bytes
 from skep.bytecode.analysis.instruction_sets import InstructionUse
 from skep.bytecode.analysis.need import FIRST, KernelNeed
 from skep.bytecode.analysis.programs import AnalysedProgram
-from skep.bytecode.isa.codes import CALL, CALLX, LDDW
+from skep.bytecode.isa.codes import CALL, CALLX, LDDW, MOST_INSTRUCTIONS
 from skep.bytecode.isa.opcodes import OPCODES
 
 _MOST_STACK_BYTES = 512
-_MOST_INSTRUCTIONS = 1_000_000
 _READ_PACKETS = frozenset({"SOCKET_FILTER", "SCHED_CLS", "SCHED_ACT"})
 _OWN_STACKS = frozenset(
     [
@@ -91,7 +90,7 @@ def type_refusals(program: AnalysedProgram) -> Iterator[KernelNeed]:
         if flow.packet_load_slots and spec.program_type not in {*_READ_PACKETS, None, "EXT"}:
             place = (spec.name, flow.function.name, flow.packet_load_slots[0])
             yield _refused(f"legacy packet load in {spec.program_type} programs", place)
-    if sum(flow.instructions for flow in program.graph.functions) > _MOST_INSTRUCTIONS:
+    if sum(flow.instructions for flow in program.graph.functions) > MOST_INSTRUCTIONS:
         yield _refused("more than 1,000,000 instructions", (spec.name, "", None))
     yield from _stack(program)
 

@@ -37,5 +37,8 @@ REDIRECT_NEIGH = 152
 REDIRECT_PEER = 155
 """Numbers of helpers whose effects leave the program; all others are in :mod:`.helpers`."""
 
+MOST_INSTRUCTIONS = 1_000_000
+"""Slots of a program that a kernel takes: ``BPF_COMPLEXITY_LIMIT_INSNS``."""
+
 POISON = 195896080
 """Number of a helper that no kernel has: 0xbad2310, "bad relo"."""

@@ -4,22 +4,23 @@ Own code after the format of kernel/bpf/disasm.c of Linux 6.18. What an object h
 yet (addresses, distances between functions) is for the caller to name.
 """
 
+from skep.bytecode.isa import fields as f
 from skep.bytecode.isa.codes import CALL, LDDW
 from skep.bytecode.isa.helpers import HELPERS
 from skep.bytecode.isa.instructions import Instruction
 
 _OPERATORS = {
-    0x00: "+=", 0x10: "-=", 0x20: "*=", 0x30: "/=", 0x40: "|=", 0x50: "&=", 0x60: "<<=",
-    0x70: ">>=", 0x90: "%=", 0xA0: "^=", 0xB0: "=", 0xC0: "s>>=",
+    f.ADD: "+=", f.SUB: "-=", f.MUL: "*=", f.DIV: "/=", f.OR: "|=", f.AND: "&=", f.SHL: "<<=",
+    f.SHR: ">>=", f.MOD: "%=", f.XOR: "^=", f.MOV: "=", f.ARSH: "s>>=",
 }  # fmt: skip
-_SIGNED = {0x30: "s/=", 0x90: "s%="}
+_SIGNED = {f.DIV: "s/=", f.MOD: "s%="}
 _CONDITIONS = {
-    0x10: "==", 0x20: ">", 0x30: ">=", 0x40: "&", 0x50: "!=", 0x60: "s>", 0x70: "s>=",
-    0xA0: "<", 0xB0: "<=", 0xC0: "s<", 0xD0: "s<=",
+    f.JEQ: "==", f.JGT: ">", f.JGE: ">=", f.JSET: "&", f.JNE: "!=", f.JSGT: "s>", f.JSGE: "s>=",
+    f.JLT: "<", f.JLE: "<=", f.JSLT: "s<", f.JSLE: "s<=",
 }  # fmt: skip
-_SIZES = {0x00: "u32", 0x08: "u16", 0x10: "u8", 0x18: "u64"}
+_SIZES = {size: f"u{8 * width}" for size, width in f.SIZE_BYTES.items()}
 _CASTS = {8: "(s8)", 16: "(s16)", 32: "(s32)"}
-_ATOMIC = {0x00: "add", 0x40: "or", 0x50: "and", 0xA0: "xor"}
+_ATOMIC = {f.ADD: "add", f.OR: "or", f.AND: "and", f.XOR: "xor"}
 _UNKNOWN = (
     "BUG_ld", "BUG_ldx", "BUG_st", "BUG", "BUG_alu", "BUG_jmp", "BUG_jmp", "BUG_alu",
 )  # fmt: skip
@@ -37,16 +38,16 @@ def text_of(instruction: Instruction, upper: int = 0) -> str:
     >>> text_of(Instruction(0x2D, 1, 2, 3))
     'if r1 > r2 goto pc+3'
     """
-    match instruction.opcode & 7:
-        case 0x04 | 0x07:
+    match instruction.opcode & f.CLASS:
+        case f.ALU | f.ALU64:
             text = _arithmetic(instruction)
-        case 0x05 | 0x06:
+        case f.JMP | f.JMP32:
             text = _jump(instruction)
-        case 0x03:
+        case f.STX:
             text = _store(instruction)
-        case 0x02:
+        case f.ST:
             text = _store_number(instruction)
-        case 0x01:
+        case f.LDX:
             text = _load(instruction)
         case _:
             text = _load_special(instruction, upper)
@@ -55,12 +56,12 @@ def text_of(instruction: Instruction, upper: int = 0) -> str:
 
 def _arithmetic(instruction: Instruction) -> str:
     opcode, dst, src, offset, immediate = instruction
-    letter = "w" if opcode & 7 == 0x04 else "r"
-    operation = opcode & 0xF0
-    if operation == 0xD0:
+    letter = "w" if opcode & f.CLASS == f.ALU else "r"
+    operation = opcode & f.OPERATION
+    if operation == f.END:
         kind = "bswap" if letter == "r" else "be" if opcode & 8 else "le"
         return f"r{dst} = {kind}{immediate} r{dst}"
-    if operation == 0x80:
+    if operation == f.NEG:
         return f"{letter}{dst} = -{letter}{dst}"
     if opcode == 0xBF and offset == 1:
         spaces = immediate & _U32
@@ -73,7 +74,7 @@ def _arithmetic(instruction: Instruction) -> str:
     if not operator:
         return ""
     if opcode & 8:
-        cast = _CASTS.get(offset, "") if operation == 0xB0 else ""
+        cast = _CASTS.get(offset, "") if operation == f.MOV else ""
         return f"{letter}{dst} {operator} {cast}{letter}{src}"
     return f"{letter}{dst} {operator} {immediate}"
 
@@ -91,10 +92,10 @@ def _jump(instruction: Instruction) -> str:
     }
     if opcode in fixed:
         return fixed[opcode]
-    condition = _CONDITIONS.get(opcode & 0xF0)
+    condition = _CONDITIONS.get(opcode & f.OPERATION)
     if condition is None:
         return ""
-    letter = "w" if opcode & 7 == 0x06 else "r"
+    letter = "w" if opcode & f.CLASS == f.JMP32 else "r"
     other = f"{letter}{src}" if opcode & 8 else f"0x{immediate & _U32:x}"
     return f"if {letter}{dst} {condition} {other} goto pc{offset:+d}"
 
@@ -108,12 +109,12 @@ def _call(source: int, immediate: int) -> str:
 
 def _store(instruction: Instruction) -> str:
     opcode, dst, src, offset, immediate = instruction
-    size = _SIZES[opcode & 0x18]
+    size = _SIZES[opcode & f.SIZE]
     place = f"*({size} *)(r{dst} {offset:+d})"
-    mode = opcode & 0xE0
-    if mode == 0x60:
+    mode = opcode & f.MODE
+    if mode == f.MEM:
         return f"{place} = r{src}"
-    if mode != 0xC0:
+    if mode != f.ATOMIC:
         return ""
     bits = "64" if size == "u64" else ""
     pointer = f"({size} *)(r{dst} {offset:+d})"
@@ -122,29 +123,29 @@ def _store(instruction: Instruction) -> str:
     if immediate & ~1 in _ATOMIC:
         return f"r{src} = atomic{bits}_fetch_{_ATOMIC[immediate & ~1]}({pointer}, r{src})"
     others = {
-        0xE1: f"r{src} = atomic{bits}_xchg({pointer}, r{src})",
-        0xF1: f"r0 = atomic{bits}_cmpxchg({pointer}, r0, r{src})",
-        0x100: f"r{dst} = load_acquire(({size} *)(r{src} {offset:+d}))",
-        0x110: f"store_release({pointer}, r{src})",
+        f.XCHG: f"r{src} = atomic{bits}_xchg({pointer}, r{src})",
+        f.CMPXCHG: f"r0 = atomic{bits}_cmpxchg({pointer}, r0, r{src})",
+        f.LOAD_ACQUIRE: f"r{dst} = load_acquire(({size} *)(r{src} {offset:+d}))",
+        f.STORE_RELEASE: f"store_release({pointer}, r{src})",
     }
     return others.get(immediate, "")
 
 
 def _store_number(instruction: Instruction) -> str:
     opcode, dst, _, offset, immediate = instruction
-    if opcode & 0xE0 == 0xC0:
+    if opcode & f.MODE == f.ATOMIC:
         return "nospec"
-    if opcode & 0xE0 != 0x60:
+    if opcode & f.MODE != f.MEM:
         return ""
-    return f"*({_SIZES[opcode & 0x18]} *)(r{dst} {offset:+d}) = {immediate}"
+    return f"*({_SIZES[opcode & f.SIZE]} *)(r{dst} {offset:+d}) = {immediate}"
 
 
 def _load(instruction: Instruction) -> str:
     opcode, dst, src, offset, _ = instruction
-    size = _SIZES[opcode & 0x18]
-    if opcode & 0xE0 == 0x80 and size != "u64":
+    size = _SIZES[opcode & f.SIZE]
+    if opcode & f.MODE == f.MEMSX and size != "u64":
         size = size.replace("u", "s")
-    elif opcode & 0xE0 != 0x60:
+    elif opcode & f.MODE != f.MEM:
         return ""
     return f"r{dst} = *({size} *)(r{src} {offset:+d})"
 
@@ -153,9 +154,9 @@ def _load_special(instruction: Instruction, upper: int) -> str:
     opcode, dst, src, _, immediate = instruction
     if opcode == LDDW:
         return f"r{dst} = 0x{(upper & _U32) << 32 | immediate & _U32:x}"
-    size = _SIZES[opcode & 0x18]
-    if opcode & 0xE0 == 0x20:
+    size = _SIZES[opcode & f.SIZE]
+    if opcode & f.MODE == f.ABS:
         return f"r0 = *({size} *)skb[{immediate}]"
-    if opcode & 0xE0 == 0x40:
+    if opcode & f.MODE == f.IND:
         return f"r0 = *({size} *)skb[r{src} + {immediate}]"
     return ""

@@ -15,21 +15,20 @@ from skep.bytecode.isa.codes import (
     GOTOL,
     GOTOX,
     LDDW,
+    MOST_INSTRUCTIONS,
     PSEUDO_CALL,
     PSEUDO_FUNCTION,
     PSEUDO_MAP_INDEX,
     PSEUDO_MAP_INDEX_VALUE,
 )
+from skep.bytecode.isa.fields import JMP, JMP32
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.errors import CannotLink
 from skep.bytecode.objectfile.exception_callbacks import throws
 from skep.bytecode.objectfile.model import Function, Relocation
 
-MOST_INSTRUCTIONS = 1_000_000
 _HIGHEST_OFFSET = 1 << 29  # BPF_MAX_VAR_OFF: the verifier refuses addresses beyond
 
-_JUMP = 0x05
-_JUMP32 = 0x06
 _CALL = 0x8
 _EXIT = 0x9
 _NO_CALLBACKS: Mapping[str, str] = MappingProxyType({})
@@ -173,7 +172,7 @@ def _check(function: Function) -> None:
                     hint="the object was linked before; use the one that the compiler wrote",
                 )
             continue
-        if opcode & 7 not in (_JUMP, _JUMP32) or opcode >> 4 in (_CALL, _EXIT):
+        if opcode & 7 not in (JMP, JMP32) or opcode >> 4 in (_CALL, _EXIT):
             continue
         if opcode == GOTOX:
             raise CannotLink(f"{function.name}: indirect jumps cannot be linked yet")

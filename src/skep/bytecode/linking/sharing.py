@@ -6,6 +6,7 @@
 from enum import Enum
 
 from skep.bytecode.isa.codes import GOTOX, LDDW, PSEUDO_FUNCTION
+from skep.bytecode.isa.fields import ABS, CLASS, IND, LD, MODE
 from skep.bytecode.isa.instructions import Instruction
 
 STACK_BYTES = 512
@@ -19,9 +20,6 @@ MAKES_OBJECTS = frozenset(
 )
 """Kernel functions that make objects of the program's own types, which a chain of several members,
 each with types of its own, does not have."""
-
-_CLASS_LOAD = 0x00
-_PACKET_MODES = {0x20, 0x40}  # legacy packet loads: BPF_ABS, BPF_IND
 
 
 class SharingObstacle(Enum):
@@ -41,6 +39,6 @@ def obstacle_of(instruction: Instruction) -> SharingObstacle | None:
         return SharingObstacle.FUNCTION_ADDRESS if instruction.src == PSEUDO_FUNCTION else None
     if opcode == GOTOX:
         return SharingObstacle.INDIRECT_JUMP
-    if opcode & 7 == _CLASS_LOAD and opcode & 0xE0 in _PACKET_MODES:
+    if opcode & CLASS == LD and opcode & MODE in (ABS, IND):
         return SharingObstacle.PACKET_LOAD
     return None

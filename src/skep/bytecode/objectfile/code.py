@@ -6,23 +6,18 @@ operations exist, and a 64-bit load has both of its slots.
 
 from dataclasses import dataclass
 
-from skep.bytecode.isa.codes import CALL, LDDW
+from skep.bytecode.isa.codes import CALL, LDDW, MOST_INSTRUCTIONS
+from skep.bytecode.isa.fields import ALU, ALU64, END
 from skep.bytecode.isa.instructions import SLOT_BYTES, Instruction, decode
 from skep.bytecode.objectfile.elf import ElfFile, Section
 from skep.bytecode.objectfile.errors import MalformedObject
 
-MOST_INSTRUCTIONS = 1_000_000
-
 _HIGHEST_REGISTER = 10
-_ALU_CLASSES = (0x04, 0x07)
-_HIGHEST_ALU_OPERATION = 0xD0
 _REGISTER_BYTES = bytes(
     high << 4 | low for high in range(_HIGHEST_REGISTER + 1) for low in range(_HIGHEST_REGISTER + 1)
 )
 _OPCODES = bytes(
-    opcode
-    for opcode in range(256)
-    if opcode & 7 not in _ALU_CLASSES or opcode & 0xF0 <= _HIGHEST_ALU_OPERATION
+    opcode for opcode in range(256) if opcode & 7 not in (ALU, ALU64) or opcode & 0xF0 <= END
 )
 
 

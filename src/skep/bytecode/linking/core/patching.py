@@ -10,16 +10,14 @@ from collections.abc import Sequence
 
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.codes import CALL, LDDW, POISON
+from skep.bytecode.isa.fields import ALU, ALU64, BY_REGISTER, LD, LDX, SIZE, SIZE_BYTES, ST, STX
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.linking.core.values import Resolution, Size
 from skep.bytecode.linking.errors import CannotLink, CorruptRelocation
 
-_LD, _LDX, _ST, _STX, _ALU, _ALU64 = 0, 1, 2, 3, 4, 7
-_REGISTER_SOURCE = 0x08
 _LARGEST_OFFSET = 0x7FFF
-_WIDTHS = {1: 0x10, 2: 0x08, 4: 0x00, 8: 0x18}  # BPF_B, BPF_H, BPF_W, BPF_DW
-_WIDTH_BITS = 0x18
+_WIDTHS = {size: bits for bits, size in SIZE_BYTES.items()}
 _SIGNED = 1  # BTF_INT_SIGNED
 
 
@@ -27,11 +25,11 @@ def holds(code: Sequence[Instruction], slot: int, value: int) -> bool:
     """Whether the instruction at ``slot`` has ``value`` where :func:`patch` would write."""
     each = code[slot]
     match each.opcode & 7:
-        case kind if kind in (_ALU, _ALU64) and not each.opcode & _REGISTER_SOURCE:
+        case kind if kind in (ALU, ALU64) and not each.opcode & BY_REGISTER:
             return not (each.immediate - value) & ((1 << 32) - 1)
-        case kind if kind in (_LDX, _ST, _STX):
+        case kind if kind in (LDX, ST, STX):
             return each.offset == value
-        case kind if kind == _LD and each.opcode == LDDW and not each.src and not each.offset:
+        case kind if kind == LD and each.opcode == LDDW and not each.src and not each.offset:
             found = code[slot + 1].immediate << 32 | each.immediate & 0xFFFFFFFF
             return not (found - value) & ((1 << 64) - 1)
         case _:
@@ -54,13 +52,13 @@ def patch(code: list[Instruction], resolution: Resolution) -> bool:
     if target is None:
         return _poison(code, slot)
     match each.opcode & 7:
-        case kind if kind in (_ALU, _ALU64) and not each.opcode & _REGISTER_SOURCE:
+        case kind if kind in (ALU, ALU64) and not each.opcode & BY_REGISTER:
             _check(resolution, each.immediate, bits=32)
             _check_range(resolution, target.value)
             code[slot] = each._replace(immediate=_signed(target.value, 32))
-        case kind if kind in (_LDX, _ST, _STX):
+        case kind if kind in (LDX, ST, STX):
             return _patch_access(code, resolution, target.size, target.value)
-        case kind if kind == _LD and each.opcode == LDDW and not each.src and not each.offset:
+        case kind if kind == LD and each.opcode == LDDW and not each.src and not each.offset:
             second = code[slot + 1]
             _check(resolution, second.immediate << 32 | each.immediate & 0xFFFFFFFF, bits=64)
             code[slot] = each._replace(immediate=_signed(target.value, 32))
@@ -89,9 +87,9 @@ def _patch_access(
     if not _may_change_width(local, size):
         return _poison(code, slot)
     width = _WIDTHS.get(size.in_bytes)
-    if width is None or _WIDTHS.get(local.in_bytes) != each.opcode & _WIDTH_BITS:
+    if width is None or _WIDTHS.get(local.in_bytes) != each.opcode & SIZE:
         raise _corrupt(resolution, f"a load or store of {local.in_bytes} bytes")
-    code[slot] = each._replace(opcode=each.opcode & ~_WIDTH_BITS | width, offset=value)
+    code[slot] = each._replace(opcode=each.opcode & ~SIZE | width, offset=value)
     return True
 
 
