@@ -9,6 +9,7 @@ from skep.packages.client.answers import expect, raise_problems, table
 from skep.packages.client.errors import MalformedAnswer
 from skep.packages.client.registry import Registry
 from skep.packages.names import is_package_name, is_publisher_name, one_line
+from skep.packages.oci.media_types import JSON
 from skep.packages.wire.package_listing import PackageListing, read_package_listing
 from skep.packages.wire.publish_request import PublishRequest
 from skep.packages.wire.publisher_listing import (
@@ -97,7 +98,7 @@ class MarketplaceClient(Registry):
             "POST",
             f"/api/v1/packages/{package}/versions",
             largest=LARGEST_DOCUMENT,
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": JSON},
             body=PublishRequest(digest).to_bytes(),
         )
         fields = table(expect(answer, {200, 201}))

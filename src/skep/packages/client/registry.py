@@ -21,7 +21,7 @@ from skep.packages.content import LARGEST_PACKAGE
 from skep.packages.names import is_package_name, one_line
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.manifests import parse_index
-from skep.packages.oci.media_types import INDEX, MANIFEST
+from skep.packages.oci.media_types import INDEX, JSON, MANIFEST, OCTETS
 from skep.packages.oci.tag_list import TAG, read_tag_list
 
 _NEXT = re.compile(r'<([^<>]{1,2000})>;\s*rel="?next"?')
@@ -147,7 +147,7 @@ class Registry:
             MarketplaceNotFound: there is no such repository.
         """
         found: list[str] = []
-        for answer in self._pages(self._path(name, "tags", "list"), "application/json"):
+        for answer in self._pages(self._path(name, "tags", "list"), JSON):
             fields = table(expect(answer, {200}))
             found += read_tag_list(fields, name).tags
             raise_problems(fields, answer)
@@ -196,7 +196,7 @@ class Registry:
             "PUT",
             url,
             largest=LARGEST_DOCUMENT,
-            headers={"Content-Type": "application/octet-stream"},
+            headers={"Content-Type": OCTETS},
             body=data,
         )
         expect(finished, {201})

@@ -11,6 +11,10 @@ REPORT = "application/vnd.skep.report.v1+json"
 README = "text/markdown"
 SOURCES = "application/vnd.skep.sources.v1.tar"
 
+JSON = "application/json"
+OCTETS = "application/octet-stream"
+"""Of requests and answers: a document, and the bytes of a blob."""
+
 
 TITLE = "org.opencontainers.image.title"
 VERSION = "org.opencontainers.image.version"

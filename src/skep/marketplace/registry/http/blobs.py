@@ -22,8 +22,8 @@ from skep.marketplace.registry.http.context import (
 )
 from skep.marketplace.registry.uploads import CHUNK_BYTES
 from skep.packages.blobs import BlobReader
+from skep.packages.oci.media_types import OCTETS
 
-_BYTES = "application/octet-stream"
 _RANGE = re.compile(r"([0-9]{1,15})-([0-9]{1,15})")  # OCI writes it without a unit
 
 
@@ -45,11 +45,11 @@ async def get_blob(request: Request) -> Response:
         "X-Content-Type-Options": "nosniff",
     }
     if cases.file_of is not None:
-        return FileResponse(cases.file_of(digest), headers=headers, media_type=_BYTES)
+        return FileResponse(cases.file_of(digest), headers=headers, media_type=OCTETS)
     headers["Content-Length"] = str(size)
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=_BYTES)
-    return StreamingResponse(_pieces(cases.reading.blobs, digest), 200, headers, _BYTES)
+        return Response(headers=headers, media_type=OCTETS)
+    return StreamingResponse(_pieces(cases.reading.blobs, digest), 200, headers, OCTETS)
 
 
 def _pieces(blobs: BlobReader, digest: Digest) -> Iterator[bytes]:
