@@ -17,9 +17,10 @@ def command(*, repair: bool, json: bool, quiet: bool) -> None:
     """
     from contextlib import nullcontext
 
+    from skep.cli.exit_codes import TO_MEND
     from skep.cli.interrupts import change_first
     from skep.cli.nodes import this_node
-    from skep.cli.repairing import TO_MEND, finding_lines, summary
+    from skep.cli.repairing import finding_lines, summary
     from skep.node.converging.documents import findings_document
 
     run = invocation(json=json, quiet=quiet)

@@ -34,6 +34,7 @@ from skep.cli import (
     verify,
 )
 from skep.cli.context import current_output, note_words
+from skep.cli.exit_codes import CLOSED_PIPE, DONE, INTERRUPTED
 from skep.cli.foreign_errors import as_skep_error
 from skep.cli.interrupts import came_after_change, ignore_interrupts
 from skep.cli.options import CommandGroup
@@ -59,7 +60,6 @@ SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ),
     ("owner", (serve.command,)),
 )  # fmt: skip
-_CLOSED_PIPE = 141  # as shells say of a process that SIGPIPE ended
 _COMPLETE = "_SKEP_COMPLETE"  # click's name for what a shell asks completions with
 
 
@@ -96,7 +96,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one command and exit.
 
-    Exit codes: 0, one per error family (:data:`skep.errors.FAMILIES`), 130 after Ctrl-C.
+    Exit codes: :mod:`skep.cli.exit_codes`, and one per error family.
     """
     signal.signal(signal.SIGTERM, _terminate)
     words = [*(sys.argv[1:] if arguments is None else arguments)]
@@ -115,7 +115,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
         is_interrupted = True
     if is_interrupted:
         current_output().say(_interrupted())
-        code = 130
+        code = INTERRUPTED
     sys.exit(code)
 
 
@@ -146,12 +146,12 @@ def _run(words: Sequence[str]) -> int:
         # that must not fail a second time.
         silence(sys.stdout)
         silence(sys.stderr)
-        return _CLOSED_PIPE
+        return CLOSED_PIPE
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, EOFError):
         current_output().say("aborted")
-        return 130
+        return INTERRUPTED
     except click.ClickException as error:
         output = current_output()
         # The words were not understood, so that nobody has said yet how the output is to be.
@@ -162,4 +162,4 @@ def _run(words: Sequence[str]) -> int:
         if "--verbose" in words:
             sys.excepthook(type(error), error, error.__traceback__)
         return current_output().fail(as_skep_error(error))
-    return 0
+    return DONE

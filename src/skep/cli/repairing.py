@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from skep.cli.output import Output, counted
 from skep.node.converging.findings import Finding
 
-TO_MEND = 12
-"""Exit code of ``skep doctor`` if something is to be mended; error families have the others."""
-
 
 def finding_lines(output: Output, findings: Sequence[Finding]) -> list[str]:
     """Findings one below the other, and how many there are of each sort."""
