@@ -73,6 +73,8 @@ def test_the_demo_shows_the_whole_flow_and_leaves_nothing_behind(tmp_path: Path)
               "traffic", "live", "swap", "remove", "nothing behind"]  # fmt: skip
     for word in wanted:
         assert any(word in str(step) for step in steps), word
+    published = next(step for step in ran.documents("steps") if "publish" in str(step["step"]))
+    assert published["result"] == "reviewed automatically: accepted, accepted"
     swap = next(step for step in json.loads(ran.out)["steps"] if "swap" in step["step"])
     assert swap["sent"] > 0
     assert swap["gained"]["port-filter"]["seen"] == swap["sent"]

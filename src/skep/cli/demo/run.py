@@ -158,11 +158,9 @@ def _publish(
         step.result = url
         step.facts = {"url": url}
     with steps.step("publish both over HTTP") as step:
-        verdicts = []
-        for layout in layouts:
-            verdict = publish_layout(layout, Marketplace(url)).verdict
-            verdicts.append(verdict.get("outcome") if isinstance(verdict, dict) else verdict)
-        step.result = f"reviewed automatically: {', '.join(map(str, verdicts))}"
+        verdicts = [publish_layout(layout, Marketplace(url)).verdict for layout in layouts]
+        outcomes = ", ".join(str(verdict.get("outcome")) for verdict in verdicts)
+        step.result = f"reviewed automatically: {outcomes}"
     return url
 
 
