@@ -115,7 +115,17 @@ _NAMING_HOOKS = {
     "bytecode/": "program types and section names, which are called like hooks",
     "chains/redirecting.py": "program types, as in bytecode",
 }
-_HOOK_WORDS = "|".join(sorted({re.escape(name.partition("-")[0]) for name in HOOKS}))
+# What a target is has a word of its own, which a hook may begin with: ``cgroup-egress``.
+_NOUNS = {hook.target.noun for hook in HOOKS.values()}
+_HOOK_WORDS = "|".join(
+    sorted(
+        {
+            re.escape(name.partition("-")[0])
+            for name in HOOKS
+            if name.partition("-")[0] not in _NOUNS
+        }
+    )
+)
 _HOOK = re.compile(rf"(?<![a-z])({_HOOK_WORDS})(?![a-z])", re.IGNORECASE)
 _EXAMPLE = re.compile(r"[a-z-]+:eth0\b")  # in help
 
