@@ -1,10 +1,9 @@
-"""Fills the folder list of docs/architecture.md from what is there and says of itself.
+"""Fills docs/architecture.md with the folders, what they say of themselves, and their imports.
 
 python tools/generate_docs.py [--check]
 """
 
 import ast
-import re
 import sys
 from pathlib import Path
 
@@ -47,12 +46,39 @@ def lines() -> list[str]:
     return [f"├── {name:<{_WIDTH}} {text}" for name, text in found]
 
 
+def _imported(path: Path) -> set[str]:
+    """The rooms, and modules of the ground, that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("skep.")}
+    return found
+
+
+def imports() -> list[str]:
+    """A line for each room: the rooms that it imports, top to bottom."""
+    found = []
+    for room in ORDER:
+        names = set().union(*map(_imported, (SOURCES / room).rglob("*.py"))) - {room}
+        below = " ".join(name for name in ORDER if name in names)
+        found.append(f"{room:<12} →  {below or 'the ground only'}")
+    return found
+
+
 def main() -> None:
     before = DOCUMENT.read_text(encoding="utf-8")
-    tree = "\n".join(lines())
-    after = re.sub(
-        r"(```\nsrc/skep/\n).*?(\n```)", lambda m: m[1] + tree + m[2], before, flags=re.S
-    )
+    after = before
+    for first, made in (("src/skep/", lines()), ("room         imports", imports())):
+        head, opened, rest = after.partition(f"```\n{first}\n")
+        if not opened:
+            sys.exit(f"{DOCUMENT.relative_to(ROOT)} has no block that begins with {first}")
+        tail = rest.partition("\n```")[2]
+        after = "\n".join([head + opened.rstrip("\n"), *made, "```"]) + tail
     if "--check" in sys.argv[1:]:
         if after != before:
             sys.exit(f"{DOCUMENT.relative_to(ROOT)} is not current: run ./dev docs")

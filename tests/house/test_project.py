@@ -45,6 +45,16 @@ def test_the_folder_list_of_the_architecture_is_what_is_there() -> None:
     assert listed == rooms | ground
 
 
+def test_no_arrow_of_the_architecture_runs_back_up() -> None:
+    block = _DOCUMENT.read_text("utf-8").partition("room         imports\n")[2].partition("```")[0]
+    arrows = {line.split("→")[0].strip(): line.split("→")[1].split() for line in block.splitlines()}
+    floors = [*arrows]
+    assert floors[0] == "cli"
+    for room, imported in arrows.items():
+        above = {*floors[: floors.index(room) + 1]}
+        assert not above.intersection(imported), room
+
+
 def test_every_front_door_named_in_the_flow_exists() -> None:
     text = _DOCUMENT.read_text(encoding="utf-8")
     doors = re.findall(r"`(skep(?:\.[a-z_]+)+)\.([a-z_]+)`", text)
