@@ -60,7 +60,7 @@ def tables(document: Mapping[str, Any]) -> str:
             _several(document["kernel_functions"]),
         ),
         ("CO-RE records by kind", _several(by_kind, kinds_of_core)),
-        ("How the exit value came about", _several(document["endings"])),
+        ("Ways of computing the exit value", _several(document["endings"])),
     ):
-        lines += ["", f"**{title}**, programs that have them:", "", *part]
+        lines += ["", f"**{title}**, and the number of programs with them:", "", *part]
     return "\n".join(lines)
