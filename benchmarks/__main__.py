@@ -66,17 +66,17 @@ def main() -> None:
 def _page(texts: dict[str, str]) -> str:
     return f"""# Benchmarks
 
-Written by `./dev bench`; `./dev bench chain --json` gives a document, `startup`, `listing`,
-`reading` and `types` likewise. Figures of one run on one machine: the ratios mean something, the
-nanoseconds belong to it.
+Written by `./dev bench`. `./dev bench chain --json` prints one document; so do `startup`,
+`listing`, `reading` and `types`. All figures are from one run on one machine: compare the ratios;
+the absolute times are specific to this machine.
 
 ## What an added program costs
 
-The same program, counting in a per-CPU map, 1 to 10 times on one hook: spliced by the chain
-compiler, chained by tail calls, and called one after another as functions. Measured in one run by
-the kernel's own test runner, interleaved: the fastest of the rounds on one load, the median of the
-loads. The cost of an added program is the slope. Up to about five programs processors predict tail
-calls well, so the short chains differ less.
+One program that counts in a per-CPU map runs 1 to 10 times on one hook: spliced by the chain
+compiler, chained by tail calls, or called as functions in sequence. The kernel's test runner
+measures all three, interleaved, in one run. Each figure is the median over several loads of the
+fastest round. The cost of an added program is the slope. Processors predict up to about five tail
+calls well, so short chains differ less.
 
 ```
 {texts["chain"].rstrip()}
@@ -86,7 +86,7 @@ calls well, so the short chains differ less.
 
 ## Start-up
 
-What a person waits before anything happens, interpreter included, beside an interpreter that does
+The time until a command does anything, interpreter included, compared with an interpreter that does
 nothing and one that only imports click.
 
 ```
@@ -95,8 +95,8 @@ nothing and one that only imports click.
 
 ## Listing
 
-`skep list` on a node with 100 interfaces in another network namespace, each running a chain, beside
-one without deployments.
+`skep list` on a node with 100 interfaces in another network namespace, each with a running chain,
+compared with a node without deployments.
 
 ```
 {texts["listing"].rstrip()}
@@ -104,9 +104,9 @@ one without deployments.
 
 ## Reading objects
 
-Processor time until an object file is read, and until it is known what its programs may do, need
-and cost. pyelftools only parses sections, symbols and relocations of code; llvm-objdump
-disassembles, in a process of its own.
+Processor time to read an object file, and to analyse what its programs can do, need and cost.
+pyelftools only parses sections, symbols and relocations of code; llvm-objdump disassembles, in a
+process of its own.
 
 ```
 {texts["reading"].rstrip()}
@@ -114,7 +114,7 @@ disassembles, in a process of its own.
 
 ## Types of a kernel
 
-What `link` needs before CO-RE records, kernel functions and hook targets can be looked up.
+The time until `link` can look up CO-RE records, kernel functions and hook targets.
 
 ```
 {texts["types"].rstrip()}

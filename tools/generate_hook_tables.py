@@ -174,15 +174,15 @@ def struct_ops() -> str:
 
 _HEAD = """# Verdicts
 
-What a program's return value does, for every place a program can be attached to. Made by
-`tools/generate_hook_tables.py` from `skep.hooks.verdicts`; the analysis, chains and prompts read
+What a program's return value does, for every place where a program can be attached. Made by
+`tools/generate_hook_tables.py` from `skep.hooks.verdicts`; the analysis, chains and prompts use
 the same tables.
 
-*Accepted* is what the kernel's verifier lets a program return; without it, any value is accepted.
-*Neutral* is the value with which everything goes on as if there were no program. A value can match
-several rows, one for each bit. *Shows* names the permissions a label has for the value; in
-brackets: only possible, because something else decides too. *Result of a redirect* marks the row
-that the result of a redirecting helper counts as.
+*Accepted* lists the values the kernel's verifier allows; without it, every value is accepted.
+*Neutral* is the value that has the same effect as no program. A value can match several rows, one
+for each bit. *Shows* names the permissions that a label has for the value; in brackets they are
+only possible, because something else decides too. The result of a redirecting helper counts as
+the row marked *result of a redirect*.
 """
 
 
@@ -225,11 +225,10 @@ def _row(row: Verdict) -> str:
 
 _HOOKS_HEAD = """# Hooks
 
-Written by `tools/generate_hook_tables.py`. Where targets are, who shares a hook and how a hook is
-added: [hooks and targets](../explanation/hooks.md). What return values do wherever a program can be
-attached: [verdicts](verdicts.md).
+Made by `tools/generate_hook_tables.py`. [Hooks and targets](../explanation/hooks.md) explains how
+targets are named and how a hook is shared; [verdicts](verdicts.md) lists what return values do.
 
-| hook | on | program type | from Linux | names in `run_on` | goes on by default after |
+| hook | on | program type | from Linux | names in `run_on` | continues by default on |
 |---|---|---|---|---|---|"""
 
 

@@ -17,15 +17,15 @@ _HEAD = """\
 <!-- Made by tools/generate_json_reference.py from tools/facts/json_documents.toml. -->
 # JSON documents
 
-Every command takes `--json` and then prints one document on standard output, errors and usage
-errors too; progress and warnings stay on standard error. Everything a marketplace answers is in the
-second part. Each document says which one it is in its field `schema`,
-`skep.dev/<name>/<version>`; only [reports](report.md) have another spelling.
+With `--json`, every command prints one document on standard output, also for errors and usage
+errors; progress and warnings stay on standard error. The second part lists the requests and
+answers of a marketplace. The field `schema` names each document: `skep.dev/<name>/<version>`;
+only [reports](report.md) have another spelling.
 
-- Fields are added under the same version; they are not removed, renamed, moved or given another
-  meaning or unit. Ignore what you do not know.
+- A version may get new fields; its fields are not removed, renamed, moved or given another meaning
+  or unit. Ignore fields you do not know.
 - A path names members with dots; `[]` is each item of a list, `*` each member of an object whose
-  names are data. What is optional is marked.
+  names are data. Optional fields are marked.
 - Digests are `sha256:` and 64 digits, fingerprints `SHA256:` and 64 digits.
 """
 
@@ -65,7 +65,7 @@ def _section(described: Described, table: Table) -> Iterator[str]:
         yield f"HTTP: {described.request}."
     yield described.about
     if described.is_passed_on:
-        yield "What a newer marketplace adds is passed on."
+        yield "Fields that a newer marketplace adds are passed on."
     yield ""
     yield "| field | type | meaning |"
     yield "|---|---|---|"
