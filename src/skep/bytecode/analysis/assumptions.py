@@ -56,7 +56,7 @@ _NEWEST = 0xFFFFFF  # major, minor and patch level in a byte each
 
 
 def without_flavour(name: str) -> str:
-    """``name`` without what stands behind three underscores.
+    """``name`` up to three underscores.
 
     >>> without_flavour("task_struct___old")
     'task_struct'

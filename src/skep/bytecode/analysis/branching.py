@@ -41,7 +41,7 @@ Outcome = tuple[Value | None, Value | None]
 
 
 def split(operation: int, one: Value, other: Value, bits: int) -> Outcome:
-    """What ``one`` can be behind a conditional jump, and at its target."""
+    """Values ``one`` can have after a conditional jump, and at its target."""
     test = _TESTS.get(operation)
     if test is None or not isinstance(other, int) or other > MASK64:
         return one, one

@@ -64,7 +64,7 @@ _PAGE = 4096  # records and allocated objects of more are rare
 
 
 def arguments_of(helper: int | None, name: str) -> CallArguments:
-    """Roles of the arguments of a call; the widest there are for one that is in no table."""
+    """Roles of a call's arguments; for a call in no table, the widest roles."""
     if helper is not None:
         return HELPER_ARGUMENTS.get(helper, UNCLASSIFIED)
     return KERNEL_FUNCTION_ARGUMENTS.get(name, UNCLASSIFIED)

@@ -1,4 +1,4 @@
-"""What is left of an object on a kernel, or with constants, that switch parts of it off.
+"""What remains of an object if a kernel or constants switch parts of it off.
 
 A kernel's verifier follows only what values let control reach, and drops the rest before a program
 runs. So a helper behind ``if (!flag)``, ``flag`` a constant, need not exist; a permission that is

@@ -201,7 +201,7 @@ _ELEMENT_ITERATORS = frozenset({"bpf_map_elem", "bpf_sk_storage_map", "sockmap"}
 
 
 def layout_of(spec: ProgramSpec, *, is_known_type: bool) -> ContextLayout:
-    """Context of a program; unknown for types nobody stated or we do not know."""
+    """Context of a program; unknown for an unknown type."""
     program_type = spec.program_type
     if program_type is None or not is_known_type:
         return UNKNOWN_CONTEXT

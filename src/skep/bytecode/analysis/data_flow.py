@@ -149,7 +149,7 @@ class DataFlow:
 
     @property
     def assumptions(self) -> Assumptions:
-        """What is taken as known of the kernel and of read-only data."""
+        """Facts assumed about the kernel and read-only data."""
         return self._assumptions
 
     @property

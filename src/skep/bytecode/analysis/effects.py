@@ -82,7 +82,7 @@ def as_outer(value: Value) -> Value:
 
 
 def result_of(role: str, arguments: Sequence[Value], maps: Mapping[str, MapSpec]) -> Value:
-    """What r0 is behind a call whose result has ``role``; numbers are unknown."""
+    """The value of r0 after a call whose result has ``role``; numbers are unknown."""
     if role == "same":
         return arguments[0]
     if role == "map_value":
@@ -109,7 +109,7 @@ def _element(target: Value, maps: Mapping[str, MapSpec]) -> Value:
 
 
 def redirect_result(helper: int, arguments: Sequence[Value], *, is_xdp: bool) -> Value | None:
-    """What a redirecting helper gives; ``None`` if it is none.
+    """The result of a redirecting helper; ``None`` for other helpers.
 
     A redirect that the helper refuses for its flags is a drop: the code for it comes back.
     """

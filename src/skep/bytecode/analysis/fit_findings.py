@@ -53,7 +53,7 @@ class KernelFit(Part):
 
     @property
     def fits(self) -> Fits:
-        """``False`` if anything says no; else ``"unknown"`` if anything cannot be told."""
+        """``False`` with any ``no`` finding, otherwise ``"unknown"`` with any ``unknown``."""
         levels = {finding.level for finding in self.findings}
         return False if "no" in levels else UNKNOWN_FIT if "unknown" in levels else True
 

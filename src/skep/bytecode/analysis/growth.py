@@ -49,7 +49,7 @@ class Stated(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A permission without its evidence: what somebody agrees to, and what is kept of it."""
+    """A permission without its evidence, as a consent stores it."""
 
     id: str
     scope: str

@@ -74,7 +74,7 @@ class Surroundings(Protocol):
 
     @property
     def assumptions(self) -> Assumptions:
-        """What is taken as known of the kernel and of read-only data."""
+        """Facts assumed about the kernel and read-only data."""
 
     @property
     def maps(self) -> Mapping[str, MapSpec]:

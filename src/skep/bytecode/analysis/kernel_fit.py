@@ -1,4 +1,4 @@
-"""Whether an object fits a kernel, told from the kernel's types or from its version alone.
+"""Whether an object fits a kernel, judged by the kernel's types or only its version.
 
 With types, the kernel's own answers to the object's CO-RE questions are put in, so that code behind
 ``bpf_core_field_exists`` counts only where it would run. What can be looked up is looked up: hook

@@ -1,4 +1,4 @@
-"""What the place a program attaches to tells about it: system calls, security, applications.
+"""Permissions that follow from an attach target: system calls, security, applications.
 
 The kernel has several names for one thing: a system call passes a tracepoint, a dispatcher and
 entry functions that differ between architectures. A hook without a target gets one when it is
@@ -124,7 +124,7 @@ def keyword_of(program: AnalysedProgram) -> str:
 
 
 def target_of(program: AnalysedProgram) -> str:
-    """What the section names behind the slash; empty if the target is chosen when attached."""
+    """The part of the section name after the slash; empty if the target is chosen later."""
     return program.spec.target if program.type_source == "section" else ""
 
 

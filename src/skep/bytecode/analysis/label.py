@@ -1,4 +1,4 @@
-"""The label: what is shown of the reports of one or several objects, as one type.
+"""The label: a summary of the reports of one or more objects, as one type.
 
 Aggregated once, in :func:`label_of`, and read and written here: what ``inspect``, ``show`` and the
 install prompt print, what a marketplace stores and serves, and what consent is derived from. The
@@ -215,7 +215,7 @@ class Label(Part):
 
     @property
     def granted(self) -> tuple[Granted, ...]:
-        """What somebody agrees to who agrees to this label."""
+        """The permissions a person agrees to with this label."""
         return granted(self.permissions)
 
     def to_document(self) -> Document:

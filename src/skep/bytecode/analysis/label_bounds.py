@@ -1,4 +1,4 @@
-"""Two labels compared: what is loaded lies within what was published.
+"""Two labels compared: the node label must lie within the package label.
 
 The law: every (id, scope) of a program in the node label is in the package label of that program,
 or covered by one that is, and it is not less certain. Certainty that linking adds is no new

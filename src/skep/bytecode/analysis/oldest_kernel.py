@@ -86,7 +86,7 @@ def program_needs(
 def unknown_uses(
     programs: Sequence[AnalysedProgram], uses: Sequence[Sequence[InstructionUse]]
 ) -> list[str]:
-    """What is used and in no table."""
+    """Uses that are in no table."""
     unknown: dict[str, None] = {}
     for program, used in zip(programs, uses, strict=True):
         for use in used:

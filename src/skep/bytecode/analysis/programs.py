@@ -41,7 +41,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The kernel's name of what is called, ``?`` if it has none."""
+        """The kernel's name of the called function; ``?`` without one."""
         if self.helper is not None:
             return helper_name(self.helper)
         return self.kernel_function or "?"

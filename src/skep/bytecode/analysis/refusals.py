@@ -1,4 +1,4 @@
-"""What no kernel loads, as far as the code itself tells.
+"""Code that no kernel loads.
 
 Sources: ``kernel/bpf/verifier.c`` and ``kernel/bpf/core.c``, Linux 4.4 to 6.18. Only what is
 certain: a verifier refuses much more, for reasons that only running it tells.
@@ -52,7 +52,7 @@ class CodeChecks:
 def code_refusals(
     program: AnalysedProgram, used: Sequence[InstructionUse], checks: CodeChecks
 ) -> Iterator[KernelNeed]:
-    """What is wrong with the code itself: nothing else than a kernel runs it either."""
+    """Faults of the code itself, which other runtimes refuse too."""
     name = program.spec.name
     for use in used:
         if use.facts is None or use.facts.first_kernel is None:

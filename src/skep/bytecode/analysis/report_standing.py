@@ -21,7 +21,7 @@ class GonePermission(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured(Part):
-    """What a kernel drops once read-only data is frozen, and what is needed for the rest.
+    """Code a kernel removes once read-only data is frozen, and the needs of the rest.
 
     It depends on values a loader may change, so nothing of it lowers the label.
 

@@ -136,7 +136,7 @@ class Needs:
 def needs_left(
     object_file: ObjectFile, programs: Sequence[AnalysedProgram], left: Sequence[AnalysedProgram]
 ) -> list[KernelNeed]:
-    """What is needed where a kernel's answers drop parts of the code.
+    """Requirements that remain after a kernel's answers remove parts of the code.
 
     Args:
         programs: as the object has them: what is wrong with code counts, reached or not.

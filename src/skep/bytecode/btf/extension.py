@@ -1,4 +1,4 @@
-"""``.BTF.ext``: what is known about single instructions.
+"""``.BTF.ext``: line information and CO-RE records of single instructions.
 
 Records are grouped by ELF section and name bytes of that section; turning them into slots of
 functions is the object reader's work.

@@ -28,7 +28,7 @@ _U32 = 0xFFFF_FFFF
 
 
 def text_of(instruction: Instruction, upper: int = 0) -> str:
-    """The instruction without its slot and opcode; total: what nobody knows is ``BUG_…``.
+    """The instruction without slot and opcode; unknown ones are ``BUG_…``.
 
     Args:
         upper: immediate of the second slot of a ``lddw``.

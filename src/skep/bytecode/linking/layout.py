@@ -82,7 +82,7 @@ def _mention(entry: str, functions: Mapping[str, Function], names: dict[str, Non
 
 
 def lay_out(functions: tuple[Function, ...]) -> Layout:
-    """Put ``functions`` one behind the other.
+    """Put ``functions`` one after the other.
 
     Raises:
         CannotLink: if they are more than a million instructions together, a jump leaves its

@@ -116,7 +116,7 @@ def sizable_maps(maps: Sequence[MapSpec]) -> dict[str, MapSpec]:
 
 
 def leaves_size_open(spec: MapSpec) -> bool:
-    """Whether somebody else has to say how many entries a map has."""
+    """Whether the object leaves the size of a map open."""
     return not spec.max_entries and spec.map_type not in _WITHOUT_SIZE | {_PERF_EVENT_ARRAY}
 
 

@@ -88,7 +88,7 @@ class LinePlace(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """An instruction that was replaced because this kernel has not got what it is about.
+    """An instruction that was replaced because this kernel lacks its target.
 
     It does no harm where the verifier finds that it cannot be reached.
 

@@ -36,7 +36,7 @@ _NEED_TARGETS = frozenset({"TRACING", "LSM", "EXT"})
 
 @dataclass(frozen=True, slots=True)
 class KernelSide:
-    """What is looked up in one kernel for one object."""
+    """Facts of one kernel that one object needs."""
 
     types: KernelTypes
     externs: ExternResolver

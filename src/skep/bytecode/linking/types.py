@@ -1,4 +1,4 @@
-"""What the kernel is told about the types and source lines of programs and maps.
+"""Types and source lines of programs and maps, as passed to the kernel.
 
 Source: ``check_btf_func`` and ``check_btf_line`` in kernel/bpf/verifier.c of Linux 6.18.
 """

@@ -70,7 +70,7 @@ class SectionFacts:
 
 
 def classify(section: str) -> SectionFacts:
-    """Say what ``section`` tells about the programs in it.
+    """Derive from ``section`` the type and target of the programs in it.
 
     >>> classify("xdp").program_type, classify("xdp").attach_type
     ('XDP', 'XDP')
