@@ -96,7 +96,7 @@ def newness(version: Version) -> tuple[bool, Version]:
 
 
 def newest(versions: Iterable[Version]) -> Version | None:
-    """The version meant where none is named, everywhere in Skep; ``None`` if there is none.
+    """The newest version, which references without one mean; ``None`` without any.
 
     It is the highest release. A version before a release is only meant if there is no release:
     whoever wants one names it.

@@ -1,4 +1,4 @@
-"""A member of a chain as the splicer sees it: a linked program, its maps, and when to go on."""
+"""A member of a chain as the splicer sees it: a linked program, its maps, and when to continue."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

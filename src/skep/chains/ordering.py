@@ -26,7 +26,7 @@ class BadOrder(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Last:
-    """Behind all others."""
+    """After all others."""
 
 
 @dataclass(frozen=True, slots=True)

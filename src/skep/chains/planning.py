@@ -263,7 +263,7 @@ class Plan:
 
 
 def plan(desired: Sequence[LinkedDeployment], observed: Observed) -> Plan:
-    """Actions that turn what is observed into what is desired; none if it is so already.
+    """Actions that turn the observed state into the desired one; empty if they agree.
 
     Everything that is observed and not desired is taken away, so the caller shows only what it
     wants to decide about.

@@ -85,7 +85,7 @@ class RedirectUse:
     may_rely: bool = False
 
     def leaves_on(self, codes: frozenset[int]) -> bool:
-        """Whether a target may be left behind by an end with one of these codes."""
+        """Whether an exit with one of these codes may leave a redirect target set."""
         if self.leaves is None:
             return bool(codes)
         return not self.leaves.isdisjoint(code & _WORD for code in codes)

@@ -1,4 +1,4 @@
-"""What a hook target is while the machine runs: typed by kind, so that nothing guesses.
+"""Identities of hook targets while the machine runs, one type for each kind.
 
 A name may be another thing tomorrow: interfaces are renamed, moved and made anew, and every
 network namespace has an ``eth0``. Identities are the kernel's own numbers; they are compared

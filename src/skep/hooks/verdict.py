@@ -1,4 +1,4 @@
-"""What a return value makes the kernel do: the rows of the verdict tables.
+"""Effects of return values: the rows of the verdict tables.
 
 A program answers its hook with the low 32 bits of r0. What they mean differs from hook to hook,
 and sometimes from bit to bit, so each place a program can be attached to has a table of its own.

@@ -30,7 +30,7 @@ _BY_TYPE: Mapping[str, VerdictTable] = MappingProxyType(
 
 
 def verdicts_of(program_type: str | None, attach_type: str | None) -> VerdictTable | None:
-    """What the return values of a program mean; ``None`` for types that are in no table.
+    """The table of a program's return values; ``None`` for types without one.
 
     A program whose type nobody knows has the table of programs that replace others.
 
