@@ -21,7 +21,7 @@ class NotInThisKernel(Unsupported):
 
 
 class KernelFilesMissing(Unsupported):
-    """The kernel tells it in ``/proc`` or ``/sys``, and that is not mounted here."""
+    """``/proc`` or ``/sys``, where the kernel shows this, is not mounted here."""
 
 
 def proc_missing(cannot: str) -> KernelFilesMissing:

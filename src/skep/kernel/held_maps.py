@@ -1,4 +1,4 @@
-"""Maps that a program holds, whatever is pinned by now: found by id.
+"""Maps that a program uses, found by id, whatever is pinned now.
 
 A program holds the maps it was loaded with. Their ids are in its information, which is read twice:
 once for their number, once for the ids.

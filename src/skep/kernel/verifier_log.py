@@ -112,7 +112,7 @@ def last_slot(trace: str) -> int | None:
 
 
 def explained(line: str) -> str:
-    """What a line of the verifier means for whoever wrote the program; the line if we cannot say.
+    """The verifier's line in the words of an author; unchanged if we have none.
 
     >>> explained("R0 invalid mem access 'map_value_or_null'")
     'R0 may be NULL here: test it first'

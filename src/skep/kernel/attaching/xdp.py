@@ -82,7 +82,7 @@ class XdpDriver(InterfaceDriver):
         identity: Identity,
         program: int,
     ) -> str:
-        """See ``Driver``; tells the generic mode, but no longer why it was taken."""
+        """See ``Driver``; names the generic mode, but not why it was chosen."""
         with at_interface(identity) as (interface, _):
             if program not in _ids(interface, (_IFLA_XDP_SKB_PROG_ID,)):
                 return ""
