@@ -1,1 +1,1 @@
-"""Publish, serve, search: use cases without HTTP, ports, and what stands behind them."""
+"""Publish, serve, search: use cases without HTTP, ports, and their implementations."""

@@ -4,7 +4,7 @@ from skep.errors import Conflict, Malformed, NotFound, NotPermitted, Refused, Un
 
 
 class NameInvalid(Malformed):
-    """A repository name that is not ``publisher/name``, or a tag that is none."""
+    """An invalid tag, or a repository name that is not ``publisher/name``."""
 
 
 class RepositoryUnknown(NotFound):
@@ -48,11 +48,11 @@ class TooMuchStaged(Unavailable):
 
 
 class PublisherUnknown(NotPermitted):
-    """Nobody of this name may publish here."""
+    """No publisher with this name may publish here."""
 
 
 class NoSuchPublisher(NotFound):
-    """Nobody of this name publishes here."""
+    """There is no publisher with this name here."""
 
 
 class VersionTaken(Conflict):

@@ -56,7 +56,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class PublisherRecord:
-    """Somebody who may publish.
+    """A registered publisher.
 
     Attributes:
         name: the part of a package name before the slash.

@@ -1,4 +1,4 @@
-"""The review itself: every rule is asked, and every answer is told."""
+"""The review: applies every rule and reports every finding."""
 
 from collections.abc import Sequence
 

@@ -74,7 +74,7 @@ def answer_skep_error(request: Request, error: Exception) -> Response:
 
 
 def answer_http_exception(request: Request, error: Exception) -> Response:
-    """Paths and methods there are none of."""
+    """Answer an unknown path or method."""
     if not isinstance(error, HTTPException):
         return answer_unexpected(request, error)
     code = {404: "NOT_FOUND", 405: "UNSUPPORTED"}.get(error.status_code, "BAD_REQUEST")

@@ -14,7 +14,7 @@ _MOST = 1000
 
 
 async def list_tags(request: Request) -> Response:
-    """GET: tags in ASCII order, at most ``n``, those behind ``last``."""
+    """GET: tags in ASCII order, at most ``n``, after ``last``."""
     name = repository(request)
     tags = use_cases(request).reading.tags(name)
     last = request.query_params.get("last", "")

@@ -1,1 +1,1 @@
-"""What stands behind the ports: SQLite for what is known, files for what is stored."""
+"""Implementations of the ports: SQLite for records, files for blobs."""
