@@ -59,7 +59,7 @@ class PackageContent:
 
 
 def annotations_of(metadata: PackageMetadata) -> dict[str, str]:
-    """The manifest's annotations: what listings show, so it must say what is inside."""
+    """The manifest's annotations, which listings show and the content must match."""
     return {
         TITLE: metadata.name,
         VERSION: str(metadata.version),

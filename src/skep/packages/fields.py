@@ -180,7 +180,7 @@ class Fields:
         return {name: inner.text(name, "a string", lambda _: True) for name in names}
 
     def unread(self) -> dict[str, object]:
-        """Fields nobody asked for, here and in the tables inside, by path."""
+        """Fields that were not read, here and in nested tables, by path."""
         found = {self.at(key): value for key, value in self._table.items() if key not in self._read}
         for inner in self._inner.values():
             found |= inner.unread()

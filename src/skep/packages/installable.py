@@ -69,7 +69,7 @@ def find_obstacles(
 def refuse_obstacles(
     metadata: PackageMetadata, objects: Mapping[str, ObjectFile]
 ) -> tuple[str, ...]:
-    """Refuse what is a mistake of the author; the rest as warnings.
+    """Refuse mistakes of the author; return the other obstacles as warnings.
 
     Raises:
         MalformedMetadata: ``skep.toml`` speaks of maps that are not there, or of impossible sizes.

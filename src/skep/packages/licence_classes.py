@@ -71,7 +71,7 @@ _FAMILIES: Mapping[str, tuple[re.Pattern[str], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class LicenceClass:
-    """What a declared expression means for whoever uses the package.
+    """What a declared licence means for users of the package.
 
     Attributes:
         expression: as SPDX writes it.
@@ -174,7 +174,7 @@ def _rank(node: object, identifiers: dict[str, None], exceptions: dict[str, None
 
 
 def licence_findings(declared: str | None, facts: LicenceFacts) -> tuple[LicenceFinding, ...]:
-    """Compare what is declared, what the kernel reads, and what the code uses.
+    """Compare the declared licence, the one the kernel reads, and what the code uses.
 
     Args:
         declared: SPDX expression, ``None`` if nobody declares one, as for a bare object file.

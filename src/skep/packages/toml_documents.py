@@ -1,4 +1,4 @@
-"""TOML documents of strangers, read with the standard library behind three checks.
+"""Untrusted TOML documents, read with the standard library after three checks.
 
 1. Size, before anything is parsed.
 2. Parts of a dotted key: ``a.a.a = 1`` costs :mod:`tomllib` memory in the square of the parts,

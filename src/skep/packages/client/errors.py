@@ -44,7 +44,7 @@ class MarketplaceUnsupported(Unsupported):
 
 
 class MarketplaceNeedsConsent(NeedsConsent):
-    """The marketplace wants somebody to agree first."""
+    """The marketplace asks for consent first."""
 
 
 class RequestRefused(UsageError):

@@ -12,7 +12,7 @@ from skep.versions import Version
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """A package the marketplace has now, though nobody sees it before it is published.
+    """A package that was pushed and is not published yet.
 
     Attributes:
         package: ``publisher/name``.

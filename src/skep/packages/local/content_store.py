@@ -59,12 +59,12 @@ class NewManifest:
 
 
 class IndexDamaged(Malformed):
-    """The list of what is in the store cannot be read; the content itself may be whole."""
+    """The store's index cannot be read; the content itself may be intact."""
 
 
 @contextmanager
 def reading_package(reference: Reference) -> Iterator[None]:
-    """Around reads of a package's content: what is wrong is said of the package, with the remedy.
+    """Turn errors while reading content into errors about the package, with a remedy.
 
     Args:
         reference: that fetches the package again; its digest is not typed.
@@ -134,7 +134,7 @@ class ContentStore:
         return True
 
     def put_blob(self, data: bytes) -> Digest:
-        """Keep content; what is there already is kept, unless it is damaged."""
+        """Store content; an existing blob is replaced only if it is damaged."""
         if len(data) > LARGEST_PACKAGE:
             raise UsageError(f"expected at most {LARGEST_PACKAGE} bytes, got {len(data)}")
         digest = Digest.of(data)
@@ -206,7 +206,7 @@ class ContentStore:
         return False
 
     def rebuild_index(self) -> Path | None:
-        """Make a damaged index anew from the manifests that are here; nothing if it is whole.
+        """Rebuild a damaged index from the stored manifests; an intact one stays.
 
         Which tag a manifest had, and so which marketplace it came from, is told by nothing but the
         index. They are listed without: what is deployed is found by its digest, signatures by what

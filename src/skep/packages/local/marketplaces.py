@@ -77,7 +77,7 @@ class Marketplace:
 
     @property
     def short(self) -> str:
-        """What is typed to name it: its name, else its host."""
+        """How people type it: its name, otherwise its host."""
         return self.name or self.origin
 
     def __str__(self) -> str:
@@ -244,7 +244,7 @@ def read_configuration(path: Path) -> Configuration:
 def change_configuration(
     path: Path, change: Callable[[Configuration], Configuration]
 ) -> Configuration:
-    """Read, change and write a file; whoever does so at the same time waits.
+    """Read, change and write a file, one process at a time.
 
     The file is replaced as a whole, so that a reader sees the old one or the new one. A new
     directory is its owner's alone; the file holds no secret.
@@ -389,6 +389,6 @@ class Marketplaces:
 
     @property
     def default_origin(self) -> str | None:
-        """Of the default marketplace; ``None`` if nobody chose one."""
+        """Origin of the default marketplace; ``None`` if none is configured."""
         default = self.default()
         return default.origin if default.is_chosen else None

@@ -44,7 +44,7 @@ class ErrorAnswer:
 
 
 def read_error_answer(body: bytes) -> ErrorAnswer:
-    """Read what an unsuccessful answer holds; of whatever is not an error nothing is said.
+    """Read the error in an unsuccessful answer; fields stay empty without one.
 
     Any registry may have written it, and something in between, so nothing is demanded of it; what
     it says is not printable yet.

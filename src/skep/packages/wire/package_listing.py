@@ -45,7 +45,7 @@ class PackageListing:
 
 
 def read_package_listing(fields: Fields, package: str) -> PackageListing:
-    """Read an answer about ``package``; that it is about another one is a problem, too."""
+    """Read an answer about ``package``; an answer about another one is a problem."""
     check_schema(fields, SCHEMA, _FORMER)
     versions = tuple(
         read_version_listing(version, package)
