@@ -20,7 +20,7 @@ class Unsigned(Untrusted):
 
 
 class UnknownKey(Untrusted):
-    """Signed, but by nobody the policy accepts.
+    """Signed, but not with a key the policy accepts.
 
     Args:
         message: see :class:`~skep.errors.SkepError`, as ``hint``.

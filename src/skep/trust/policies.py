@@ -1,4 +1,4 @@
-"""Whom to trust, as one value with named cases; there is no default that accepts."""
+"""Trust policies as one value with named cases; no default accepts anything."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Statements: what is signed, namely one digest and what is said about it.
+"""Statements: the signed content, one digest and a claim about it.
 
 Source: in-toto Statement v1,
 https://github.com/in-toto/attestation/blob/v1.1.0/spec/v1/statement.md

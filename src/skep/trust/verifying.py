@@ -1,4 +1,4 @@
-"""Verification: is this subject signed by somebody the policy accepts?
+"""Verification: is this subject signed with a key the policy accepts?
 
 Pure: no network, no file, no clock. One good bundle suffices; bundles that are broken or signed
 by others beside it do no harm, because anybody may attach one to a package.
