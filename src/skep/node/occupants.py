@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """A program on a hook, whoever attached it.
+    """A program on a hook, of Skep or of another tool.
 
     Attributes:
         program: the kernel's id of it.

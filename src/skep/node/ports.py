@@ -165,7 +165,7 @@ class Links(Protocol):
     """Reading what runs."""
 
     def boot(self) -> str:
-        """Id of this boot; bindings of another one are none."""
+        """Id of this boot; bindings of other boots do not count."""
         ...
 
     def here(self) -> str:

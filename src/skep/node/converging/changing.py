@@ -52,7 +52,7 @@ class _Prepared:
 
 
 def change(writer: Writer, wanted: Change) -> tuple[Installed, ...]:
-    """Make what is wanted the committed state, and what runs on the hook targets that differ.
+    """Commit the wanted state, and run it on every hook target that differs.
 
     Returns:
         The committed state.

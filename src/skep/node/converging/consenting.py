@@ -64,7 +64,7 @@ class Need:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """A line for each permission that nobody agreed to."""
+        """A line for each permission without consent."""
         return tuple(
             f"{each.text if self.kind == 'exceeds' else _plain(each)}  [{each.permission.id}]"
             for each in self.exceeding
@@ -81,7 +81,7 @@ def _named(permission: Granted) -> str:
 
 
 class ConsentNeeded(NeedsConsent):
-    """A change would load what nobody agreed to. Nothing was changed.
+    """A change needs a consent that is missing. Nothing was changed.
 
     Attributes:
         needs: for what consent is needed.
@@ -102,7 +102,7 @@ class ConsentNeeded(NeedsConsent):
 
 @dataclass(frozen=True, slots=True)
 class NotAsked:
-    """Nobody was asked: a change that needs consent is refused."""
+    """No consent can be given: a change that needs it is refused."""
 
 
 @dataclass(frozen=True, slots=True)

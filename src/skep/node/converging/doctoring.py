@@ -100,7 +100,7 @@ def _records(services: Services) -> tuple[Finding, ...]:
 
 
 def repair(writer: Writer, playgrounds: Playgrounds) -> tuple[Finding, ...]:
-    """Examine, do what is to be done on the node, and examine again.
+    """Examine, repair what the node can repair, and examine again.
 
     What demonstrations left is another matter: :func:`clear_playgrounds`.
 

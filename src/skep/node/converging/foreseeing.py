@@ -16,7 +16,7 @@ from skep.system_errors import explain
 
 
 def lock_findings(services: Services) -> list[Finding]:
-    """A lock that nobody can hold."""
+    """A lock that no command can hold."""
     if services.doubt is None:
         return []
     text = f"{services.doubt.message}, so no change can be made; {services.doubt.hint}"

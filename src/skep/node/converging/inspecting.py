@@ -1,4 +1,4 @@
-"""What is there, read from the kernel and bpffs and compared with what was committed.
+"""The state of kernel and bpffs, compared with the committed one.
 
 The database is asked for two things only: which declared chain a fingerprint belongs to, and what
 a declared target was bound to.

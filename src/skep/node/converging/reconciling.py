@@ -1,4 +1,4 @@
-"""Reconciling: what runs becomes what is declared, from nothing but what is observed.
+"""Reconciling: make the kernel run what is declared, based only on what is observed.
 
 Only what an unfinished change may have touched is taken away: other links and maps that nothing
 declares may be somebody's running firewall, and a person decides about them.

@@ -21,7 +21,7 @@ from skep.node.ports import NoSuchPin, PinInTheWay
 
 
 class MapReplaced(Conflict):
-    """What is pinned is not the map that the running program uses."""
+    """Another map is pinned than the one the running program uses."""
 
 
 @dataclass(frozen=True, slots=True)

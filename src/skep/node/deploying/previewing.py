@@ -104,7 +104,7 @@ class Preview:
 
     @property
     def accepts_unsigned(self) -> bool:
-        """Nobody's signature was checked, because the owner said so."""
+        """No signature was checked, as the owner allowed."""
         return self.package.evidence.kind == "insecure"
 
     @property

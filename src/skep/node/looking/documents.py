@@ -1,4 +1,4 @@
-"""What people see of a node, as documents: for ``--json``, and for whoever asks over HTTP.
+"""What people see of a node, as documents for ``--json`` and an HTTP API.
 
 Fields are in ``docs/reference/json.md``. They are added, and never moved, renamed or given another
 meaning under the same ``schema``.

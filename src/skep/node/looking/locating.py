@@ -129,7 +129,7 @@ def newly_located(links: Links, looked: Survey, on: HookTarget) -> Spot:
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What somebody means by a name.
+    """The deployment or hook target that a name means.
 
     Attributes:
         on: the name with its namespace.

@@ -23,7 +23,7 @@ LOOKING_SECONDS = 3.0
 
 
 class NodeNotReadable(NotPermitted):
-    """The node's directory belongs to somebody else."""
+    """The node's directory belongs to another user."""
 
 
 @contextmanager
