@@ -39,7 +39,7 @@ class UsageError(SkepError):
 
 
 class Malformed(SkepError):
-    """Foreign data is not what its format demands: ELF, BTF, OCI, JSON, TOML, HTTP."""
+    """Input does not follow its format: ELF, BTF, OCI, JSON, TOML, HTTP."""
 
     family = "malformed"
 
@@ -51,19 +51,19 @@ class NotFound(SkepError):
 
 
 class Conflict(SkepError):
-    """Something else is there already: a version, a deployment, a foreign program on a hook."""
+    """Something else already exists: a version, a deployment, another tool's program on a hook."""
 
     family = "conflict"
 
 
 class Untrusted(SkepError):
-    """It may be genuine, but it was not shown to be: digest, signature, key, policy."""
+    """Not proven genuine: a digest, signature or key does not match, or the policy refuses it."""
 
     family = "untrusted"
 
 
 class Refused(SkepError):
-    """A rule said no: the kernel's verifier, the review, a chain that cannot be composed."""
+    """Refused by a rule: of the kernel's verifier, the review, or chains."""
 
     family = "refused"
 
@@ -75,26 +75,26 @@ class Unsupported(SkepError):
 
 
 class Unavailable(SkepError):
-    """The other side did not answer, or not in time. Trying again may help."""
+    """No answer in time, or no space or memory left. Trying again may help."""
 
     family = "unavailable"
 
 
 class NotPermitted(SkepError):
-    """The caller lacks the privilege: root, a capability, an account."""
+    """A privilege is missing: root, a capability, an account, a writable file system."""
 
     family = "not-permitted"
 
 
 class NeedsConsent(SkepError):
-    """Somebody must agree first, on a terminal or with ``--yes``; nothing was changed."""
+    """Consent is missing: agree on a terminal or with ``--yes``. Nothing was changed."""
 
     family = "consent"
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyCodes:
-    """How a family leaves the process.
+    """The numbers of a family.
 
     Attributes:
         exit_code: of a command; 0 is success, 130 is an interrupt, 1 is a bug in Skep.

@@ -21,7 +21,7 @@ Check = Callable[[Submission], Iterable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Something a package must be.
+    """A requirement for packages.
 
     Attributes:
         rule_id: stable name.
@@ -158,8 +158,8 @@ STANDARD_RULES: tuple[Rule, ...] = (
     Rule(
         "label-matches",
         "error",
-        "The packaged report is what the bytecode says.",
-        "Build the package again with the version of Skep the marketplace runs.",
+        "The packaged report matches the bytecode.",
+        "Build the package again with the marketplace's version of Skep.",
         _other_label,
     ),
     Rule(
@@ -179,15 +179,15 @@ STANDARD_RULES: tuple[Rule, ...] = (
     Rule(
         "kernel-licence",
         "error",
-        "What only GPL-compatible programs may use is used by such programs only.",
-        'Declare a kernel licence such as "GPL" or "Dual BSD/GPL", or do without it.',
+        "Only GPL-compatible programs use what the kernel reserves for them.",
+        'Declare a kernel licence such as "GPL" or "Dual BSD/GPL", or do not use it.',
         _would_not_load,
     ),
     Rule(
         "licence-agrees",
         "warning",
-        "The declared licence and the one the kernel is told do not contradict each other.",
-        "Declare in skep.toml what the object says, or correct the object's licence string.",
+        "The declared licence does not contradict the one in the object.",
+        "Correct the licence in skep.toml or the licence string in the source.",
         _licences_differ,
     ),
     Rule(
@@ -200,8 +200,8 @@ STANDARD_RULES: tuple[Rule, ...] = (
     Rule(
         "installable",
         "error",
-        "Nodes find everything that they need to load the programs.",
-        "Do what each finding says, in the source or in skep.toml, and build again.",
+        "Nodes have everything they need to load the programs.",
+        "Fix each finding in the source or in skep.toml, and build again.",
         _nowhere_installable,
     ),
     Rule(
@@ -221,7 +221,7 @@ STANDARD_RULES: tuple[Rule, ...] = (
     Rule(
         "sources-present",
         "warning",
-        "The sources are in the package, so that anybody can build it again.",
+        "The package contains its sources, so that anyone can rebuild it.",
         "Name them in [build] sources and build with skep build.",
         _no_sources,
     ),
