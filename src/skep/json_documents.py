@@ -1,4 +1,4 @@
-"""JSON documents of others, read strictly, and our own, written canonically.
+"""Strict reading of untrusted JSON, and canonical writing of our own.
 
 Everything Skep reads as JSON is read here: what registries and marketplaces answer, bundles and
 statements, reports, and what a node or a marketplace kept itself, as a disk may be damaged too.

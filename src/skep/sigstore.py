@@ -1,4 +1,4 @@
-"""What packages and trust both know of signatures: Sigstore's bundles, as cosign writes them.
+"""Constants of Sigstore bundles, as cosign writes them; packages and trust use them.
 
 Packages carry bundles and never look inside; trust looks inside and knows no packages.
 

@@ -1,4 +1,4 @@
-"""What the operating system refuses, as errors people can act on.
+"""Errors of the operating system as errors that people can act on.
 
 Source: errno(3).
 """

@@ -1,1 +1,1 @@
-"""Room for running a C compiler: C source in, a reproducible BPF object file out."""
+"""Running a C compiler: C source in, a reproducible BPF object file out."""

@@ -1,1 +1,1 @@
-"""The review: rules as values over what was submitted, and a verdict that names each of them."""
+"""The review: rules applied to a submission, and a verdict that names each rule."""

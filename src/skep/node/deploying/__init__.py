@@ -1,1 +1,1 @@
-"""What people ask of a node: preview, install, move, set, remove."""
+"""Use cases that change a node: preview, install, move, set, remove."""

@@ -1,1 +1,1 @@
-"""What people see of a node, read without changing anything."""
+"""Views of a node, read without changing anything."""

@@ -1,1 +1,1 @@
-"""Reading what runs and what it counts; needs no privilege to change anything, and loads little."""
+"""Reading which programs run and their counters, with few imports and no privilege to change."""

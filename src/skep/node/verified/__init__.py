@@ -1,1 +1,1 @@
-"""Packages on this node, opened anew each time, and whose keys count."""
+"""Packages on this node, verified at every use, and the keys the node trusts."""

@@ -1,4 +1,4 @@
-"""Packages on this node, opened anew each time: hashed, verified, linked.
+"""Packages on this node: hashed, verified and linked at every use.
 
 Nothing is believed because it was believed before. Whenever a program is about to be loaded, its
 package goes through these steps again (product promises 1 and 2):

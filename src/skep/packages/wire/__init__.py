@@ -1,1 +1,1 @@
-"""Documents that cross the wire, one file each: what it says, how it is written and read. Pure."""
+"""Documents that cross the wire, one file each, with writer and reader. Pure."""

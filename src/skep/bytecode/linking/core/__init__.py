@@ -1,1 +1,1 @@
-"""CO-RE: what a record of the compiler asks for, found in the types of a kernel and put in."""
+"""CO-RE: relocation records resolved with a kernel's types and applied."""

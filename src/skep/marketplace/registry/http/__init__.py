@@ -1,1 +1,1 @@
-"""HTTP: one file per noun; each handler asks one use case and writes down its answer."""
+"""HTTP: one file per noun; each handler calls one use case and writes its answer."""
