@@ -96,7 +96,7 @@ def consent_label(
 
     Args:
         packaged: labels of its package's objects.
-        loaded: label of what would be loaded; as packaged if nobody derived it.
+        loaded: label of what would be loaded; the packaged one if none was derived.
     """
     package = label_of(packaged)
     shown = package if loaded is None else label_of({"": loaded})

@@ -66,7 +66,7 @@ def locked(path: Path, wait_seconds: float) -> Iterator[Lock]:
         wait_seconds: how long to wait for another holder.
 
     Raises:
-        NodeBusy: somebody else still holds it.
+        NodeBusy: another command still holds it.
         LockUnusable: this user may not lock it, or it is no plain file.
         SkepError: the disk is full, or there are no more descriptors.
     """
@@ -87,14 +87,14 @@ def locked(path: Path, wait_seconds: float) -> Iterator[Lock]:
 def locked_as_it_is(find: Callable[[], Path], wait_seconds: float) -> Iterator[None]:
     """Hold the lock of a node whose directory cannot be written, to take away and no more.
 
-    Nothing is made. A lock file that cannot be opened is one that nobody holds.
+    Nothing is made. A lock file that cannot be opened counts as free.
 
     Args:
         find: gives the file to lock.
         wait_seconds: how long to wait for another holder.
 
     Raises:
-        NodeBusy: somebody else still holds it.
+        NodeBusy: another command still holds it.
     """
     try:
         descriptor = _open(find(), os.O_RDONLY)

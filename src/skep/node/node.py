@@ -221,7 +221,7 @@ class Node:
             return change_settings(writer, name, changes, answer)
 
     def note_refusal(self, needs: Sequence[Need], person: str) -> None:
-        """Record that somebody was asked and said no; nothing else changes."""
+        """Record that consent was refused; nothing else changes."""
         with self._writing() as writer:
             record(writer, needs, "refused", YesTo(person, ()))
 

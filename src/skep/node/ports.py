@@ -111,7 +111,7 @@ class KernelFacts:
 
 
 class Program(Protocol):
-    """A loaded program, owned by whoever holds it until closed."""
+    """A loaded program, owned by its holder until closed."""
 
     @property
     def name(self) -> str:

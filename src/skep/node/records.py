@@ -9,10 +9,10 @@ from skep.hooks.identity import Binding, Identity
 from skep.hooks.target import HookTarget
 
 How = Literal["question", "yes", ""]
-"""How somebody agreed: a question on a terminal, ``--yes``; empty if nobody was asked."""
+"""How consent was given: a question on a terminal, ``--yes``; empty if nothing was asked."""
 
 Outcome = Literal["given", "refused", "exceeded"]
-"""``exceeded``: a change stopped, because it needed consent and nobody had given it."""
+"""``exceeded``: a change stopped, because it needed a consent that was missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What somebody agreed to, as it was shown.
+    """A consent: what was shown and agreed to.
 
     Attributes:
         at: RFC 3339.

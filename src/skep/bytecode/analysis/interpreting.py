@@ -324,7 +324,7 @@ class CodeInterpreter:
             regs[src] = fetched
 
     def _call(self, slot: int, instruction: Instruction, regs: list[Value], stack: Stack) -> bool:
-        """Whether nothing runs behind the call."""
+        """Whether no code runs after the call."""
         arguments = tuple(regs[1:6])
         relocation = self.relocations.get(slot)
         if relocation is not None and relocation.kind == "call":

@@ -153,11 +153,11 @@ class ProgramReport(Part):
     Attributes:
         name: function name.
         section: ELF section as written.
-        program_type: kernel name without prefix, ``None`` if nobody said.
+        program_type: kernel name without prefix, ``None`` if unknown.
         type_source: ``section`` or ``stated`` (by the package's metadata).
         attach_type: kernel name without prefix.
-        target: what the section name says behind the slash.
-        is_default: loaded unless somebody says otherwise.
+        target: the part of the section name after the slash.
+        is_default: loaded by default.
         instructions: slots of all functions it reaches, dead code in them included.
         reachable_instructions: instructions control flow can reach; ``lddw`` counts once.
         functions: entry first, then subprograms and callbacks it reaches.
@@ -240,7 +240,7 @@ class MapCost(Part):
         bytes: independent of the number of CPUs.
         bytes_per_cpu: for each possible CPU.
         accuracy: ``estimate`` (within some percent), ``at most`` (grows with use), ``unknown``.
-        pinned_by_name: shared with whoever knows the name.
+        pinned_by_name: shared with every program that knows the name.
     """
 
     name: str

@@ -11,7 +11,7 @@ _MOST_BYTES = 0xFFFFFFFF
 
 
 def resolved(table: TypeTable, type_id: int) -> BtfType:
-    """The type behind typedefs, qualifiers and type tags.
+    """The type without typedefs, qualifiers and type tags.
 
     Raises:
         MalformedBtf: if there are more than 64 of them, which is how a loop looks.

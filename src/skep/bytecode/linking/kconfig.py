@@ -1,6 +1,6 @@
 """Values of the kernel's configuration that programs ask for (``extern … __kconfig``).
 
-They are put one behind the other into a read-only map, largest alignment first.
+They are put one after the other into a read-only map, largest alignment first.
 
 Source: ``bpf_object__collect_externs``, ``find_kcfg_type`` and ``set_kcfg_value_*`` in
 tools/lib/bpf/libbpf.c of Linux 6.18.

@@ -1,6 +1,6 @@
 """From functions to one program: which are needed, where they go, what their references become.
 
-The entry comes first and every needed subprogram once behind it. The kernel takes the targets of
+The entry comes first and every needed subprogram once after it. The kernel takes the targets of
 calls for the beginnings of functions, and refuses code that nothing reaches, so a subprogram that
 nobody needs must not be there; and a jump must not leave its function, because what stands behind
 it in the object is not what stands behind it here.

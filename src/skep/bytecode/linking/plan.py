@@ -133,7 +133,7 @@ class ProgramPlan:
         attach_type: expected ``BPF_*`` attach type number.
         flags: ``BPF_F_*`` of program loading, for example frags.
         licence: kernel licence string, as in the object's ``license`` section.
-        instructions: entry first, every needed subprogram once behind it; relative calls and
+        instructions: entry first, every needed subprogram once after it; relative calls and
             map references resolved (see the module).
         subprograms: first slot of each subprogram in ``instructions``, ascending, entry (0) first.
         names: of the functions that begin there, as in the object; empty for a program that is

@@ -5,7 +5,7 @@ is used. Only what the kernel never sees comes from the object: names of functio
 lines, types for people to read, and what a section is called.
 
 Security: a label of the object would say little about a plan that a loader filled in otherwise.
-Each step stops one way of slipping something past whoever reads the plan:
+Each step stops one way of hiding something in a plan:
 
 1. names and first slots of the functions are the plan's, ascending, the entry first, and each is
    as long as the object's: so evidence is shown at the source line it belongs to;

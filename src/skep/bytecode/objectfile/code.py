@@ -102,7 +102,7 @@ def _wide(section: Section, data: bytes, opcodes: bytes) -> tuple[int, ...]:
         second = data[SLOT_BYTES * (slot + 1) : SLOT_BYTES * (slot + 1) + 4]
         if second != b"\0\0\0\0":
             raise MalformedObject(
-                f"expected the second half of a 64-bit load behind instruction {slot} "
+                f"expected the second half of a 64-bit load after instruction {slot} "
                 f"of {section.name!r}",
                 offset=section.offset + SLOT_BYTES * (slot + 1),
             )

@@ -1,8 +1,8 @@
 """What the name of an ELF section says about the programs in it.
 
 The order of decision is: drop one leading ``?``; the first strict row; the longest strict row
-before a slash, whatever name people put behind it (``cgroup/connect4/web``); the longest
-conventional prefix; otherwise the type is unknown and somebody has to state it. A hint fills a
+before a slash, whatever name follows it (``cgroup/connect4/web``); the longest
+conventional prefix; otherwise the type is unknown and must be stated. A hint fills a
 suggestion for people and nothing more: the same names are traffic control in one object and XDP in
 the next.
 """

@@ -82,7 +82,7 @@ def examine(services: Services, playgrounds: Playgrounds) -> tuple[Finding, ...]
 
 
 def _records(services: Services) -> tuple[Finding, ...]:
-    """What is not as it is recorded."""
+    """Differences from what is recorded."""
     installed = services.state.installed()
     deployments = [one.deployment for one in installed]
     looked = survey(services.kernel, installed)
@@ -141,7 +141,7 @@ def _playgrounds(playgrounds: Playgrounds) -> list[Finding]:
         Finding(
             "playground left behind",
             name,
-            f"the demonstration {name} was killed and left things behind",
+            f"the demo {name} was killed and left things behind",
             Remedy("end its processes, unmount and remove what it made"),
         )
         for name in playgrounds.left_behind()
@@ -220,7 +220,7 @@ def _renamed(view: ChainView) -> list[Finding]:
     if is_of_one_boot(called) and not is_of_one_boot(view.on):
         text = (
             f"{view.on} is {called} now, in a network namespace without a name; {_members(view)} "
-            f"still on it, until the machine is started anew"
+            f"still on it, until the machine restarts"
         )
         return [Finding("target moved", str(view.on), text)]
     return [
@@ -252,9 +252,9 @@ def _chain(services: Services, looked: Survey, view: ChainView, missing: Sequenc
             back = newly_located(services.kernel, looked, on)
             stranger = in_the_way(services.kernel, back, looked)
             if stranger is not None:
-                text = f"{on} was made anew and is taken by {stranger}; {names} not on it"
+                text = f"{on} was replaced and is taken by {stranger}; {names} not on it"
                 return Finding("hook taken", str(on), text)
-            text = f"{on} was made anew, or somebody detached the link there; {names} not on it"
+            text = f"{on} was replaced, or its link was detached; {names} not on it"
             return Finding("target deleted", str(on), text, Remedy("attach to what is there now"))
         case "not visible":
             text = f"{on} is not visible from here; whether {names} running there is not known"

@@ -80,7 +80,9 @@ def copy_findings(services: Services) -> list[Finding]:
             services.kept.kept(Digest.parse(one.kept))
         except SkepError as error:
             text = f"the kept copy of {name} cannot be used: {error.message}"
-            found.append(Finding("copy lost", name, text, Remedy("keep it anew, from its package")))
+            found.append(
+                Finding("copy lost", name, text, Remedy("make a new one from its package"))
+            )
     return found
 
 

@@ -103,7 +103,7 @@ def missing_text(on: HookTarget) -> str:
 
 def detached_text(on: HookTarget) -> str:
     """A sentence that says that what has the name now is not what the chain was on."""
-    return f"{on} was made anew, or its link was detached; skep doctor --repair attaches to it"
+    return f"{on} was replaced, or its link was detached; skep doctor --repair attaches to it"
 
 
 def in_the_way(kernel: KernelReader, spot: Spot, looked: Survey) -> str | None:

@@ -87,7 +87,7 @@ def require_readable(writer: Writer, on: HookTarget) -> None:
 
 
 def restore_records(writer: Writer) -> tuple[str, ...]:
-    """Write damaged records anew where their kept copies allow it.
+    """Rewrite damaged records from their kept copies, where these allow it.
 
     Returns:
         Names of the deployments whose records were restored.
@@ -103,7 +103,7 @@ def restore_records(writer: Writer) -> tuple[str, ...]:
 
 
 def keep_again(writer: Writer, name: str) -> tuple[str, ...]:
-    """Keep a copy of a deployment anew, from its package; a line for what was done.
+    """Make a new copy of a deployment from its package; a line for what was done.
 
     Raises:
         SkepError: its package cannot be opened, verified or linked, or the copy not be written.
@@ -112,11 +112,11 @@ def keep_again(writer: Writer, name: str) -> tuple[str, ...]:
     for one in installed:
         if one.deployment.name == name:
             digest = str(writer.kept.keep(writer.packages.linked(one.deployment)))
-            line = f"keep a copy of {name} anew"
+            line = f"make a new copy of {name}"
             entry = writer.state.begin(line, [line], writer.now)
             after = [replace(each, kept=digest) if each is one else each for each in installed]
             writer.state.commit(entry, after, writer.now)
-            return (f"kept a copy of {name} anew",)
+            return (f"made a new copy of {name}",)
     return ()
 
 

@@ -53,7 +53,7 @@ class InstallRequest:
             nothing else is installed, wherever a tag points by now.
         placement: where in the chain.
         settings: names and texts; what is not here has the package's default.
-        policy: the owner's choice. ``insecure-accept-all`` takes a package nobody signed.
+        policy: the owner's choice. ``insecure-accept-all`` accepts an unsigned package.
         answer: what was agreed to; see :mod:`skep.node.converging.consenting`.
     """
 
@@ -70,7 +70,7 @@ class InstallRequest:
 
 @dataclass(frozen=True, slots=True)
 class InstallReport:
-    """What came of it.
+    """Outcome of an install.
 
     Attributes:
         installed: the new deployment.
@@ -92,7 +92,7 @@ def install(writer: Writer, asked: InstallRequest) -> InstallReport:
     Raises:
         DeploymentExists: the name is taken.
         HookTargetMissing, HookTargetHidden, HookOccupied, NameMoved: it cannot run there.
-        ConsentNeeded: nobody agreed to what it may do, or what another one on the hook target may.
+        ConsentNeeded: consent is missing for it, or for another program on the hook target.
         SkepError: opening, linking or loading failed; nothing is changed.
     """
     package = writer.packages.open(asked.reference, asked.digest, asked.policy)

@@ -52,7 +52,7 @@ class PreviewSetting:
 
     Attributes:
         text: as it would be; empty if nothing is written.
-        is_default: nobody chose it.
+        is_default: it was not set.
     """
 
     name: str

@@ -70,7 +70,7 @@ def remove(writer: Writer, name: str, *, others_may_stop: bool = False) -> Remov
 
     Raises:
         NoSuchDeployment: there is none of that name.
-        OthersWouldStop: nobody agreed to that; nothing is changed.
+        OthersWouldStop: without consent to that; nothing is changed.
     """
     installed = writer.state.installed()
     rows = {row.name: row.on for row in writer.state.damaged()}

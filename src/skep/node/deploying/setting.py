@@ -1,8 +1,8 @@
 """Setting: values change while the program runs.
 
 Settings in maps are written into the pinned maps. Settings in read-only variables are constants to
-the kernel's verifier, so the program is linked anew and the chain exchanged; its other maps stay.
-Which of the two is needed comes out of the plan; nobody has to know.
+the kernel's verifier, so the program is linked again and the chain replaced; its other maps stay.
+The plan decides which of the two is needed.
 """
 
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ def declared_target(
 
     Raises:
         HookTargetMissing, HookTargetHidden: there is nothing of this name, or it cannot be seen.
-        HookOccupied: somebody else is there.
+        HookOccupied: another tool's program is there.
         NameMoved: the name was that of something else, which has a chain.
     """
     wanted = resolved(services.kernel, on)

@@ -1,6 +1,6 @@
 """Keys a marketplace offers for a publisher, made fit to be shown to a person who decides.
 
-The marketplace is not believed: it may be somebody else's, or somebody may answer in its place.
+The marketplace is not trusted: it, or another server in its place, may lie.
 What it can do is offer keys of its own under a publisher's name, which is why a person compares
 fingerprints before anything is trusted. So what is shown must be what would be trusted:
 

@@ -1,6 +1,6 @@
 """Whose signatures count on this node: public keys in files, one directory for each publisher.
 
-``<root>/trust/<publisher>/<64 hexadecimal digits>.pem``. The node trusts nobody until its owner
+``<root>/trust/<publisher>/<64 hexadecimal digits>.pem``. The node trusts no key until its owner
 has put a key there, and a key speaks only for the publisher it was put under: a signature by
 another publisher's key is one by a stranger.
 

@@ -77,7 +77,7 @@ def draw(functions: Sequence[FunctionGraph]) -> str:
 
 def _legend(parts: list[str], y: float) -> float:
     x = float(_MARGIN)
-    entries = [("yes", "jump taken"), ("no", "not taken"), ("on", "goes on"), ("on up", "loop")]
+    entries = [("yes", "jump taken"), ("no", "not taken"), ("on", "continues"), ("on up", "loop")]
     for kind, words in entries:
         parts.append(f'<path class="arrow {kind}" d="M{x:g} {y - 4:g}h28"/>')
         parts.append(f'<text class="remark" x="{x + 34:g}" y="{y:g}">{words}</text>')
