@@ -17,15 +17,20 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="attaching programs ne
 @pytest.fixture
 def variables(tmp_path: Path) -> Mapping[str, str]:
     """The environment of somebody who has never used Skep; what they keep is below ``tmp_path``."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SKEP_", "XDG"))}
+    # SKEP_PYTHON and HOME choose a Python; with another one, ``./dev setup`` would begin anew.
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("SKEP_", "XDG_")) or key == "SKEP_PYTHON"
+    }
     folders = {
-        "HOME": tmp_path / "home",
-        "TMPDIR": tmp_path / "tmp",
-        "SKEP_ROOT": tmp_path / "root",
+        name: tmp_path / name.lower()
+        for name in ("TMPDIR", "SKEP_ROOT", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
     }
     for folder in folders.values():
         folder.mkdir()
-    return {**kept, **{name: str(folder) for name, folder in folders.items()}, "LANG": "C.UTF-8"}
+    named = {name: str(folder) for name, folder in folders.items()}
+    return {**kept, **named, "HISTFILE": "", "LANG": "C.UTF-8"}
 
 
 # As process 1 of a machine of its own: what is mounted, named or started there ends with it.
