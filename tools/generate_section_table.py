@@ -45,7 +45,7 @@ from typing import NamedTuple
 
 
 class StrictRow(NamedTuple):
-    """One pattern. ``takes_target``: also matches with a slash and a target behind it."""
+    """One pattern. ``takes_target``: also matches with a slash and a target after it."""
 
     pattern: str
     program_type: str
