@@ -50,7 +50,7 @@ class PublicKey:
             key = serialization.load_pem_public_key(pem)
         except UnsupportedAlgorithm as error:
             raise UnsupportedKey("expected a P-256 key, got one of an unknown kind") from error
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise MalformedKey(
                 "expected a public key in PEM (-----BEGIN PUBLIC KEY-----), got something else",
                 hint="skep keys create makes a pair; the file that ends in .pub is the public key",
@@ -153,7 +153,6 @@ def load_private_key(pem: bytes, password: bytes | None = None) -> Signer:
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise UnsupportedKey(f"expected an ECDSA key over P-256, got {type(key).__name__}")
-    _require_p256(key.curve)
     return Signer(PublicKey._of(key.public_key()), key)  # noqa: SLF001 (the same module)
 
 

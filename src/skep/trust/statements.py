@@ -12,7 +12,6 @@ from skep.sigstore import SIGNATURE_PREDICATE
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-_LIMIT = 1 << 20  # bytes
 _WHAT = "in-toto statement"
 
 
@@ -73,7 +72,7 @@ def parse_statement(payload: bytes) -> Statement:
     Raises:
         MalformedDocument: anything else.
     """
-    document = JsonValue(parse_json(payload, _WHAT, _LIMIT), _WHAT)
+    document = JsonValue(parse_json(payload, _WHAT), _WHAT)
     statement_type = document["_type"].text()
     if statement_type != STATEMENT_TYPE:
         raise document["_type"].wrong(STATEMENT_TYPE)

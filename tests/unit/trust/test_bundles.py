@@ -59,6 +59,92 @@ def test_a_certificate_is_told_from_a_key() -> None:
     assert bundle.hint is None
 
 
+def test_a_chain_of_certificates_is_told_from_a_key_too() -> None:
+    chain = {"x509CertificateChain": {"certificates": [{"rawBytes": "AAAA"}]}}
+    bundle = parse_bundle(make_bundle(change=lambda d: d.update(verificationMaterial=chain)))
+    assert bundle.hint is None
+
+
+def test_a_key_that_is_not_named_leaves_the_hint_empty() -> None:
+    material = {"publicKey": {"rawBytes": "AAAA"}}
+    bundle = parse_bundle(make_bundle(change=lambda d: d.update(verificationMaterial=material)))
+    assert bundle.hint == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        pytest.param(b"[]", "Sigstore bundle: expected an object", id="document"),
+        pytest.param(
+            make_bundle(change=lambda d: d.update(mediaType="text/plain")),
+            "Sigstore bundle: mediaType: expected application/vnd.dev.sigstore.bundle.v0.3",
+            id="media-type",
+        ),
+        pytest.param(
+            make_bundle(payload_type="text/plain"),
+            "Sigstore bundle: dsseEnvelope.payloadType: expected application/vnd.in-toto+json",
+            id="payload-type",
+        ),
+        pytest.param(
+            make_bundle(change=lambda d: d.update(messageSignature={})), "one content", id="content"
+        ),
+        pytest.param(
+            make_bundle(change=lambda d: d["dsseEnvelope"].update(signatures=[])),
+            "expected exactly one signature, got 0",
+            id="signatures",
+        ),
+        pytest.param(
+            make_bundle(change=lambda d: d.update(verificationMaterial={})),
+            "a public key or a certificate in a bundle, got neither",
+            id="no-material",
+        ),
+        pytest.param(
+            make_bundle(change=lambda d: d["verificationMaterial"].update(certificate={})),
+            "a public key or a certificate in a bundle, got both",
+            id="both-materials",
+        ),
+        pytest.param(
+            make_bundle(change=lambda d: d["verificationMaterial"].update(publicKey="")),
+            "publicKey: expected an object",
+            id="key-is-text",
+        ),
+        pytest.param(b"[" * 33 + b"]" * 33, "Sigstore bundle: expected at most 32", id="deep"),
+        pytest.param(make_bundle(payload=b"hello"), "in-toto statement: not JSON", id="payload"),
+        pytest.param(
+            make_bundle(statement=lambda s: s.update(_type="x")),
+            "in-toto statement: _type: expected https://in-toto.io/Statement/v1",
+            id="statement-type",
+        ),
+        pytest.param(
+            make_bundle(statement=lambda s: s.update(subject=[])),
+            "one subject, got 0",
+            id="subject",
+        ),
+        pytest.param(
+            make_bundle(statement=lambda s: s["subject"][0].update(digest={})),
+            "one digest of the subject, got 0",
+            id="digests",
+        ),
+        pytest.param(
+            make_bundle(statement=lambda s: s["subject"][0].update(digest={"sha1": "0" * 40})),
+            "in a statement: ",
+            id="digest",
+        ),
+    ],
+)
+def test_a_refusal_says_where_in_the_bundle(data: bytes, said: str) -> None:
+    with pytest.raises(MalformedBundle) as caught:
+        parse_bundle(data)
+    assert said in caught.value.message
+
+
+def test_a_bundle_of_the_largest_size_is_read() -> None:
+    data = make_bundle()
+    parse_bundle(data + b" " * (LARGEST_BUNDLE - len(data)))
+    with pytest.raises(MalformedBundle, match=f"at most {LARGEST_BUNDLE} bytes"):
+        parse_bundle(data + b" " * (LARGEST_BUNDLE - len(data) + 1))
+
+
 def _twice(key: str) -> bytes:
     """A bundle with the member ``key`` of the top level there twice."""
     text = make_bundle().decode()

@@ -19,7 +19,13 @@ def test_a_key_and_the_hint_of_its_bundles_have_one_fingerprint() -> None:
     assert parse_fingerprint(KEY.fingerprint) == KEY.fingerprint
 
 
-@pytest.mark.parametrize("hint", ["", "?", "AAAA", base64.b64encode(bytes(33)).decode(), "ä"])
+@pytest.mark.parametrize(
+    "hint",
+    [
+        *("", "?", "A", "AAAA", "ä", KEY.hint[:5] + "*" + KEY.hint[5:]),
+        *(base64.b64encode(bytes(length)).decode() for length in (31, 33)),
+    ],
+)
 def test_a_hint_of_another_kind_stands_for_no_fingerprint(hint: str) -> None:
     assert fingerprint_of_hint(hint) is None
 

@@ -14,7 +14,7 @@ def test_a_created_key_signs_and_its_public_half_checks() -> None:
     made = load_private_key(create_private_key())
     public = PublicKey.from_pem(made.public_key.pem)
     assert public.has_signed(b"data", made.sign(b"data"))
-    assert not public.has_signed(b"other", made.sign(b"data"))
+    assert public.has_signed(b"other", made.sign(b"data")) is False
 
 
 def test_two_created_keys_differ() -> None:
@@ -25,10 +25,16 @@ def test_a_password_is_needed_and_suffices() -> None:
     pem = create_private_key(b"open sesame")
     assert b"ENCRYPTED" in pem
     load_private_key(pem, b"open sesame")
-    with pytest.raises(MalformedKey):
+    with pytest.raises(MalformedKey, match="protected by a password, and none was given"):
         load_private_key(pem)
-    with pytest.raises(MalformedKey):
+    with pytest.raises(MalformedKey, match="its password if it has one"):
         load_private_key(pem, b"wrong")
+
+
+def test_a_file_that_only_talks_of_encryption_is_no_key_for_a_password() -> None:
+    pem = b"ENCRYPTED\n" + create_private_key()
+    with pytest.raises(MalformedKey, match="its password if it has one"):
+        load_private_key(pem, b"open sesame")
 
 
 def test_a_password_for_a_key_without_one_is_ignored() -> None:
@@ -76,6 +82,11 @@ def test_no_secret_shows_in_a_representation() -> None:
     assert "PrivateKey" not in repr(signer())
 
 
+def test_a_key_is_shown_by_its_bytes_only() -> None:
+    key = signer().public_key
+    assert repr(key) == f"PublicKey(der={key.der!r})"
+
+
 @pytest.mark.parametrize(
     "curve",
     [ec.SECP384R1(), ec.SECP521R1(), ec.SECP256K1()],
@@ -109,6 +120,30 @@ def test_another_algorithm_is_refused(kind: str) -> None:
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
             )
         )
+
+
+def _pem(kind: str, der: str) -> bytes:
+    body = base64.encodebytes(bytes.fromhex(der))
+    return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (kind.encode(), body, kind.encode())
+
+
+def test_an_algorithm_that_nobody_knows_is_refused() -> None:
+    algorithm = "300506032a0304"  # the object identifier 1.2.3.4
+    with pytest.raises(UnsupportedKey, match="unknown kind"):
+        PublicKey.from_pem(_pem("PUBLIC KEY", f"300b{algorithm}03020000"))
+    with pytest.raises(UnsupportedKey, match="unknown kind"):
+        load_private_key(_pem("PRIVATE KEY", f"300e020100{algorithm}04020500"))
+
+
+def test_a_file_of_16_kib_is_read_and_a_longer_one_is_not() -> None:
+    private = create_private_key()
+    public = load_private_key(private).public_key.pem
+    PublicKey.from_pem(public.ljust(16_384, b"\n"))
+    load_private_key(private.ljust(16_384, b"\n"))
+    with pytest.raises(MalformedKey, match="a public key in PEM, got 16385 bytes"):
+        PublicKey.from_pem(public.ljust(16_385, b"\n"))
+    with pytest.raises(MalformedKey, match="a private key in PEM, got 16385 bytes"):
+        load_private_key(private.ljust(16_385, b"\n"))
 
 
 @pytest.mark.parametrize(

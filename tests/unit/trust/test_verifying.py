@@ -118,8 +118,9 @@ def test_a_certificate_is_unknown() -> None:
     bundle = make_bundle(
         change=lambda d: d.update(verificationMaterial={"certificate": {"rawBytes": "AAAA"}})
     )
-    with pytest.raises(UnknownKey, match="certificate"):
+    with pytest.raises(UnknownKey, match="certificate") as caught:
         verify(SUBJECT, [bundle], POLICY, NOW)
+    assert (caught.value.publisher, caught.value.fingerprint) == ("skep", "")
 
 
 def _flip(text: str) -> str:
@@ -268,3 +269,23 @@ def test_a_refused_key_is_asked_for_by_the_name_of_its_marketplace() -> None:
     with pytest.raises(UnknownKey) as caught:
         verify_calling({"m.example": "public"}.__getitem__, subject, [_BUNDLE], RequireKey(()), NOW)
     assert caught.value.hint == "skep keys trust skep --from public"
+
+
+def test_where_no_marketplace_is_known_none_is_asked_for() -> None:
+    with pytest.raises(UnknownKey) as caught:
+        verify_calling(dict[str, str]().__getitem__, SUBJECT, [_BUNDLE], RequireKey(()), NOW)
+    assert caught.value.hint == "skep keys trust skep --from MARKETPLACE"
+
+
+def test_every_key_that_is_trusted_is_named_beside_the_one_that_is_not() -> None:
+    keys = (signer().public_key, signer("another").public_key)
+    with pytest.raises(UnknownKey) as caught:
+        verify(SUBJECT, [sign(SUBJECT, signer("stranger"))], RequireKey(keys), NOW)
+    assert f"trusted for skep: {keys[0].fingerprint}, {keys[1].fingerprint}." in caught.value.hint
+
+
+def test_of_several_refusals_the_first_is_told() -> None:
+    bundles = [sign(SUBJECT, signer(who)) for who in ("stranger", "another")]
+    with pytest.raises(UnknownKey) as caught:
+        verify(SUBJECT, bundles, POLICY, NOW)
+    assert caught.value.fingerprint == signer("stranger").public_key.fingerprint
