@@ -1,0 +1,225 @@
+"""What stays runs from the copies that were kept, and only from its own."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.builders.deployments import hash_map, linked
+from tests.fakes.composing import fake_compose
+from tests.fakes.kept import FakeKept
+from tests.fakes.kernel import FakeKernel
+from tests.fakes.packages import NOW, FakePackages
+from tests.fakes.state import MemoryState
+
+from skep.chains.planning import LinkedDeployment
+from skep.digests import Digest
+from skep.hooks.identity import Binding, InterfaceIdentity
+from skep.hooks.table import parse_hook_target
+from skep.node.converging.kept_programs import (
+    RecordDamaged,
+    forget_other_copies,
+    keep_again,
+    kept_program,
+    require_readable,
+    restore_records,
+    restored,
+)
+from skep.node.converging.services import Writer
+from skep.node.locking import Lock
+from skep.node.packages import NoSuchVersion
+from skep.node.records import Consent, DamagedRow, Installed
+
+ETH0, ETH1 = parse_hook_target("xdp:eth0"), parse_hook_target("xdp:eth1")
+LIMIT = linked("limit", maps=[hash_map("counts")])
+FILTER = linked("filter")
+NOW_TEXT = "2026-11-23T08:00:00Z"
+BINDING = Binding("boot-1", InterfaceIdentity(1, 2), 7)
+
+
+def consent(digest: str) -> Consent:
+    return Consent("then", "somebody", "yes", digest, 1, (), ())
+
+
+class Node:
+    """A node whose records and copies are made by hand."""
+
+    def __init__(self, directory: Path) -> None:
+        self.packages = FakePackages()
+        self.kept = FakeKept()
+        self.state = MemoryState()
+        self.writer = Writer(
+            Lock(directory / "lock"),
+            FakeKernel(),
+            self.state,
+            self.packages,
+            lambda: NOW,
+            fake_compose,
+            self.kept,
+        )
+
+    def keep(self, one: LinkedDeployment) -> Installed:
+        return Installed(one.deployment, "then", kept=str(self.kept.keep(one)))
+
+    def commit(self, *installed: Installed) -> None:
+        entry = self.state.begin("install", [], "then")
+        self.state.commit(entry, installed, "then")
+
+    @property
+    def copies(self) -> list[str]:
+        return sorted(each.deployment.name for each in self.kept.copies.values())
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path)
+
+
+# kept_program
+
+
+def test_a_program_comes_from_its_copy_and_not_from_its_package(node: Node) -> None:
+    one = node.keep(LIMIT)
+    moved = replace(one.deployment, order=99, reference="skep/limit:1.0.1", maps=("other",))
+    found = kept_program(node.writer, replace(one, deployment=moved))
+    assert found.program == LIMIT.program
+    # As it is declared now, but for the maps, which are what the copy was linked with.
+    assert found.deployment == replace(moved, maps=LIMIT.deployment.maps)
+    assert node.packages.opened == []
+
+
+@pytest.mark.parametrize("kept", ["", "sha256:ab"])
+def test_where_none_was_kept_the_package_is_opened(node: Node, kept: str) -> None:
+    one = replace(node.keep(LIMIT), kept=kept)
+    assert kept_program(node.writer, one).deployment.name == "limit"
+    assert node.packages.opened == ["skep/limit"]
+
+
+def test_a_lost_copy_and_a_damaged_one_are_replaced_by_the_package(node: Node) -> None:
+    one = node.keep(LIMIT)
+    digest = Digest.parse(one.kept)
+    node.kept.damage(digest)
+    kept_program(node.writer, one)
+    node.kept.lose(digest)
+    kept_program(node.writer, one)
+    assert node.packages.opened == ["skep/limit", "skep/limit"]
+    node.packages.gone.add("skep/limit")
+    with pytest.raises(NoSuchVersion):
+        kept_program(node.writer, one)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(replace(LIMIT.deployment, name="filter"), id="name"),
+        pytest.param(replace(LIMIT.deployment, digest="sha256:" + "cd" * 32), id="package"),
+        pytest.param(replace(LIMIT.deployment, program="filter"), id="program"),
+        pytest.param(replace(LIMIT.deployment, on=ETH1), id="hook-target"),
+    ],
+)
+def test_the_copy_of_another_deployment_is_not_run(node: Node, other: object) -> None:
+    one = node.keep(replace(LIMIT, deployment=other))  # type: ignore[arg-type]
+    kept_program(node.writer, replace(one, deployment=LIMIT.deployment))
+    assert node.packages.opened == ["skep/limit"]
+
+
+# Damaged records
+
+
+def row(node: Node, one: LinkedDeployment = LIMIT, name: str = "limit") -> DamagedRow:
+    kept = node.keep(one).kept
+    agreed = consent(one.deployment.digest)
+    return DamagedRow(name, "it is torn", ETH0, kept, binding=BINDING, consent=agreed)
+
+
+def test_a_damaged_record_is_restored_from_its_copy(node: Node) -> None:
+    damaged = row(node)
+    assert restored(node.writer, damaged) == Installed(
+        LIMIT.deployment, NOW_TEXT, consent=damaged.consent, binding=BINDING, kept=damaged.kept
+    )
+
+
+def test_consent_to_another_package_is_not_restored(node: Node) -> None:
+    found = restored(node.writer, replace(row(node), consent=consent("sha256:" + "cd" * 32)))
+    assert found is not None
+    assert found.consent is None
+
+
+def test_a_record_without_readable_consent_is_restored_without(node: Node) -> None:
+    found = restored(node.writer, replace(row(node), consent=None))
+    assert found is not None
+    assert found.consent is None
+
+
+@pytest.mark.parametrize("kept", ["", "sha256:" + "ab" * 32], ids=["never", "lost"])
+def test_without_a_copy_a_record_stays_damaged(node: Node, kept: str) -> None:
+    assert restored(node.writer, replace(row(node), kept=kept)) is None
+
+
+def test_a_record_is_not_restored_from_the_copy_of_another(node: Node) -> None:
+    assert restored(node.writer, row(node, FILTER)) is None
+
+
+def test_a_copy_that_this_version_cannot_use_restores_nothing(node: Node) -> None:
+    later = replace(LIMIT, deployment=replace(LIMIT.deployment, run_on=("later",)))
+    assert restored(node.writer, row(node, later)) is None
+
+
+def test_a_chain_with_a_damaged_record_is_refused_and_others_are_not(node: Node) -> None:
+    node.commit(node.keep(LIMIT))
+    node.state.damage("limit", "it is torn")
+    require_readable(node.writer, ETH1)
+    with pytest.raises(RecordDamaged, match=r"limit is damaged \(it is torn\)") as caught:
+        require_readable(node.writer, ETH0)
+    assert caught.value.hint == "skep remove limit, then install it again"
+
+
+def test_records_are_restored_beside_those_that_are_whole(node: Node) -> None:
+    node.commit(node.keep(LIMIT), node.keep(FILTER))
+    node.state.damage("limit")
+    assert restore_records(node.writer) == ("limit",)
+    assert {one.deployment.name for one in node.state.installed()} == {"limit", "filter"}
+    assert node.state.damaged() == ()
+    entry = node.state.history()[0]
+    assert (entry.command, entry.outcome) == ("restore damaged records", "done")
+    assert entry.steps == ("restore the record of limit from its kept copy",)
+    assert entry.started_at == entry.ended_at == NOW_TEXT
+
+
+def test_where_nothing_can_be_restored_nothing_is_written(node: Node) -> None:
+    node.commit(replace(node.keep(LIMIT), kept=""), node.keep(FILTER))
+    assert restore_records(node.writer) == ()
+    node.state.damage("limit")
+    assert restore_records(node.writer) == ()
+    assert len(node.state.history()) == 1
+
+
+# Copies
+
+
+def test_a_copy_is_kept_anew_and_the_other_records_stay(node: Node) -> None:
+    one, other = node.keep(LIMIT), node.keep(FILTER)
+    node.commit(replace(one, kept=""), other)
+    assert keep_again(node.writer, "limit") == ("kept a copy of limit anew",)
+    found = {each.deployment.name: each for each in node.state.installed()}
+    assert found["filter"] == other
+    assert node.kept.kept(Digest.parse(found["limit"].kept)).deployment.name == "limit"
+    entry = node.state.history()[0]
+    assert (entry.command, entry.steps) == (
+        "keep a copy of limit anew",
+        ("keep a copy of limit anew",),
+    )
+    assert entry.started_at == entry.ended_at == NOW_TEXT
+
+
+def test_of_what_is_not_installed_no_copy_is_kept(node: Node) -> None:
+    node.commit(node.keep(FILTER))
+    assert keep_again(node.writer, "limit") == ()
+    assert len(node.state.history()) == 1
+
+
+def test_copies_that_no_record_names_are_forgotten(node: Node) -> None:
+    node.keep(linked("old"))
+    node.commit(node.keep(LIMIT), node.keep(FILTER), Installed(linked("none").deployment, "then"))
+    node.state.damage("filter")
+    forget_other_copies(node.writer)
+    assert node.copies == ["filter", "limit"]
