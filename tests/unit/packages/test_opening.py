@@ -18,12 +18,12 @@ from skep.errors import SkepError
 from skep.json_documents import LARGEST_DOCUMENT, MalformedDocument
 from skep.packages.content import LARGEST_PACKAGE, LARGEST_README
 from skep.packages.errors import MalformedMetadata, MalformedPackage, UnsupportedPackage
-from skep.packages.oci.descriptors import Descriptor
+from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor
 from skep.packages.oci.media_types import INDEX, METADATA, README, REPORT, SOURCES, TITLE
 from skep.packages.oci.media_types import (
     OBJECT as OBJECT_TYPE,
 )
-from skep.packages.opening import open_package
+from skep.packages.opening import open_package, parse_package_manifest
 from skep.packages.source_archive import write_archive
 from skep.sigstore import BUNDLE
 
@@ -106,6 +106,10 @@ def test_1_a_document_with_two_meanings_is_refused() -> None:
             id="config",
         ),
         pytest.param(
+            lambda document: document["config"].update(mediaType="text/plain"), id="config-type"
+        ),
+        pytest.param(lambda document: document["config"].update(size=3), id="config-size"),
+        pytest.param(
             lambda document: document.update(subject=bare(PACKAGE.manifest).to_document()),
             id="subject",
         ),
@@ -124,6 +128,22 @@ def test_3_declared_bytes_are_counted_before_any_is_fetched() -> None:
     fetched: list[Digest] = []
     opening_fails(layer(OBJECT_TYPE, lambda e: e.update(size=LARGEST_PACKAGE)), fetched=fetched)
     assert fetched == []
+
+
+def _sized(total: int) -> bytes:
+    """The manifest with an object that makes the layers declare ``total`` bytes."""
+    others = sum(
+        entry["size"]
+        for entry in json.loads(PACKAGE.manifest_data)["layers"]
+        if entry["mediaType"] != OBJECT_TYPE
+    )
+    return changed_manifest(PACKAGE, layer(OBJECT_TYPE, lambda e: e.update(size=total - others)))
+
+
+def test_3_the_largest_package_is_32_mib() -> None:
+    parse_package_manifest(_sized(32 * 1024 * 1024))
+    with pytest.raises(MalformedPackage, match="at most 33554432 bytes, got 33554433"):
+        parse_package_manifest(_sized(32 * 1024 * 1024 + 1))
 
 
 def test_3_negative_sizes_cannot_make_room() -> None:
@@ -160,7 +180,31 @@ def test_4_thousands_of_layers_are_refused() -> None:
     opening_fails(lambda d: d.update(layers=d["layers"] * 100))
 
 
+def _objects(count: int) -> bytes:
+    """The manifest with as many objects."""
+
+    def change(document: dict[str, Any]) -> None:
+        (entry,) = [each for each in document["layers"] if each["mediaType"] == OBJECT_TYPE]
+        document["layers"] += [
+            entry | {"annotations": {TITLE: f"{number}.o"}} for number in range(1, count)
+        ]
+
+    return changed_manifest(PACKAGE, change)
+
+
+def test_4_there_are_at_most_32_objects() -> None:
+    assert len(parse_package_manifest(_objects(32)).layers) == 36
+    with pytest.raises(MalformedPackage, match=r"expected 1 to 32 layers .*, got 33"):
+        parse_package_manifest(_objects(33))
+
+
 # (5)
+
+
+def test_5_an_object_has_a_title() -> None:
+    change = layer(OBJECT_TYPE, lambda e: e.pop("annotations"))
+    with pytest.raises(MalformedPackage, match="'' is no title"):
+        parse_package_manifest(changed_manifest(PACKAGE, change))
 
 
 @pytest.mark.parametrize("title", ["../prog.o", "/prog.o", ".", "..", "", "a/b", "a\n", "a" * 101])
@@ -204,7 +248,48 @@ def test_6_a_size_that_is_not_the_contents_is_refused() -> None:
     opening_fails(layer(OBJECT_TYPE, lambda e: e.update(size=e["size"] - 1)), DigestMismatch)
 
 
+def test_6_the_config_is_hashed_too_though_nothing_reads_it() -> None:
+    def blob(asked: Digest) -> bytes:
+        return b"[]" if asked == EMPTY_DESCRIPTOR.digest else PACKAGE.blobs[asked]
+
+    with pytest.raises(DigestMismatch):
+        open_package(PACKAGE.manifest_data, blob)
+
+
+def test_6_everything_is_fetched_once() -> None:
+    fetched: list[Digest] = []
+
+    def blob(asked: Digest) -> bytes:
+        fetched.append(asked)
+        return PACKAGE.blobs[asked]
+
+    open_package(PACKAGE.manifest_data, blob)
+    named = [EMPTY_DESCRIPTOR, *parse_package_manifest(PACKAGE.manifest_data).layers]
+    assert sorted(map(str, fetched)) == sorted(str(each.digest) for each in named)
+
+
 # (7)
+
+
+def test_7_a_readme_may_have_a_mebibyte() -> None:
+    manifest, blobs = with_layer(PACKAGE, README, b"x" * 1024 * 1024)
+    assert len(open_package(manifest, blobs.__getitem__).readme) == 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "said"),
+    [
+        pytest.param(REPORT, b"[]", "^report.json: expected a JSON object", id="report"),
+        pytest.param(README, b"ab\xff", "^README.md is not UTF-8 at byte 2", id="readme"),
+        pytest.param(
+            README, b"x" * 1048577, "^README.md: expected at most 1048576 bytes", id="large-readme"
+        ),
+    ],
+)
+def test_7_the_part_is_named(kind: str, data: bytes, said: str) -> None:
+    manifest, blobs = with_layer(PACKAGE, kind, data)
+    with pytest.raises(SkepError, match=said):
+        open_package(manifest, blobs.__getitem__)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +323,18 @@ def test_8_metadata_that_contradicts_the_annotations_are_refused(toml: bytes) ->
 
 def test_8_missing_annotations_are_refused() -> None:
     opening_fails(lambda document: document.pop("annotations"))
+
+
+@pytest.mark.parametrize("name", ["title", "version", "licenses", "description"])
+def test_8_every_annotation_must_be_there_and_say_what_the_metadata_says(name: str) -> None:
+    key = f"org.opencontainers.image.{name}"
+    assert key in json.loads(PACKAGE.manifest_data)["annotations"]
+    for change in (
+        lambda document: document["annotations"].pop(key),
+        lambda document: document["annotations"].update({key: "x"}),
+    ):
+        with pytest.raises(MalformedPackage, match=f"{key} says"):
+            open_package(changed_manifest(PACKAGE, change), PACKAGE.blobs.__getitem__)
 
 
 # (9) in test_source_archive

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from skep.packages.errors import MalformedPackage
-from skep.packages.source_archive import MOST_FILES, read_archive, write_archive
+from skep.packages.source_archive import MOST_FILES, check_paths, read_archive, write_archive
 
 FILES = {"a.bpf.c": b"int x;\n", "include/deep/b.h": b"", "z": bytes(600)}
 
@@ -92,13 +92,78 @@ def test_anything_else_is_refused(data: bytes) -> None:
         read_archive(data)
 
 
+def test_a_hundred_files_are_read_and_written() -> None:
+    files = {f"f{number:03}": b"x" for number in range(100)}
+    assert read_archive(write_archive(files)) == files
+    with pytest.raises(MalformedPackage, match="expected at most 100 files, got 101"):
+        write_archive(files | {"more": b""})
+
+
+def test_more_files_are_refused_before_they_are_kept() -> None:
+    many = archive(*((f"f{number:03}", b"", unchanged) for number in range(101)))
+    with pytest.raises(MalformedPackage, match="truncated, or more than 100 files"):
+        read_archive(many)
+
+
+def test_a_path_of_100_characters_is_read_and_written() -> None:
+    files = {"a" * 98 + "/b": b"x", "c" * 100: b"y"}
+    assert read_archive(write_archive(files)) == files
+
+
+@pytest.mark.parametrize("length", [0, 1, 511, 512, 513, 1024, 8**7])
+def test_a_file_of_any_length_is_read(length: int) -> None:
+    files = {"a": bytes(length), "b": b"behind"}
+    assert read_archive(write_archive(files)) == files
+
+
 @pytest.mark.parametrize(
-    "size", [b"99999999999\0", b"-0000000001\0", b"\x80" + bytes(11), b" " * 12]
+    ("data", "said"),
+    [
+        pytest.param(archive(("../a", b"", unchanged)), r"path .* got '\.\./a'", id="path"),
+        pytest.param(archive(("ä", b"", unchanged)), "path .* got '", id="not-ascii"),
+        pytest.param(
+            archive(("a", b"1", unchanged), ("a", b"2", unchanged)),
+            "'a' is there twice",
+            id="twice",
+        ),
+        pytest.param(
+            archive(("a", b"", of_type(tarfile.DIRTYPE))), "regular files only", id="folder"
+        ),
+        pytest.param(write_archive(FILES)[:511], "regular files only", id="half-a-header"),
+        pytest.param(write_archive(FILES)[:513], "truncated", id="half-a-file"),
+        pytest.param(archive(), "as Skep writes it", id="no-files"),
+        pytest.param(archive(("a", b"", with_field("uid", 1))), "as Skep writes it", id="owner"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(data: bytes, said: str) -> None:
+    with pytest.raises(MalformedPackage, match=f"^sources: .*{said}"):
+        read_archive(data)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        pytest.param(["a", "b", "b"], id="file"),
+        pytest.param(["a/b/c", "a/b"], id="folder"),
+        pytest.param(["a/b", "a", "c"], id="first-folder"),
+    ],
+)
+def test_paths_that_cannot_be_together_are_named(paths: list[str]) -> None:
+    with pytest.raises(MalformedPackage, match=r"^here: .* is there twice"):
+        check_paths(paths, "here")
+
+
+def test_paths_may_share_a_folder_and_a_beginning() -> None:
+    check_paths(["a/b", "a/c", "ab", "a.b"], "here")
+
+
+@pytest.mark.parametrize(
+    "size", [b"00000000008\0", b"99999999999\0", b"-0000000001\0", b"\x80" + bytes(11), b" " * 12]
 )
 def test_lies_about_a_size_are_refused(size: bytes) -> None:
     data = bytearray(write_archive(FILES))
     data[124:136] = size
-    with pytest.raises(MalformedPackage):
+    with pytest.raises(MalformedPackage, match="a size in a tar header"):
         read_archive(bytes(data))
 
 

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from skep.digests import Digest, DigestMismatch
 from skep.json_documents import MalformedDocument
-from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor
+from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor, is_media_type
 from skep.packages.oci.manifests import ImageIndex, ImageManifest, parse_index, parse_manifest
 from skep.packages.oci.media_types import EMPTY, INDEX, MANIFEST
 
@@ -125,6 +126,130 @@ def test_an_index_is_read_as_it_was_written() -> None:
 def test_an_index_of_a_million_is_refused() -> None:
     with pytest.raises(MalformedDocument):
         parse_index(b'{"schemaVersion":2,"manifests":[' + b"{}," * 100_000 + b"{}]}")
+
+
+def test_a_manifest_names_at_most_1000_layers() -> None:
+    layer = document()["layers"][0]
+    at_most = json.dumps(document() | {"layers": [layer] * 1000}).encode()
+    assert len(parse_manifest(at_most).layers) == 1000
+    with pytest.raises(MalformedDocument, match=r"^image manifest: layers: "):
+        parse_manifest(json.dumps(document() | {"layers": [layer] * 1001}).encode())
+
+
+def test_an_index_lists_at_most_10000_manifests() -> None:
+    entry = json.loads(ImageIndex((SUBJECT,)).to_bytes())["manifests"][0]
+    index = {"schemaVersion": 2, "manifests": [entry] * 10_000}
+    assert len(parse_index(json.dumps(index).encode()).manifests) == 10_000
+    index["manifests"] = [entry] * 10_001
+    with pytest.raises(MalformedDocument, match=r"^image index: manifests: "):
+        parse_index(json.dumps(index).encode())
+
+
+@pytest.mark.parametrize(
+    ("size", "is_read"), [(0, True), (1, True), (2**53 - 1, True), (2**53, False)]
+)
+def test_a_size_is_one_that_every_reader_can_hold(size: int, *, is_read: bool) -> None:
+    changed = document()
+    changed["layers"][0]["size"] = size
+    data = json.dumps(changed).encode()
+    if is_read:
+        assert parse_manifest(data).layers[0].size == size
+    else:
+        with pytest.raises(MalformedDocument, match="size"):
+            parse_manifest(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a/b", True),
+        ("application/vnd.x+json", True),
+        ("a" * 127 + "/" + "b" * 127, True),
+        ("a" * 128 + "/b", False),
+        ("a/" + "b" * 128, False),
+        ("a", False),
+        ("+a/b", False),
+        ("a/b; c=d", False),
+    ],
+)
+def test_a_media_type_has_two_parts_and_no_parameters(text: str, *, expected: bool) -> None:
+    assert is_media_type(text) is expected
+
+
+def test_a_document_has_what_the_specification_names_and_nothing_empty() -> None:
+    assert json.loads(ImageManifest(EMPTY_DESCRIPTOR, ()).to_bytes()) == {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": {
+            "mediaType": "application/vnd.oci.empty.v1+json",
+            "digest": str(Digest.of(b"{}")),
+            "size": 2,
+        },
+        "layers": [],
+    }
+    assert json.loads(ImageIndex(()).to_bytes()) == {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [],
+    }
+    typed = Descriptor("a/b", Digest.of(b""), 0, {"c": "d"}, "e/f").to_document()
+    assert (typed["annotations"], typed["artifactType"]) == ({"c": "d"}, "e/f")
+
+
+def test_the_media_type_inside_may_be_left_out_but_not_be_another() -> None:
+    without = document()
+    del without["mediaType"]
+    assert parse_manifest(json.dumps(without).encode()) == FULL
+    index = json.loads(ImageIndex((SUBJECT,)).to_bytes())
+    del index["mediaType"]
+    assert parse_index(json.dumps(index).encode()).manifests == (SUBJECT,)
+    with pytest.raises(MalformedDocument, match=r"^image index: mediaType: expected"):
+        parse_index(json.dumps(index | {"mediaType": MANIFEST}).encode())
+
+
+def test_what_must_be_there_is_missed_by_name() -> None:
+    for key in ("layers", "config"):
+        changed = document()
+        del changed[key]
+        with pytest.raises(MalformedDocument, match=f"^image manifest: {key}: .*is missing"):
+            parse_manifest(json.dumps(changed).encode())
+    with pytest.raises(MalformedDocument, match=r"^image index: manifests: .*is missing"):
+        parse_index(b'{"schemaVersion":2}')
+
+
+@pytest.mark.parametrize("key", ["manifests", "fsLayers", "signatures"])
+def test_a_field_of_another_kind_is_named(key: str) -> None:
+    with pytest.raises(MalformedDocument, match=rf"^mine: expected .*\+json, but it has '{key}'"):
+        parse_manifest(json.dumps(document() | {key: []}).encode(), "mine")
+
+
+@pytest.mark.parametrize("key", ["layers", "config", "fsLayers"])
+def test_an_index_with_a_field_of_a_manifest_names_it(key: str) -> None:
+    index = json.loads(ImageIndex((SUBJECT,)).to_bytes())
+    with pytest.raises(MalformedDocument, match=f"^mine: .* it has '{key}'"):
+        parse_index(json.dumps(index | {key: []}).encode(), "mine")
+
+
+def test_descriptors_are_compared_with_annotations_and_hashed_without() -> None:
+    plain = Descriptor.of(b"layer", "text/plain")
+    assert plain != LAYER
+    assert hash(plain) == hash(LAYER)
+    assert plain.annotations == {}
+    assert hash(FULL) == hash(replace(FULL, annotations={}))
+    assert hash(ImageIndex((), {"a": "b"})) == hash(ImageIndex(()))
+
+
+def test_annotations_of_a_descriptor_are_its_own() -> None:
+    given = {"a": "b"}
+    made = Descriptor.of(b"", "a/b", given)
+    given["a"] = "c"
+    assert made.annotations == {"a": "b"}
+
+
+def test_a_descriptor_says_how_the_content_differs() -> None:
+    with pytest.raises(DigestMismatch, match=r"expected 5 bytes for sha256:.*, got 6") as caught:
+        LAYER.check(b"layers")
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("data", [b"laye", b"layers", b"other"])
