@@ -1,15 +1,10 @@
 """What stays runs from the copies that were kept, and only from its own."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.builders.deployments import hash_map, linked
-from tests.fakes.composing import fake_compose
-from tests.fakes.kept import FakeKept
-from tests.fakes.kernel import FakeKernel
-from tests.fakes.packages import NOW, FakePackages
-from tests.fakes.state import MemoryState
+from tests.builders.memory_nodes import NOW_TEXT, MemoryNode
 
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest
@@ -24,15 +19,12 @@ from skep.node.converging.kept_programs import (
     restore_records,
     restored,
 )
-from skep.node.converging.services import Writer
-from skep.node.locking import Lock
 from skep.node.packages import NoSuchVersion
 from skep.node.records import Consent, DamagedRow, Installed
 
 ETH0, ETH1 = parse_hook_target("xdp:eth0"), parse_hook_target("xdp:eth1")
 LIMIT = linked("limit", maps=[hash_map("counts")])
 FILTER = linked("filter")
-NOW_TEXT = "2026-11-23T08:00:00Z"
 BINDING = Binding("boot-1", InterfaceIdentity(1, 2), 7)
 
 
@@ -40,44 +32,15 @@ def consent(digest: str) -> Consent:
     return Consent("then", "somebody", "yes", digest, 1, (), ())
 
 
-class Node:
-    """A node whose records and copies are made by hand."""
-
-    def __init__(self, directory: Path) -> None:
-        self.packages = FakePackages()
-        self.kept = FakeKept()
-        self.state = MemoryState()
-        self.writer = Writer(
-            Lock(directory / "lock"),
-            FakeKernel(),
-            self.state,
-            self.packages,
-            lambda: NOW,
-            fake_compose,
-            self.kept,
-        )
-
-    def keep(self, one: LinkedDeployment) -> Installed:
-        return Installed(one.deployment, "then", kept=str(self.kept.keep(one)))
-
-    def commit(self, *installed: Installed) -> None:
-        entry = self.state.begin("install", [], "then")
-        self.state.commit(entry, installed, "then")
-
-    @property
-    def copies(self) -> list[str]:
-        return sorted(each.deployment.name for each in self.kept.copies.values())
-
-
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
-    return Node(tmp_path)
+def node() -> MemoryNode:
+    return MemoryNode()
 
 
 # kept_program
 
 
-def test_a_program_comes_from_its_copy_and_not_from_its_package(node: Node) -> None:
+def test_a_program_comes_from_its_copy_and_not_from_its_package(node: MemoryNode) -> None:
     one = node.keep(LIMIT)
     moved = replace(one.deployment, order=99, reference="skep/limit:1.0.1", maps=("other",))
     found = kept_program(node.writer, replace(one, deployment=moved))
@@ -88,13 +51,13 @@ def test_a_program_comes_from_its_copy_and_not_from_its_package(node: Node) -> N
 
 
 @pytest.mark.parametrize("kept", ["", "sha256:ab"])
-def test_where_none_was_kept_the_package_is_opened(node: Node, kept: str) -> None:
+def test_where_none_was_kept_the_package_is_opened(node: MemoryNode, kept: str) -> None:
     one = replace(node.keep(LIMIT), kept=kept)
     assert kept_program(node.writer, one).deployment.name == "limit"
     assert node.packages.opened == ["skep/limit"]
 
 
-def test_a_lost_copy_and_a_damaged_one_are_replaced_by_the_package(node: Node) -> None:
+def test_a_lost_copy_and_a_damaged_one_are_replaced_by_the_package(node: MemoryNode) -> None:
     one = node.keep(LIMIT)
     digest = Digest.parse(one.kept)
     node.kept.damage(digest)
@@ -116,7 +79,7 @@ def test_a_lost_copy_and_a_damaged_one_are_replaced_by_the_package(node: Node) -
         pytest.param(replace(LIMIT.deployment, on=ETH1), id="hook-target"),
     ],
 )
-def test_the_copy_of_another_deployment_is_not_run(node: Node, other: object) -> None:
+def test_the_copy_of_another_deployment_is_not_run(node: MemoryNode, other: object) -> None:
     one = node.keep(replace(LIMIT, deployment=other))  # type: ignore[arg-type]
     kept_program(node.writer, replace(one, deployment=LIMIT.deployment))
     assert node.packages.opened == ["skep/limit"]
@@ -125,46 +88,46 @@ def test_the_copy_of_another_deployment_is_not_run(node: Node, other: object) ->
 # Damaged records
 
 
-def row(node: Node, one: LinkedDeployment = LIMIT, name: str = "limit") -> DamagedRow:
+def row(node: MemoryNode, one: LinkedDeployment = LIMIT, name: str = "limit") -> DamagedRow:
     kept = node.keep(one).kept
     agreed = consent(one.deployment.digest)
     return DamagedRow(name, "it is torn", ETH0, kept, binding=BINDING, consent=agreed)
 
 
-def test_a_damaged_record_is_restored_from_its_copy(node: Node) -> None:
+def test_a_damaged_record_is_restored_from_its_copy(node: MemoryNode) -> None:
     damaged = row(node)
     assert restored(node.writer, damaged) == Installed(
         LIMIT.deployment, NOW_TEXT, consent=damaged.consent, binding=BINDING, kept=damaged.kept
     )
 
 
-def test_consent_to_another_package_is_not_restored(node: Node) -> None:
+def test_consent_to_another_package_is_not_restored(node: MemoryNode) -> None:
     found = restored(node.writer, replace(row(node), consent=consent("sha256:" + "cd" * 32)))
     assert found is not None
     assert found.consent is None
 
 
-def test_a_record_without_readable_consent_is_restored_without(node: Node) -> None:
+def test_a_record_without_readable_consent_is_restored_without(node: MemoryNode) -> None:
     found = restored(node.writer, replace(row(node), consent=None))
     assert found is not None
     assert found.consent is None
 
 
 @pytest.mark.parametrize("kept", ["", "sha256:" + "ab" * 32], ids=["never", "lost"])
-def test_without_a_copy_a_record_stays_damaged(node: Node, kept: str) -> None:
+def test_without_a_copy_a_record_stays_damaged(node: MemoryNode, kept: str) -> None:
     assert restored(node.writer, replace(row(node), kept=kept)) is None
 
 
-def test_a_record_is_not_restored_from_the_copy_of_another(node: Node) -> None:
+def test_a_record_is_not_restored_from_the_copy_of_another(node: MemoryNode) -> None:
     assert restored(node.writer, row(node, FILTER)) is None
 
 
-def test_a_copy_that_this_version_cannot_use_restores_nothing(node: Node) -> None:
+def test_a_copy_that_this_version_cannot_use_restores_nothing(node: MemoryNode) -> None:
     later = replace(LIMIT, deployment=replace(LIMIT.deployment, run_on=("later",)))
     assert restored(node.writer, row(node, later)) is None
 
 
-def test_a_chain_with_a_damaged_record_is_refused_and_others_are_not(node: Node) -> None:
+def test_a_chain_with_a_damaged_record_is_refused_and_others_are_not(node: MemoryNode) -> None:
     node.commit(node.keep(LIMIT))
     node.state.damage("limit", "it is torn")
     require_readable(node.writer, ETH1)
@@ -173,7 +136,7 @@ def test_a_chain_with_a_damaged_record_is_refused_and_others_are_not(node: Node)
     assert caught.value.hint == "skep remove limit, then install it again"
 
 
-def test_records_are_restored_beside_those_that_are_whole(node: Node) -> None:
+def test_records_are_restored_beside_those_that_are_whole(node: MemoryNode) -> None:
     node.commit(node.keep(LIMIT), node.keep(FILTER))
     node.state.damage("limit")
     assert restore_records(node.writer) == ("limit",)
@@ -185,7 +148,7 @@ def test_records_are_restored_beside_those_that_are_whole(node: Node) -> None:
     assert entry.started_at == entry.ended_at == NOW_TEXT
 
 
-def test_where_nothing_can_be_restored_nothing_is_written(node: Node) -> None:
+def test_where_nothing_can_be_restored_nothing_is_written(node: MemoryNode) -> None:
     node.commit(replace(node.keep(LIMIT), kept=""), node.keep(FILTER))
     assert restore_records(node.writer) == ()
     node.state.damage("limit")
@@ -196,7 +159,7 @@ def test_where_nothing_can_be_restored_nothing_is_written(node: Node) -> None:
 # Copies
 
 
-def test_a_copy_is_kept_anew_and_the_other_records_stay(node: Node) -> None:
+def test_a_copy_is_kept_anew_and_the_other_records_stay(node: MemoryNode) -> None:
     one, other = node.keep(LIMIT), node.keep(FILTER)
     node.commit(replace(one, kept=""), other)
     assert keep_again(node.writer, "limit") == ("kept a copy of limit anew",)
@@ -211,13 +174,13 @@ def test_a_copy_is_kept_anew_and_the_other_records_stay(node: Node) -> None:
     assert entry.started_at == entry.ended_at == NOW_TEXT
 
 
-def test_of_what_is_not_installed_no_copy_is_kept(node: Node) -> None:
+def test_of_what_is_not_installed_no_copy_is_kept(node: MemoryNode) -> None:
     node.commit(node.keep(FILTER))
     assert keep_again(node.writer, "limit") == ()
     assert len(node.state.history()) == 1
 
 
-def test_copies_that_no_record_names_are_forgotten(node: Node) -> None:
+def test_copies_that_no_record_names_are_forgotten(node: MemoryNode) -> None:
     node.keep(linked("old"))
     node.commit(node.keep(LIMIT), node.keep(FILTER), Installed(linked("none").deployment, "then"))
     node.state.damage("filter")
