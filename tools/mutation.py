@@ -285,9 +285,9 @@ def _constants(node: ast.Constant, around: _Around) -> Iterator[tuple[str, ast.A
             yield "constant", ast.Constant(node.value + 1)
             yield "constant", ast.Constant(node.value - 1)
         case str() if not around.raised:
-            yield "constant", ast.Constant("~" + node.value)
+            yield "constant", ast.Constant("~x" + node.value)
         case bytes():
-            yield "constant", ast.Constant(b"~" + node.value)
+            yield "constant", ast.Constant(b"~x" + node.value)
 
 
 def _comparisons(node: ast.Compare) -> Iterator[tuple[str, ast.AST]]:
@@ -340,7 +340,7 @@ def _calls(node: ast.Call) -> Iterator[tuple[str, ast.AST]]:
                 yield "function", _with(node, func=_with(node.func, attr=_FUNCTIONS[name]))
     if len(node.args) >= 2 and not any(isinstance(each, ast.Starred) for each in node.args):
         first, second, *rest = node.args
-        if ast.dump(first) != ast.dump(second) and name not in {"isinstance", "getattr"}:
+        if ast.dump(first) != ast.dump(second) and name not in {"isinstance", "min", "max"}:
             yield "arguments", _with(node, args=[second, first, *rest])
     for index, keyword in enumerate(node.keywords):
         if name.lower() == name and name != "dataclass" and keyword.arg not in {None, *_TEXTS}:

@@ -35,7 +35,7 @@ def file(tmp_path: Path) -> Path:
         pytest.param("while a:\n    break", ["while not a:", "continue"], id="loop"),
         pytest.param(
             "try:\n    x = 'a'\nexcept (A, B):\n    x = b",
-            ["'~a'", "except (B,)", "except (A,)"],
+            ["'~xa'", "except (B,)", "except (A,)"],
             id="handler",
         ),
         pytest.param("def f(a: 'A') -> 'B':\n    return a", ["return None"], id="returned"),

@@ -88,6 +88,11 @@ def test_1_what_is_no_document_is_refused(data: bytes) -> None:
         open_package(data, PACKAGE.blobs.__getitem__)
 
 
+def test_1_the_document_is_named() -> None:
+    with pytest.raises(MalformedDocument, match=r"^package manifest: not JSON"):
+        parse_package_manifest(b"")
+
+
 def test_1_a_document_with_two_meanings_is_refused() -> None:
     opening_fails(lambda document: document.update(manifests=[]), MalformedDocument)
     opening_fails(lambda document: document.update(mediaType=INDEX), MalformedDocument)
@@ -329,11 +334,11 @@ def test_8_missing_annotations_are_refused() -> None:
 def test_8_every_annotation_must_be_there_and_say_what_the_metadata_says(name: str) -> None:
     key = f"org.opencontainers.image.{name}"
     assert key in json.loads(PACKAGE.manifest_data)["annotations"]
-    for change in (
-        lambda document: document["annotations"].pop(key),
-        lambda document: document["annotations"].update({key: "x"}),
+    for change, said in (
+        (lambda document: document["annotations"].pop(key), ""),
+        (lambda document: document["annotations"].update({key: "x"}), "x"),
     ):
-        with pytest.raises(MalformedPackage, match=f"{key} says"):
+        with pytest.raises(MalformedPackage, match=f"{key} says '{said}', the metadata '"):
             open_package(changed_manifest(PACKAGE, change), PACKAGE.blobs.__getitem__)
 
 

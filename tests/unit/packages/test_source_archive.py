@@ -158,7 +158,15 @@ def test_paths_may_share_a_folder_and_a_beginning() -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [b"00000000008\0", b"99999999999\0", b"-0000000001\0", b"\x80" + bytes(11), b" " * 12]
+    "size",
+    [
+        b"00000000008\0",
+        b"0000000007~\0",
+        b"99999999999\0",
+        b"-0000000001\0",
+        b"\x80" + bytes(11),
+        b" " * 12,
+    ],
 )
 def test_lies_about_a_size_are_refused(size: bytes) -> None:
     data = bytearray(write_archive(FILES))

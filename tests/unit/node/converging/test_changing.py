@@ -238,6 +238,11 @@ def test_what_was_never_installed_is_bound_like_its_chain(same: Node) -> None:
     assert records["filter"].binding == records["limit"].binding
     assert records["filter"].installed_at == NOW_TEXT
     assert records["filter"].measured == Measured()
+    # One that has no binding, as it has never run, hides none that has.
+    same.commit(records["limit"], replace(records["filter"], binding=None), records["elsewhere"])
+    same.known["last"] = linked("last", order=30)
+    change(same.writer, same.wanted(LIMIT, FILTER, same.known["last"], ELSEWHERE))
+    assert same.records()["last"].binding == records["limit"].binding
 
 
 def test_the_link_of_a_chain_that_has_gone_goes_if_it_is_on_nothing(same: Node) -> None:

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 
 import pytest
 from tests.builders.btf import BtfBuilder
-from tests.builders.deployments import linked, returning
+from tests.builders.deployments import hash_map, linked, returning
 from tests.fakes.kernel import FakeKernel, FakeProgram
 
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.plan import KernelName, LinePlace, ProgramPlan
-from skep.chains.fingerprints import chain_member
+from skep.chains.fingerprints import chain_member, kernel_name
 from skep.chains.member import CannotSplice
 from skep.chains.planning import Chain, LinkedDeployment
+from skep.errors import Refused
 from skep.node.converging.composing import ChainRefused, MemberRefused, compose
 from skep.node.ports import MapPin, ProgramRefused
+from skep.node.records import Measured
 
 BUILDER = BtfBuilder()
 FILE, TEXT = BUILDER.string("/src/limit.bpf.c"), BUILDER.string("\tverdict = *rate;")
@@ -27,6 +29,21 @@ class Refusal:
 
     name: str
     slot: int | None
+
+
+class FullKernel(FakeKernel):
+    """Refuses a program for another reason than its instructions."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def load(
+        self, program: ProgramPlan, maps: Sequence[MapPin], name: str, types: bytes | None = None
+    ) -> FakeProgram:
+        if self.name in (name, program.name):
+            raise Refused("no room", hint="make room", detail="the log")
+        return super().load(program, maps, name, types)
 
 
 class PickyKernel(FakeKernel):
@@ -43,7 +60,11 @@ class PickyKernel(FakeKernel):
         self.given.append((name, program, types))
         if self.refusal.name in (name, program.name):
             raise ProgramRefused(
-                "refused", reason="R0 may be NULL here", slot=self.refusal.slot, detail="the log"
+                "refused",
+                reason="R0 may be NULL here",
+                slot=self.refusal.slot,
+                hint="look there",
+                detail="the log",
             )
         return super().load(program, maps, name, types)
 
@@ -101,6 +122,78 @@ def test_in_a_chain_the_line_is_looked_up_in_the_member(
         *middle,
         "R0 may be NULL here",
     ]
+
+
+def test_a_member_that_is_refused_for_another_reason_is_named_too() -> None:
+    with pytest.raises(MemberRefused) as caught:
+        compose_two(FullKernel("second"), member("first"), member("second"))
+    assert caught.value.message == "the kernel refuses second: no room"
+    assert (caught.value.hint, caught.value.detail) == ("make room", "the log")
+
+
+def test_a_chain_that_is_refused_for_another_reason_is_named_too() -> None:
+    with pytest.raises(ChainRefused) as caught:
+        compose_two(FullKernel("skep_chain"), member("first"), member("second"))
+    assert caught.value.message == (
+        "the kernel refuses the chain first, second, though it accepts each alone: no room"
+    )
+    assert (caught.value.hint, caught.value.detail) == ("make room", "the log")
+
+
+def test_hint_and_log_of_the_verifier_are_passed_on() -> None:
+    for name, kind in (("first", MemberRefused), ("skep_chain", ChainRefused)):
+        with pytest.raises(kind) as caught:
+            compose_two(PickyKernel(Refusal(name, None)), member("first"), member("second"))
+        assert (caught.value.hint, caught.value.detail) == ("look there", "the log")
+
+
+def test_one_alone_keeps_the_types_and_functions_of_its_object() -> None:
+    kernel = PickyKernel(Refusal("", None))
+    one = member("first")
+    needing = replace(one, program=replace(one.program, needs_types=True))
+    making = KernelName(0, "function", "bpf_obj_new_impl", 7)
+    needing = replace(needing, program=replace(needing.program, kernel_names=(making,)))
+    chain = Chain.of([chain_member(one.deployment)])
+    compose(kernel, chain, {"first": needing})
+    assert [(name, types) for name, _, types in kernel.given] == [
+        ("skep_alone", BTF),
+        (kernel_name(chain.fingerprint), BTF),
+    ]
+    assert kernel.given[1][1].functions == needing.program.functions
+
+
+def test_what_each_member_needs_alone_is_measured_and_let_go() -> None:
+    kernel = FakeKernel()
+    one, two = member("first"), member("second")
+    tail = (Instruction(0x85, immediate=12), Instruction(0x95))
+    two = replace(two, program=replace(two.program, instructions=tail, lines=()))
+    chain = Chain.of([chain_member(each.deployment) for each in (one, two)])
+    composed = compose(kernel, chain, {"first": one, "second": two})
+    ends = Measured(2, 0, may_tail_call=True)
+    assert composed.measured == {"first": Measured(2, 0, may_tail_call=False), "second": ends}
+    assert kernel.open_programs() == [kernel_name(chain.fingerprint)]
+
+
+def loading_a_map(name: str) -> ProgramPlan:
+    """``r1 = map 0; r0 = 2; exit``."""
+    load = (Instruction(0x18, 1, 5), Instruction(0))
+    plain = returning(2, name)
+    return replace(plain, instructions=(*load, *plain.instructions))
+
+
+def test_a_chain_gets_the_maps_of_its_members_in_the_order_of_the_splice() -> None:
+    kernel = FakeKernel()
+    made = {}
+    for name in ("first", "second"):
+        plan = hash_map("counts", entries=len(name))
+        kernel.create_map(name, "counts", plan)
+        made[name] = linked(name, maps=[plan], program=loading_a_map(name))
+    chain = Chain.of([chain_member(each.deployment) for each in made.values()])
+    composed = compose(kernel, chain, made)
+    assert isinstance(composed.program, FakeProgram)
+    assert composed.program.maps == tuple(
+        kernel.maps[name, "counts"].identity for name in ("first", "second")
+    )
 
 
 def test_a_chain_gets_types_only_if_a_member_needs_them() -> None:

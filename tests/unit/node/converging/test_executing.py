@@ -404,27 +404,39 @@ class Failing(FakeKernel):
     def purge_map(self, deployment: str, pin: str) -> None:
         if pin == "stuck":
             raise OSError(16, "Device or resource busy")
+        if pin == "hidden":
+            raise Unavailable("the map is not visible")
         super().purge_map(deployment, pin)
 
-    def detach(self, _: PinnedLink) -> None:
+    def detach(self, link: PinnedLink) -> None:
+        if link.pin == "xdp_8":
+            raise OSError(5, "Input/output error")
         raise Unavailable("the link is stuck")
 
 
 def test_what_cannot_be_purged_keeps_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
     kernel = Failing()
-    for pin in ("stuck", "last"):
+    for pin in ("stuck", "hidden", "last"):
         kernel.create_map("limit", pin, COUNTS)
         kernel.retire_map("limit", pin)
-    purge(kernel, Plan((MAKE, RetireMaps("limit", ("stuck", "lost", "last")))))
-    assert kernel.retired_maps() == {"limit": {"stuck"}}
-    (said,) = [vars(each) for each in caplog.records]
-    assert (said["pin"], said["error"]) == ("stuck", "[Errno 16] Device or resource busy")
+    purge(kernel, Plan((MAKE, RetireMaps("limit", ("stuck", "lost", "hidden", "last")))))
+    assert kernel.retired_maps() == {"limit": {"stuck", "hidden"}}
+    assert [(vars(each)["pin"], vars(each)["error"]) for each in caplog.records] == [
+        ("stuck", "[Errno 16] Device or resource busy"),
+        ("hidden", "the map is not visible"),
+    ]
 
 
-def test_a_stale_link_that_stays_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
-    drop(Failing(), PinnedLink("xdp_7", "xdp", 7, None, is_attached=False, program_name=""))
+@pytest.mark.parametrize(
+    ("pin", "error"),
+    [("xdp_7", "the link is stuck"), ("xdp_8", "[Errno 5] Input/output error")],
+)
+def test_a_stale_link_that_stays_is_only_logged(
+    caplog: pytest.LogCaptureFixture, pin: str, error: str
+) -> None:
+    drop(Failing(), PinnedLink(pin, "xdp", 7, None, is_attached=False, program_name=""))
     (said,) = [vars(each) for each in caplog.records]
-    assert (said["pin"], said["error"]) == ("xdp_7", "the link is stuck")
+    assert (said["pin"], said["error"]) == (pin, error)
 
 
 def test_a_stale_link_that_is_gone_already_is_no_problem(caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -272,6 +273,13 @@ def test_a_signature_is_found_by_its_subject(store: ContentStore) -> None:
     assert found.artifact_type == BUNDLE
     assert stored_bundles(store, subject.digest) == (BUNDLE_DATA,)
     assert stored_bundles(store, store.resolve("skep/limiter:2.0.0").digest) == ()
+
+
+def test_a_signature_is_kept_with_its_time(store: ContentStore) -> None:
+    subject = put_package(store, PACKAGE)
+    store_bundle(store, subject, BUNDLE_DATA, datetime(2026, 11, 23, 8, tzinfo=UTC))
+    (found,) = store.referrers(subject.digest)
+    assert found.annotations["org.opencontainers.image.created"] == "2026-11-23T08:00:00Z"
 
 
 def test_the_same_signature_twice_is_one(store: ContentStore) -> None:

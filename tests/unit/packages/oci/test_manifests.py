@@ -56,6 +56,7 @@ def test_content_embedded_in_a_descriptor_is_not_looked_at() -> None:
     ("change", "path"),
     [
         pytest.param({"schemaVersion": 1}, "schemaVersion", id="schema"),
+        pytest.param({"schemaVersion": 3}, "schemaVersion", id="later-schema"),
         pytest.param({"schemaVersion": True}, "schemaVersion", id="schema-bool"),
         pytest.param({"mediaType": INDEX}, "mediaType", id="media-type"),
         pytest.param({"config": None}, "config", id="no-config"),
@@ -95,6 +96,11 @@ def test_a_wrong_descriptor_is_refused(key: str, value: object) -> None:
     changed["layers"][0][key] = value
     with pytest.raises(MalformedDocument, match=rf"layers\[0\]\.{key}"):
         parse_manifest(json.dumps(changed).encode())
+
+
+def test_the_schema_that_was_expected_is_named() -> None:
+    with pytest.raises(MalformedDocument, match="schemaVersion: expected 2, "):
+        parse_manifest(json.dumps(document() | {"schemaVersion": 1}).encode())
 
 
 def test_all_problems_are_in_the_detail() -> None:
