@@ -4,7 +4,7 @@ import pytest
 from tests.builders.deployments import deployment, hash_map, rodata
 
 from skep.bytecode.linking.plan import MapPlan
-from skep.chains.deployment import BadDeploymentName, parse_deployment_name
+from skep.chains.deployment import BadDeploymentName, Deployment, parse_deployment_name
 from skep.chains.fingerprints import (
     BadMapName,
     ChainMember,
@@ -12,10 +12,12 @@ from skep.chains.fingerprints import (
     chain_fingerprint,
     chain_member,
     fingerprint_in,
+    kernel_map_name,
     kernel_name,
     map_pin_name,
     run_on_codes,
 )
+from skep.hooks.table import parse_hook_target
 
 ONE = ChainMember("a", "sha256:00", "f", (2,), ("m",))
 TWO = replace(ONE, deployment="b")
@@ -110,3 +112,62 @@ def test_a_map_of_the_kernels_answers_is_named_by_the_questions() -> None:
 def test_verdicts_become_codes_in_ascending_order() -> None:
     assert run_on_codes("xdp", ["tx", "pass"]) == (2, 3)
     assert run_on_codes("tcx-ingress", ["pipe", "pass", "next"]) == (-1, 0, 3)
+
+
+def test_members_are_in_order_by_name_first() -> None:
+    assert sorted([TWO, ONE]) == [ONE, TWO]
+
+
+def test_a_member_is_what_the_deployment_says() -> None:
+    one = deployment("a", run_on=("tx", "pass"), maps=("x", "y"))
+    assert chain_member(one) == ChainMember("a", one.digest, "a", (2, 3), ("x", "y"))
+
+
+def test_what_names_on_disk_and_in_kernels_begin_with_stays() -> None:
+    """Another name is another chain: after an update all would be made anew."""
+    assert chain_fingerprint([ONE, TWO]) == "071dd86b58"
+    assert map_pin_name(rodata(b"1111")) == "-rodata-d4af397472"
+    config = MapPlan(".kconfig", 2, 4, 8, 1, layout="CONFIG_HZ:0")
+    assert map_pin_name(config) == "-kconfig-be5a7020dd"
+
+
+@pytest.mark.parametrize("name", ["a", "A_9", ".a", ".rodata.str1.1", "9", "x" * 180])
+def test_map_names_become_file_names(name: str) -> None:
+    assert map_pin_name(MapPlan(name, 2, 4, 8, 1)) == name.replace(".", "-")
+
+
+def test_contents_count_in_whichever_order_they_are() -> None:
+    pairs = ((b"a", b"1"), (b"b", b"2"))
+    one, two = (
+        map_pin_name(MapPlan(".data", 1, 1, 1, 2, contents=each)) for each in (pairs, pairs[::-1])
+    )
+    assert one == two
+    moved = MapPlan(".data", 1, 1, 1, 2, contents=((b"a", b"2"), (b"b", b"1")))
+    assert map_pin_name(moved) != one
+
+
+def test_the_kernel_keeps_15_characters_of_a_map_and_none_of_its_contents() -> None:
+    assert kernel_map_name("a" * 20) == "a" * 15
+    assert kernel_map_name("-rodata-0123456789") == ".rodata"
+    assert kernel_map_name("-rodata-012345678") == ".rodata.0123456"
+    assert kernel_map_name("-rodata-012345678g") == ".rodata.0123456"
+    assert kernel_map_name("-a-0123456789-b") == ".a.0123456789.b"
+
+
+def test_a_refusal_of_a_verdict_names_hook_and_verdict() -> None:
+    with pytest.raises(UnknownVerdict, match="a verdict of xdp in run_on, got 'accept'") as caught:
+        run_on_codes("xdp", ["accept"])
+    assert caught.value.hint == "verdicts: aborted, drop, pass, tx, redirect"
+
+
+def test_what_a_deployment_has_unless_it_is_said() -> None:
+    least = Deployment("a", "b/c", "sha256:00", "f", parse_hook_target("xdp:eth0"), 1, ())
+    assert (least.settings, least.policy, least.signer, least.maps) == ((), "require-key", "", ())
+    assert least.accepts_unsigned is False
+    assert replace(least, policy="insecure-accept-all").accepts_unsigned is True
+
+
+def test_the_refusal_of_a_name_says_what_to_do() -> None:
+    with pytest.raises(BadDeploymentName, match="1-63 lower-case letters") as caught:
+        parse_deployment_name("A")
+    assert "--name" in caught.value.hint

@@ -2,6 +2,7 @@
 
 from skep.bytecode.btf.table import read_btf
 from skep.bytecode.btf.types import Kind
+from skep.bytecode.linking.plan import FunctionType
 from skep.chains.function_types import function_types
 
 
@@ -17,3 +18,15 @@ def test_every_function_is_static_and_returns_an_int() -> None:
     ]
     result = types.type(types.type(found[0].refers_to).refers_to)
     assert (result.kind, result.name, result.size) == (Kind.INT, "int", 4)
+
+
+def test_the_table_is_what_the_kernel_reads_byte_by_byte() -> None:
+    btf, functions = function_types([0])
+    assert btf.hex() == (
+        "9feb0100180000000000000028000000280000000b000000"
+        "01000000000000010400000020000001"
+        "000000000000000d01000000"
+        "050000000000000c02000000"
+        "00696e7400636861696e00"
+    )
+    assert functions == (FunctionType(0, 3),)

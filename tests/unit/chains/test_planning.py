@@ -1,13 +1,17 @@
+from dataclasses import replace
+
 import pytest
 from tests.builders.deployments import array_map, hash_map, linked, rodata
 
-from skep.chains.fingerprints import chain_member
+from skep.chains.fingerprints import chain_member, map_pin_name
 from skep.chains.planning import (
     Chain,
     CreateMaps,
     HookOccupied,
+    HookTargetHidden,
     HookTargetMissing,
     LinkedDeployment,
+    MapCreation,
     MapSetting,
     Observed,
     Plan,
@@ -138,6 +142,150 @@ def test_undo_comes_in_reverse() -> None:
 def test_every_action_says_in_one_line_what_it_does() -> None:
     one = linked(maps=[array_map()], settings=[MapSetting("config", ((KEY, NEW),))])
     full = plan([one], Observed(maps={"old": frozenset({"x"})}, retired={}))
-    for line in (*full.summary(), *full.undo().summary()):
-        assert line
-        assert "\n" not in line
+    assert full.summary() == (
+        "create maps of limit: config",
+        "run limit on xdp:eth0 instead of nothing",
+        "retire maps of old: x",
+    )
+    assert full.undo().summary() == (
+        "restore maps of old: x",
+        "run nothing on xdp:eth0 instead of limit",
+        "delete new maps of limit: config",
+    )
+    write = WriteSetting("limit", "config", ((KEY, OLD),), ((KEY, NEW), (OLD, NEW)))
+    assert write.summary() == "write settings of limit into config: 2 entries"
+    both = CreateMaps("limit", (MapCreation("a", array_map()), MapCreation("b", array_map())))
+    assert both.summary() == "create maps of limit: a, b"
+    assert both.undo().summary() == "delete new maps of limit: a, b"
+    retire = RetireMaps("limit", ("a", "b"))
+    assert (retire.summary(), retire.undo().summary()) == (
+        "retire maps of limit: a, b",
+        "restore maps of limit: a, b",
+    )
+
+
+def test_a_chain_is_named_by_its_members_its_fingerprint_or_nothing() -> None:
+    assert str(running(linked("a"), linked("b", order=20))) == "a, b"
+    assert str(Chain("0123456789")) == "chain 0123456789"
+    assert str(Chain()) == "nothing"
+    assert Chain.of([]) == Chain()
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        CreateMaps("limit", (MapCreation("a", array_map()),)),
+        RetireMaps("limit", ("a",)),
+        RestoreMaps("limit", ("a",)),
+        WriteSetting("limit", "config", ((KEY, OLD),), ((KEY, NEW),)),
+        RunChain(ETH0, Chain("0123456789"), Chain()),
+    ],
+)
+def test_undoing_twice_is_doing(action: CreateMaps | RetireMaps | RunChain) -> None:
+    assert action.undo() != action
+    assert action.undo().undo() == action
+
+
+def test_the_undo_of_a_setting_is_in_the_same_map() -> None:
+    write = WriteSetting("limit", "config", ((KEY, OLD),), ((KEY, NEW),))
+    assert write.undo() == WriteSetting("limit", "config", ((KEY, NEW),), ((KEY, OLD),))
+
+
+def test_types_of_maps_are_given_and_not_shown() -> None:
+    one = replace(linked(maps=[hash_map()]), types=b"a table of types")
+    (create, _) = plan([one], Observed()).actions
+    assert isinstance(create, CreateMaps)
+    assert create.maps[0].types == b"a table of types"
+    assert "table" not in repr(create)
+
+
+def test_maps_without_settings_are_created_as_they_are() -> None:
+    one = linked(maps=[hash_map(), rodata()], settings=[MapSetting("config", ())])
+    create = plan([one], Observed()).actions[0]
+    assert isinstance(create, CreateMaps)
+    assert {creation.plan.name: creation.plan for creation in create.maps} == {
+        "counts": hash_map(),
+        ".rodata": rodata(),
+    }
+
+
+def test_a_setting_is_written_over_the_contents_and_a_whole_one_instead_of_them() -> None:
+    contents = ((KEY, OLD), (b"\x09" * 4, OLD))
+    filled = replace(array_map(), contents=contents)
+    first = b"\x01" * 4
+    for whole, expected in (
+        (False, ((KEY, NEW), (first, NEW), contents[1])),
+        (True, ((KEY, NEW), (first, NEW))),
+    ):
+        setting = MapSetting(map_pin_name(filled), ((first, NEW), (KEY, NEW)), whole=whole)
+        create = plan([linked(maps=[filled], settings=[setting])], Observed()).actions[0]
+        assert isinstance(create, CreateMaps)
+        assert create.maps[0].plan.contents == expected
+    assert MapSetting("config", ()).whole is False
+
+
+def test_entries_are_compared_and_written_in_order() -> None:
+    a, b = b"\x01" * 4, b"\x02" * 4
+    one = linked(
+        maps=[hash_map()], settings=[MapSetting("counts", ((b, NEW), (a, NEW)), whole=True)]
+    )
+    there = Observed(chains={ETH0: running(one)}, maps={"limit": frozenset({"counts"})})
+    same = replace(there, entries={("limit", "counts"): {b: NEW, a: NEW}})
+    assert plan([one], same) == Plan()
+    other = replace(there, entries={("limit", "counts"): {b: OLD, a: NEW}})
+    assert plan([one], other).actions == (
+        WriteSetting("limit", "counts", ((a, NEW), (b, OLD)), ((a, NEW), (b, NEW))),
+    )
+    # What could not be read is written.
+    assert plan([one], there).actions == (
+        WriteSetting("limit", "counts", (), ((a, NEW), (b, NEW))),
+    )
+
+
+def test_steps_come_in_the_order_of_names_whatever_the_order_of_wishes() -> None:
+    ones = [
+        linked(name, on=f"xdp:{name}", maps=[hash_map("x"), hash_map("a")])
+        for name in ("c", "a", "e", "b", "d")
+    ]
+    observed = Observed(
+        maps={name: frozenset({"q", "p", "r"}) for name in ("z", "y", "x")},
+        retired={"b": frozenset({"x", "a"})},
+    )
+    actions = plan(ones, observed).actions
+    assert actions[0] == RestoreMaps("b", ("a", "x"))
+    creates = [each for each in actions if isinstance(each, CreateMaps)]
+    assert [each.deployment for each in creates] == ["a", "c", "d", "e"]
+    assert all([creation.pin for creation in each.maps] == ["a", "x"] for each in creates)
+    runs = [each for each in actions if isinstance(each, RunChain)]
+    assert [str(each.on) for each in runs] == [f"xdp:{name}" for name in "abcde"]
+    assert actions[-3:] == tuple(RetireMaps(name, ("p", "q", "r")) for name in "xyz")
+
+
+def test_the_first_hook_target_that_cannot_be_had_is_told() -> None:
+    ones = [linked(name, on=f"xdp:{name}") for name in ("c", "a", "b")]
+    absent = {one.deployment.on: f"there is no {one.deployment.on}" for one in ones}
+    with pytest.raises(HookTargetMissing, match="there is no xdp:a"):
+        plan(ones, Observed(absent=absent))
+
+
+def test_a_hidden_hook_target_is_told_with_where_to_go() -> None:
+    with pytest.raises(HookTargetHidden, match="xdp:eth0 is not visible from here") as caught:
+        plan([linked()], Observed(hidden=frozenset({ETH0})))
+    assert "nsenter" in caught.value.hint
+
+
+def test_only_the_chain_whose_maps_are_new_is_made_anew() -> None:
+    one = linked("one", maps=[hash_map()])
+    other = linked("other", on="xdp:eth1", maps=[hash_map()])
+    eth1 = other.deployment.on
+    chains = {ETH0: running(one), eth1: running(other)}
+    observed = Observed(chains=chains, maps={"other": frozenset({"counts"})})
+    assert [
+        each.on for each in plan([one, other], observed).actions if isinstance(each, RunChain)
+    ] == [ETH0]
+
+
+def test_maps_that_come_back_make_no_chain_anew() -> None:
+    one = linked(maps=[hash_map()])
+    observed = Observed(chains={ETH0: running(one)}, retired={"limit": frozenset({"counts"})})
+    assert plan([one], observed).actions == (RestoreMaps("limit", ("counts",)),)
