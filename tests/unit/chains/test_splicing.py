@@ -1,5 +1,7 @@
 """Splicing by its output: where everything goes, and what is refused with which reason."""
 
+from dataclasses import replace
+
 import pytest
 from tests.builders.kernel_programs import array, counting, returning
 from tests.builders.members import member
@@ -13,6 +15,7 @@ from skep.bytecode.isa.codes import (
     PSEUDO_MAP_VALUE,
 )
 from skep.bytecode.isa.instructions import Instruction as Slot
+from skep.bytecode.linking.plan import LinePlace
 from skep.chains.member import CannotSplice, MapReference, Member, SplicedChain
 from skep.chains.splicing import CHAIN_NAME, GPL_COMPATIBLE, combined_licence, splice
 from skep.errors import Refused
@@ -347,3 +350,145 @@ def test_the_members_are_left_as_they_were() -> None:
     before = member("a", counting(2), maps=[array()], stack_bytes=8)
     splice([before, member("b", returning(1))])
     assert before == member("a", counting(2), maps=[array()], stack_bytes=8)
+
+
+def test_licences_that_the_kernel_takes_for_gpl_are_these() -> None:
+    """``license_is_gpl_compatible`` in include/linux/license.h of Linux 6.18."""
+    assert {
+        "GPL",
+        "GPL v2",
+        "GPL and additional rights",
+        "Dual BSD/GPL",
+        "Dual MIT/GPL",
+        "Dual MPL/GPL",
+    } == GPL_COMPATIBLE
+
+
+def test_a_chain_has_at_most_a_million_instructions() -> None:
+    def long(name: str, slots: int) -> Member:
+        # Its one exit is its last slot, and what stands behind is a function of its own.
+        return member(
+            name, [*returns(2), *([Slot(0xB7)] * (slots - 3)), Slot(EXIT)], subprograms=(0, 2)
+        )
+
+    own = 5  # of the splicer: the context kept and fetched, a comparison, an exit, a jump
+    first, second = long("a", 500_000), long("b", 500_000 - own + 1)
+    assert len(splice([first, second]).program.instructions) == 1_000_000
+    with pytest.raises(CannotSplice, match="1000000 instructions, this one has 1000001"):
+        splice([first, long("b", 500_000 - own + 2)])
+
+
+def test_each_place_of_a_chain_is_that_of_its_member() -> None:
+    entry, inner = [calls(3, 0), *returns(2)], [Slot(0xB7), *returns(3)]
+    lines = {name: (LinePlace(0, index, 2, 3),) for index, name in enumerate("ab")}
+    members = []
+    for name in "ab":
+        one = member(name, [*entry, *inner], subprograms=(0, 3))
+        program = replace(one.program, lines=lines[name])
+        members.append(replace(one, program=program))
+    chain = splice(members)
+    places = [chain.place_of(slot) for slot in range(len(chain.program.instructions))]
+    assert [None if each is None else (each.member, each.slot) for each in places] == [
+        None,  # keeps the context
+        *(("a", 0), ("a", 1), ("a", 2)),
+        *(None, None, None),  # the seam
+        *(("b", 0), ("b", 1), ("b", 2)),
+        *(("a", 3), ("a", 4), ("a", 5)),
+        *(("b", 3), ("b", 4), ("b", 5)),
+    ]
+    assert all(each is None or each.lines == lines[each.member] for each in places)
+    assert chain.place_of(len(places)) is chain.place_of(-1) is None
+    assert chain.names == ("a", "b")
+    assert chain.lines == (lines["a"], lines["b"])
+
+
+def test_of_one_member_every_place_is_its_own() -> None:
+    chain = splice([member("a", [calls(3, 0), *returns(2), *returns(3)], subprograms=(0, 3))])
+    places = [chain.place_of(slot) for slot in range(6)]
+    assert [each and (each.member, each.slot) for each in places] == [
+        *(("a", slot) for slot in range(5)),
+        None,
+    ]
+    assert (chain.ranges, chain.subprogram_ranges) == ((range(3),), (range(3, 5),))
+
+
+def test_an_exit_in_the_first_slot_and_behind_wide_loads_leads_to_the_seam() -> None:
+    only = splice([member("a", [Slot(EXIT)]), member("b")])
+    assert only.program.instructions[1] == Slot(JA)
+    wide = [*map_load(7, 0), *map_load(7, 0), Slot(EXIT), *map_load(7, 0), Slot(EXIT)]
+    chain = splice([member("a", wide), member("b")])
+    assert [chain.program.instructions[1 + slot] for slot in (4, 7)] == [
+        Slot(JA, offset=3),
+        Slot(JA),
+    ]
+
+
+def test_calls_and_loads_are_found_behind_wide_loads() -> None:
+    body = [*map_load(0), calls(5, 2), *returns(2), *map_load(0), *returns(3)]
+    one = member("a", body, maps=[array("x")], subprograms=(0, 5))
+    chain = splice([member("first", maps=[array("y")]), one])
+    code, start = chain.program.instructions, chain.ranges[1].start
+    behind = chain.subprogram_ranges[1].start
+    assert code[start].immediate == code[behind].immediate == 1
+    assert start + 3 + code[start + 2].immediate == behind
+
+
+@pytest.mark.parametrize("code", [-(2**31), 2**31, 2**32 - 1])
+def test_a_return_code_of_32_bits_has_its_comparison(code: int) -> None:
+    chain = splice([member("a", run_on=[code]), member("b")])
+    signed = code - 2**32 if code >= 2**31 else code
+    assert chain.program.instructions[3] == Slot(JEQ32, 0, 0, 1, signed)
+
+
+def test_the_largest_code_below_the_sign_stays() -> None:
+    chain = splice([member("a", run_on=[2**31 - 1]), member("b")])
+    assert chain.program.instructions[3].immediate == 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    ("members", "message", "hint"),
+    [
+        pytest.param(
+            [member("a"), member("b", program_type=3)],
+            "'b' has program type 3, the chain's first member 'a' has 6",
+            "only programs made for the same hook can share a chain",
+            id="type",
+        ),
+        pytest.param(
+            [member("a"), member("b", flags=SLEEPABLE | FRAGS)],
+            "'b' has load flags 16, the chain's first member 'a' has 0",
+            "only programs made for the same hook can share a chain",
+            id="flags",
+        ),
+        pytest.param(
+            [member("a", run_on=[]), member("b"), member("c")],
+            "'a' goes on to the next member on no return code, so 'b' behind it would never run",
+            "give 'a' a run_on, or make it the last",
+            id="run-on",
+        ),
+        pytest.param(
+            [member("a"), member("b", stack_bytes=505)],
+            "'b' uses 505 bytes of stack; a chain leaves its members 504",
+            "run it as the only program of its hook",
+            id="stack",
+        ),
+        pytest.param(
+            [member("a", subprograms=(0, 2)), member("b")],
+            "'a': expected subprograms to start at ascending slots from 0 to 1, got (0, 2)",
+            "",
+            id="subprograms",
+        ),
+    ],
+)
+def test_a_refusal_names_the_reason_and_the_way_out(
+    members: list[Member], message: str, hint: str
+) -> None:
+    with pytest.raises(CannotSplice) as caught:
+        splice(members)
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_a_return_code_too_many_is_told_of_the_member_that_has_it() -> None:
+    with pytest.raises(CannotSplice, match="'a': a return code has 32 bits, run_on contains"):
+        splice([member("a", run_on=[2, 2**32]), member("b")])
+    splice([member("a"), member("b", run_on=[2**32])])  # of the last it means nothing
