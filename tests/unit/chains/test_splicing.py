@@ -16,6 +16,7 @@ from skep.bytecode.isa.codes import (
 )
 from skep.bytecode.isa.instructions import Instruction as Slot
 from skep.bytecode.linking.plan import LinePlace
+from skep.chains import splicing
 from skep.chains.member import CannotSplice, MapReference, Member, SplicedChain
 from skep.chains.splicing import CHAIN_NAME, GPL_COMPATIBLE, combined_licence, splice
 from skep.errors import Refused
@@ -340,12 +341,6 @@ def test_an_exit_too_far_from_its_seam_is_refused() -> None:
     splice([member("b"), long(farthest - 1)])  # the last one's exits stay exits
 
 
-def test_too_many_instructions_are_refused() -> None:
-    big = [*([Slot(0xB7)] * 499_999), *returns(2)]
-    with pytest.raises(CannotSplice, match=r"1000000 instructions, this one has 10000"):
-        splice([member("a", big), member("b", big)])
-
-
 def test_the_members_are_left_as_they_were() -> None:
     before = member("a", counting(2), maps=[array()], stack_bytes=8)
     splice([before, member("b", returning(1))])
@@ -364,18 +359,20 @@ def test_licences_that_the_kernel_takes_for_gpl_are_these() -> None:
     } == GPL_COMPATIBLE
 
 
-def test_a_chain_has_at_most_a_million_instructions() -> None:
-    def long(name: str, slots: int) -> Member:
-        # Its one exit is its last slot, and what stands behind is a function of its own.
-        return member(
-            name, [*returns(2), *([Slot(0xB7)] * (slots - 3)), Slot(EXIT)], subprograms=(0, 2)
-        )
-
-    own = 5  # of the splicer: the context kept and fetched, a comparison, an exit, a jump
-    first, second = long("a", 500_000), long("b", 500_000 - own + 1)
-    assert len(splice([first, second]).program.instructions) == 1_000_000
-    with pytest.raises(CannotSplice, match="1000000 instructions, this one has 1000001"):
-        splice([first, long("b", 500_000 - own + 2)])
+def test_a_chain_has_at_most_as_many_instructions_as_a_verifier_walks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert splicing.MOST_SLOTS == 1_000_000
+    members = [
+        member("a", [calls(3, 0), *returns(2), *returns(3)], subprograms=(0, 3)),
+        member("b"),
+    ]
+    count = len(splice(members).program.instructions)
+    monkeypatch.setattr(splicing, "MOST_SLOTS", count)
+    splice(members)
+    monkeypatch.setattr(splicing, "MOST_SLOTS", count - 1)
+    with pytest.raises(CannotSplice, match=f"{count - 1} instructions, this one has {count}"):
+        splice(members)
 
 
 def test_each_place_of_a_chain_is_that_of_its_member() -> None:
