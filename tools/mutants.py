@@ -32,7 +32,6 @@ from types import CodeType, FunctionType
 from typing import Any, Literal
 
 import coverage
-import hypothesis
 import pytest
 
 from mutation import Mutant, mutants
@@ -256,10 +255,7 @@ def _passes_anew(mutant: Mutant, tests: Sequence[str]) -> bool:
     return pytest.main([*_QUIET, "--assert=plain", "-x", *tests]) == 0
 
 
-_QUIET = (
-    *("-q", "--no-header", "-p", "no:cacheprovider"),
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # hypothesis is imported before
-)
+_QUIET = (*("-q", "--no-header", "-p", "no:cacheprovider"),)
 
 
 def _tell(verdict: Verdict | None) -> None:
@@ -349,11 +345,6 @@ def main() -> None:
         sample = [m for m in every if any(_is_at(m, place) for place in given.at)]
     else:
         sample = _sample(every, given.seed, given.count)
-    # Random tests draw the same each time, and write nothing down.
-    hypothesis.settings.register_profile(
-        "mutants", derandomize=True, database=None, deadline=None, print_blob=False
-    )
-    hypothesis.settings.load_profile("mutants")
     verdicts = examine(files, sample, given.tests or room.tests)
     told = zip(sample, verdicts, strict=True)
     left = [(mutant, verdict) for mutant, verdict in told if verdict in _ALIVE]

@@ -459,7 +459,7 @@ def test_the_largest_code_below_the_sign_stays() -> None:
         ),
         pytest.param(
             [member("a", run_on=[]), member("b"), member("c")],
-            "'a' goes on to the next member on no return code, so 'b' behind it would never run",
+            "'a' never continues to the next member, so 'b' after it would never run",
             "give 'a' a run_on, or make it the last",
             id="run-on",
         ),
