@@ -226,7 +226,7 @@ def _in_fork(passes: Callable[[], bool], seconds: float) -> Verdict:
     child = os.fork()
     if child == 0:
         try:
-            limit = int(5 + 4 * seconds)
+            limit = int(2 + 2 * seconds)
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             nowhere = os.open(os.devnull, os.O_RDWR)
             for descriptor in (0, 1, 2):
@@ -307,7 +307,7 @@ def examine(files: Sequence[Path], sample: Sequence[Mutant], tests: Sequence[str
         if verdict in {None, "survived"}:
             chosen = reach.near(mutant)
             seconds = sum(reach.seconds[test] for test in chosen)
-            verdict = _in_fork(partial(_passes_anew, mutant, chosen), seconds + 10)
+            verdict = _in_fork(partial(_passes_anew, mutant, chosen), seconds + 5)
             _tell(verdict)
         told.append(verdict)
     print(file=sys.stderr)

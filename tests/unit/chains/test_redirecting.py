@@ -371,6 +371,15 @@ def test_16_functions_deep_is_walked_and_more_is_anything() -> None:
     assert nested(17) == RedirectUse(None, may_rely=True)
 
 
+def test_functions_before_it_make_a_function_no_less_deep() -> None:
+    starts = [3, *range(5, 5 + 2 * 16, 2)]
+    nest = [slot for _ in starts[2:] for slot in (into(1), EXIT)]
+    code = [into(2), into(3), EXIT, *returning(PASS), *nest, *returning(PASS)]
+    assert use(*code, subprograms=(0, *starts)) == RedirectUse(None, may_rely=True)
+    shallow = [into(2), into(3), EXIT, *returning(PASS), *nest[2:], *returning(PASS)]
+    assert use(*shallow, subprograms=(0, *starts[:-1])) == RedirectUse(frozenset(), may_rely=False)
+
+
 def test_functions_one_after_another_are_not_deep() -> None:
     calls = [into(20 - number) for number in range(20)]
     code = [*calls, EXIT, *returning(PASS)]

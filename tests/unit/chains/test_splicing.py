@@ -118,6 +118,13 @@ def test_slots_that_a_member_may_read_before_it_wrote_them_are_cleared_where_it_
     assert [member_at(chain, slot) for slot in range(4)] == [None, None, None, "a"]
 
 
+def test_nothing_is_cleared_for_a_member_before_it_begins() -> None:
+    reads = member("b", (Slot(0x61, 0, 10, -4), Slot(EXIT)), stack_bytes=8)
+    code = splice([member("a"), reads]).program.instructions
+    assert code[:2] == (Slot(0x7B, 10, 1, -16), Slot(0xB7, 0, 0, 0, 2))
+    assert [slot for slot, each in enumerate(code) if each.opcode == 0x7A] == [6]
+
+
 def test_every_exit_of_a_member_leads_to_its_seam_and_those_of_the_last_stay() -> None:
     body = [Slot(0x15, 1, 0, 2, 0), *returns(1), *map_load(7, 0), *returns(2)]
     chain = splice([member("a", body), member("b", body)])

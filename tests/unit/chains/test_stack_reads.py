@@ -447,11 +447,12 @@ def test_of_a_cleared_member_lines_follow_and_types_and_lacks_go() -> None:
     assert (made.functions, made.poisons) == ((), ())
 
 
-def test_a_wide_number_that_looks_like_a_call_stays() -> None:
+def test_what_is_no_call_stays() -> None:
     wide = (Slot(LDDW, 3, 0, 0, 5), Slot(0, 0, 0, 0, 0x85))
-    code = [*wide, calling(1), EXIT, load(-8), EXIT]
-    made = with_cleared_subprograms(member("a", code, subprograms=(0, 4))).program
-    assert made.instructions[:4] == (*wide, calling(1), EXIT)
+    others = (*wide, Slot(0xBF, 2, 1, 0, 3), Slot(0x85, 0, 2, 0, 3), call(5))
+    code = [*others, calling(1), EXIT, load(-8), EXIT]
+    made = with_cleared_subprograms(member("a", code, subprograms=(0, 7))).program
+    assert made.instructions[:7] == (*others, calling(1), EXIT)
 
 
 def test_a_call_to_where_no_function_begins_is_still_refused() -> None:

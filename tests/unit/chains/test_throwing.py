@@ -236,6 +236,13 @@ def test_a_throw_in_the_last_slot_of_the_entry_is_in_the_entry() -> None:
         without_throws(throwing([*PASS, THROW, EXIT], 2, (0, 2)))
 
 
+def test_a_throw_in_the_entry_excuses_none_in_a_subprogram() -> None:
+    names = {1: "bpf_throw", 2: "bpf_throw"}
+    odd = member("odd", [COOKIE, THROW, THROW, EXIT], subprograms=(0, 2), kernel_functions=names)
+    with pytest.raises(CannotSplice, match="in a subprogram, at slot 2"):
+        without_throws(odd)
+
+
 def test_the_second_half_of_a_number_is_no_throw() -> None:
     wide = (Slot(0x18, 3, 0, 0, 1), Slot(0x85, 0, 2, 0, 4711))
     plain = member("plain", [*wide, *PASS])
