@@ -24,7 +24,8 @@ from skep.digests import Digest
 from skep.hooks.table import HookTarget
 from skep.kernel.packets import open_packet_socket
 from skep.node.converging.consenting import Answer, YesToAll
-from skep.node.deploying.installing import InstallReport, InstallRequest
+from skep.node.deploying.applying import Changed
+from skep.node.deploying.installing import InstallRequest
 from skep.node.node import Node
 from skep.node.playground import Playground
 from skep.node.settings import NodeSettings
@@ -115,7 +116,7 @@ class LiveNode:
         *,
         placement: Placement = Last(),  # noqa: B008 - frozen and empty
         **settings: str,
-    ) -> InstallReport:
+    ) -> Changed:
         with self.opened() as node:
             return node.install(self.request(name, placement=placement, settings=settings))
 

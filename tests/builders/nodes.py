@@ -11,7 +11,6 @@ from tests.fakes.packages import NOW, FakePackages
 
 from skep.chains.ordering import Last, Placement
 from skep.hooks.table import parse_hook_target
-from skep.node.converging.changing import change
 from skep.node.converging.composing import compose
 from skep.node.converging.consenting import Answer, YesToAll
 from skep.node.converging.recovering import recover
@@ -24,7 +23,7 @@ from skep.packages.references import parse_reference
 
 YES = YesToAll("tester")
 
-__all__ = ["FakeNode", "change", "recover", "remove"]
+__all__ = ["FakeNode", "recover", "remove"]
 
 
 class FakeNode:

@@ -44,7 +44,8 @@ def running_name(node: LiveNode) -> str | None:
 def test_one_program_runs_counts_and_goes(node: LiveNode) -> None:
     report = node.install("port-filter", ports=str(CLOSED))
     assert report.chain == ("port-filter",)
-    assert report.package.evidence.kind == "key"
+    assert report.deployment.signer
+    assert report.installed is not None
     assert report.installed.measured.verified_instructions
     assert report.installed.measured.stack_bytes is not None
     frames = [udp_frame(CLOSED), udp_frame(OPEN), tcp_frame(CLOSED)]
@@ -65,7 +66,8 @@ def test_order_decides_who_sees_a_packet(node: LiveNode) -> None:
     assert node.counts("port-filter") == {"seen": 2, "dropped": 1}
     assert node.counts("ratelimiting") == {"received": 1, "dropped": 0}
     with node.opened() as opened:
-        assert opened.move("ratelimiting", before="port-filter") == ("ratelimiting", "port-filter")
+        moved = opened.move("ratelimiting", before="port-filter")
+        assert moved.chain == ("ratelimiting", "port-filter")
     assert node.deliver(frames) == [tcp_frame(LIMITED)]
     # Now it does; and the move kept what both had counted.
     assert node.counts("ratelimiting") == {"received": 3, "dropped": 0}

@@ -28,7 +28,8 @@ from skep.hooks.target import HookTarget
 from skep.kernel.attaching.table import driver_of
 from skep.kernel.errors import KernelRefused
 from skep.kernel.programs import describe_program
-from skep.node.deploying.installing import InstallReport, InstallRequest
+from skep.node.deploying.applying import Changed
+from skep.node.deploying.installing import InstallRequest
 from skep.node.node import Node
 from skep.node.occupants import order_lines
 from skep.node.settings import NodeSettings
@@ -122,7 +123,7 @@ def _publish(settings: NodeSettings, case: Case, name: str, verdict: str, sectio
         trusted.add("acme", signer("publisher").public_key)
 
 
-def _install(node: Node, case: Case, name: str) -> InstallReport:
+def _install(node: Node, case: Case, name: str) -> Changed:
     reference = parse_reference(f"acme/{name}:1.0.0")
     return node.install(InstallRequest(reference, case.on, answer=YES))
 

@@ -16,7 +16,8 @@ from skep.bytecode.linking.errors import CannotLink
 from skep.chains.member import CannotSplice
 from skep.errors import Unsupported
 from skep.kernel.kernel_types import VMLINUX
-from skep.node.deploying.installing import InstallReport, InstallRequest
+from skep.node.deploying.applying import Changed
+from skep.node.deploying.installing import InstallRequest
 from skep.node.verified.shelf import UnsupportedMap
 from skep.packages.local.bundles import store_bundle
 from skep.packages.local.content_store import ContentStore
@@ -90,7 +91,7 @@ def stock(node: LiveNode, name: str, program: str, data: bytes) -> None:
     store_bundle(store, made.manifest, bundle)
 
 
-def install(node: LiveNode, name: str) -> InstallReport:
+def install(node: LiveNode, name: str) -> Changed:
     request = InstallRequest(parse_reference(f"skep/{name}:1.0.0"), node.on, answer=YES)
     with node.opened() as opened:
         return opened.install(request)

@@ -146,8 +146,8 @@ def test_a_tag_that_moves_between_preview_and_install_changes_nothing(node: Live
             bundled_package("ratelimiting").manifest_data, tag="skep/port-filter:1.0.0"
         )
         report = opened.install(replace(node.request("port-filter"), digest=shown.package.digest))
-        assert report.package.digest == shown.package.digest
-        assert report.installed.deployment.program == "port_filter"
+        assert report.deployment.digest == str(shown.package.digest)
+        assert report.deployment.program == "port_filter"
 
 
 def test_a_withdrawn_key_stops_the_next_load_not_what_runs(node: LiveNode) -> None:

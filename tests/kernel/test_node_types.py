@@ -26,7 +26,8 @@ from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.older_types import older_types
 from skep.kernel.pins import PinRoot
 from skep.node.converging.composing import ChainRefused, MemberRefused
-from skep.node.deploying.installing import InstallReport, InstallRequest
+from skep.node.deploying.applying import Changed
+from skep.node.deploying.installing import InstallRequest
 from skep.node.deploying.setting import SizeIsFixed
 from skep.node.ports import MapPin, PinInTheWay
 from skep.node.wiring.kernel_adapter import KernelAdapter
@@ -77,7 +78,7 @@ def stock(node: LiveNode, name: str, program: str, data: bytes, more: str = CHAI
     store_bundle(store, made.manifest, bundle)
 
 
-def install(node: LiveNode, name: str, **settings: str) -> InstallReport:
+def install(node: LiveNode, name: str, **settings: str) -> Changed:
     request = InstallRequest(
         parse_reference(f"skep/{name}:1.0.0"), node.on, settings=settings, answer=YES
     )

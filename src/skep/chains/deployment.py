@@ -114,3 +114,13 @@ def parse_deployment_name(text: str) -> str:
             hint="choose another name with --name",
         )
     return text
+
+
+def default_deployment_name(package: str) -> str:
+    """What a deployment is called if nobody says otherwise.
+
+    >>> default_deployment_name("tc.limit")
+    'tc-limit'
+    """
+    # Package names may have dots, directories in bpffs may not.
+    return package.replace(".", "-")

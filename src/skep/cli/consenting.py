@@ -183,8 +183,10 @@ def install_with_consent(
         ConsentRefused: somebody said no.
     """
     is_asking = not yes and is_terminal()
-    if is_asking or not (run.output.json or run.output.quiet):
+    if is_asking:
         _show(preview_lines(preview, run.output.surface(run.output.err)), run)
+    else:
+        show_preview(preview, run)
     if yes:
         answer: Answer = YesToAll(_person(run))
     elif is_asking:
@@ -194,6 +196,18 @@ def install_with_consent(
         raise ConsentNeeded(preview.needs, message, hint=run.repeated("--yes"))
     with change_first():
         return attempt(answer)
+
+
+def show_preview(preview: Preview, run: Invocation) -> None:
+    """Show what is to be installed where nobody is asked, unless only the outcome is wanted."""
+    if not (run.output.json or run.output.quiet):
+        _show(preview_lines(preview, run.output.surface(run.output.err)), run)
+
+
+def show_needs(needs: Sequence[Need], run: Invocation) -> None:
+    """Show what ``--yes`` agreed to, or would have to; unless only the outcome is wanted."""
+    if not (run.output.json or run.output.quiet):
+        _show(need_lines(needs, run.output.surface(run.output.err)), run)
 
 
 def change_with_consent(

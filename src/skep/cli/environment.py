@@ -65,6 +65,11 @@ class Environment:
         return self.root / _MARKETPLACES
 
     @property
+    def heard(self) -> Path:
+        """What marketplaces said about newest versions."""
+        return self.cache / "heard.json"
+
+    @property
     def marketplace_data(self) -> Path:
         """Data of a marketplace served from here."""
         return self.root / "marketplace"

@@ -1,6 +1,7 @@
 """``skep install``: what an app store shows, then one atomic change of a chain."""
 
 from dataclasses import replace
+from typing import TypedDict, Unpack
 
 import click
 
@@ -8,12 +9,34 @@ from skep.cli.context import invocation
 from skep.cli.options import (
     Command,
     argument,
+    dry_run_option,
     json_option,
     marketplace_option,
     quiet_option,
     verbose_option,
     yes_option,
 )
+
+
+class InstallWords(TypedDict):
+    """What was typed, by option."""
+
+    reference: str
+    on: str
+    name: str | None
+    program: str | None
+    settings: tuple[str, ...]
+    before: str | None
+    after: str | None
+    order: int | None
+    yes: bool
+    dry_run: bool
+    insecure: bool
+    offline: bool
+    marketplace: str | None
+    json: bool
+    quiet: bool
+    verbose: bool
 
 
 @click.command("install", cls=Command)
@@ -26,6 +49,7 @@ from skep.cli.options import (
 @click.option("--after", help="Run after this one.")
 @click.option("--order", type=int, help="Lower runs first.")
 @yes_option
+@dry_run_option
 @click.option(
     "--insecure-accept-unsigned",
     "insecure",
@@ -37,67 +61,62 @@ from skep.cli.options import (
 @json_option
 @quiet_option
 @verbose_option
-def command(
-    *,
-    reference: str,
-    on: str,
-    name: str | None,
-    program: str | None,
-    settings: tuple[str, ...],
-    before: str | None,
-    after: str | None,
-    order: int | None,
-    yes: bool,
-    insecure: bool,
-    offline: bool,
-    marketplace: str | None,
-    json: bool,
-    quiet: bool,
-    verbose: bool,
-) -> None:
+def command(**words: Unpack[InstallWords]) -> None:
     """Run a package on a hook: verify, show what it may do, ask, attach."""
     from skep.chains.ordering import parse_placement
     from skep.cli.assignments import parse_assignments
-    from skep.cli.consenting import install_with_consent
+    from skep.cli.changing import done_text, emit_change
+    from skep.cli.consenting import install_with_consent, show_preview
     from skep.cli.nodes import require_root, this_node
-    from skep.cli.obtaining import obtain_package
+    from skep.cli.obtaining import Wanted, obtain_package
     from skep.hooks.table import parse_hook_target
+    from skep.node.deploying.applying import Changed
     from skep.node.deploying.documents import install_document
-    from skep.node.deploying.installing import InstallRequest
+    from skep.node.deploying.installing import InstallRequest, check_package
     from skep.packages.references import parse_reference
 
-    run = invocation(json=json, quiet=quiet, verbose=verbose)
-    target = parse_hook_target(on)
-    wanted = parse_reference(reference)
-    chosen = parse_assignments(settings)
-    placement = parse_placement(before=before, after=after, order=order)
+    run = invocation(json=words["json"], quiet=words["quiet"], verbose=words["verbose"])
+    typed = InstallRequest(
+        reference=parse_reference(words["reference"]),
+        on=parse_hook_target(words["on"]),
+        name=words["name"],
+        program=words["program"],
+        placement=parse_placement(
+            before=words["before"], after=words["after"], order=words["order"]
+        ),
+        settings=parse_assignments(words["settings"]),
+        policy="insecure-accept-all" if words["insecure"] else "require-key",
+    )
+    wanted = Wanted(
+        typed.reference, words["marketplace"], words["offline"], is_dry_run=words["dry_run"]
+    )
     require_root(run.environment)
-    found = obtain_package(wanted, marketplace, run, offline=offline)
+    # What can be refused here is refused before anybody is asked for anything.
     with this_node(run.environment) as node:
-        request = InstallRequest(
-            reference=found.qualified,
-            on=target,
-            name=name,
-            program=program,
-            digest=found.descriptor.digest,
-            placement=placement,
-            settings=chosen,
-            policy="insecure-accept-all" if insecure else "require-key",
-        )
-        report = install_with_consent(
-            node,
-            node.preview(request),
-            run,
-            lambda answer: node.install(replace(request, answer=answer)),
-            yes=yes,
-        )
-    deployment = report.installed.deployment
-    done = f"{deployment.name} runs on {deployment.on}"
-    run.output.emit(
-        install_document(report),
-        lambda: [
-            f"{done}; chain: {' → '.join(report.chain)}",
-            *([report.remark] if report.remark else []),
-        ],
-        done=done,
+        node.check(typed)
+    found = obtain_package(wanted, run, lambda metadata: check_package(metadata, typed))
+    request = replace(typed, reference=found.qualified, digest=found.descriptor.digest)
+    with this_node(run.environment, found.store) as node:
+        preview = node.preview(request)
+        changed = Changed(preview.plan)
+        if changed.is_unchanged:
+            pass
+        elif words["dry_run"]:
+            show_preview(preview, run)
+        else:
+            changed = install_with_consent(
+                node,
+                preview,
+                run,
+                lambda answer: node.install(replace(request, answer=answer)),
+                yes=words["yes"],
+            )
+    runs = done_text(changed, "runs", "would run")
+    text = f"{changed.deployment.name} {runs} on {changed.deployment.on}"
+    emit_change(
+        run.output,
+        changed,
+        install_document(changed, preview.occupants),
+        f"{text}; chain: {' → '.join(changed.chain)}",
+        done=text,
     )

@@ -43,6 +43,11 @@ class Found:
         """The reference with the place it came from."""
         return replace(parse_reference(self.reference), host=self.origin or None)
 
+    @property
+    def metadata(self) -> PackageMetadata:
+        """Its metadata, hashed; whoever signed it."""
+        return _metadata(self.store, self.descriptor)
+
     def open(self) -> PackageContent:
         """Open the package, every byte hashed."""
         with reading_package(self.qualified):

@@ -3,7 +3,14 @@
 import click
 
 from skep.cli.context import invocation
-from skep.cli.options import Command, argument, json_option, quiet_option, yes_option
+from skep.cli.options import (
+    Command,
+    argument,
+    dry_run_option,
+    json_option,
+    quiet_option,
+    yes_option,
+)
 
 
 @click.command("move", cls=Command)
@@ -12,6 +19,7 @@ from skep.cli.options import Command, argument, json_option, quiet_option, yes_o
 @click.option("--after", help="Run after this one.")
 @click.option("--order", type=int, help="Lower runs first.")
 @yes_option
+@dry_run_option
 @json_option
 @quiet_option
 def command(
@@ -21,11 +29,13 @@ def command(
     after: str | None,
     order: int | None,
     yes: bool,
+    dry_run: bool,
     json: bool,
     quiet: bool,
 ) -> None:
     """Give a deployment another place in its chain; no packet passes unprocessed."""
-    from skep.cli.consenting import change_with_consent
+    from skep.cli.changing import done_text, emit_change
+    from skep.cli.consenting import change_with_consent, show_needs
     from skep.cli.nodes import this_node
     from skep.errors import UsageError
     from skep.node.deploying.documents import move_document
@@ -34,11 +44,18 @@ def command(
     if before is None and after is None and order is None:
         raise UsageError("expected a place", hint="--before NAME, --after NAME or --order NUMBER")
     with this_node(run.environment) as node:
-        chain = change_with_consent(
-            node,
-            run,
-            lambda answer: node.move(name, before=before, after=after, order=order, answer=answer),
-            yes=yes,
-        )
-    done = f"chain: {' → '.join(chain)}"
-    run.output.emit(move_document(name, chain), lambda: [done], done=done)
+        if dry_run:
+            changed = node.foresee_move(name, before=before, after=after, order=order)
+        else:
+            changed = change_with_consent(
+                node,
+                run,
+                lambda answer: node.move(
+                    name, before=before, after=after, order=order, answer=answer
+                ),
+                yes=yes,
+            )
+    if yes or dry_run:
+        show_needs(changed.plan.needs, run)
+    text = f"{done_text(changed, 'chain', 'chain would be')}: {' → '.join(changed.chain)}"
+    emit_change(run.output, changed, move_document(changed), text, done=text)

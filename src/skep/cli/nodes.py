@@ -12,6 +12,7 @@ from skep.node.node import Node
 from skep.node.playground import Host
 from skep.node.settings import NodeSettings
 from skep.node.wiring import open_node
+from skep.packages.local.content_store import ContentStore
 
 
 def node_settings(environment: Environment) -> NodeSettings:
@@ -31,15 +32,20 @@ def require_root(environment: Environment) -> None:
         raise NotPermitted("attaching programs needs root", hint="run the command with sudo")
 
 
-def this_node(environment: Environment) -> AbstractContextManager[Node]:
+def this_node(
+    environment: Environment, content: ContentStore | None = None
+) -> AbstractContextManager[Node]:
     """Open the node; nothing is made or changed before the first change.
+
+    Args:
+        content: packages, if not the node's own.
 
     Raises:
         NotPermitted: the user is not root.
     """
     require_root(environment)
     tell_warnings(current_output())
-    return open_node(node_settings(environment), system_clock, host)
+    return open_node(node_settings(environment), system_clock, host, content)
 
 
 def host() -> Host:

@@ -3,6 +3,7 @@
 What is asked when: :mod:`skep.packages.client.obtaining`.
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -12,11 +13,14 @@ from skep.cli.environment import Environment
 from skep.cli.locating import Found, found_at
 from skep.cli.output import Output
 from skep.cli.progress import transfer
+from skep.clock import rfc3339, system_clock
 from skep.packages.client.obtaining import Obtained, obtain
 from skep.packages.client.progress import Progress
-from skep.packages.client.pulling import pull
+from skep.packages.client.pulling import Accept, pull
 from skep.packages.local.content_store import ContentStore
+from skep.packages.local.heard import note_heard
 from skep.packages.local.marketplaces import Marketplace
+from skep.packages.local.scratch_store import ScratchStore
 from skep.packages.references import Reference
 from skep.versions import Version
 
@@ -63,38 +67,75 @@ def pull_package(
             default=known.default_origin,
         )
     metadata = pulled.content.metadata
+    if reference.version is None and reference.digest is None:
+        remember(environment, marketplace, {metadata.name: metadata.version})
     return PulledPackage(f"{metadata.name}:{metadata.version}", str(pulled.digest), marketplace)
 
 
-def obtain_package(
-    reference: Reference, option: str | None, run: Invocation, *, offline: bool
-) -> Found:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A package that a command needs on this machine.
+
+    Attributes:
+        reference: as it was typed.
+        marketplace: of ``--marketplace``.
+        is_offline: use what is on this machine, ask nobody.
+        is_dry_run: keep nothing of what is fetched.
+    """
+
+    reference: Reference
+    marketplace: str | None = None
+    is_offline: bool = False
+    is_dry_run: bool = False
+
+
+def obtain_package(wanted: Wanted, run: Invocation, accept: Accept) -> Found:
     """Find or fetch what a reference means, and tell on standard error what was done instead.
 
     Args:
-        reference: as it was typed.
-        option: of ``--marketplace``.
-        offline: use what is on this machine, ask nobody.
+        wanted: which package.
+        accept: called with its metadata, as early as may be; raises if it is of no use.
 
     Raises:
         WrongContent: the digest is of another package than the name.
         SkepError: see :func:`skep.packages.client.obtaining.obtain`.
     """
     known = known_marketplaces(run.environment)
-    marketplace = known.of(reference, option)
+    reference = wanted.reference
+    marketplace = known.of(reference, wanted.marketplace)
     located = known.located(reference)
-    store = ContentStore(run.environment.content)
+    kind = ScratchStore if wanted.is_dry_run else ContentStore
+    store = kind(run.environment.content)
 
     def fetching(version: Version | None) -> AbstractContextManager[Progress]:
         what = f"{reference.package} {version}" if version else reference.package
         return transfer(f"pulling {what} from {marketplace.short}", run.output)
 
     obtained = obtain(
-        located, marketplace, store, connected, fetching=fetching, may_ask=not offline
+        located,
+        marketplace,
+        store,
+        connected,
+        fetching=fetching,
+        may_ask=not wanted.is_offline,
+        accept=accept,
     )
     found = found_at(store, obtained.stored, located)
+    if not wanted.is_dry_run and obtained.offered is not None:
+        remember(run.environment, marketplace, {found.name: obtained.offered})
     _tell(obtained, found, marketplace.short, run)
+    if obtained.is_new and not wanted.is_dry_run:
+        run.output.note(f"pulled {found.reference}  {found.descriptor.digest}")
+    accept(found.metadata)
     return found
+
+
+def remember(
+    environment: Environment, marketplace: Marketplace, newest: Mapping[str, Version]
+) -> None:
+    """Keep what a marketplace said about newest versions, by package, for ``skep list``."""
+    now = rfc3339(system_clock())
+    note_heard(environment.heard, marketplace.origin, newest, now)
 
 
 def _tell(obtained: Obtained, found: Found, marketplace: str, run: Invocation) -> None:
@@ -110,5 +151,3 @@ def _tell(obtained: Obtained, found: Found, marketplace: str, run: Invocation) -
             f"the newest version at {marketplace} is {version}; to use {obtained.newer}, which is"
             f" on this node, name it: {found.name}:{obtained.newer}"
         )
-    if obtained.is_new:
-        run.output.note(f"pulled {found.reference}  {found.descriptor.digest}")

@@ -107,6 +107,7 @@ json_option = click.option("--json", is_flag=True, help="Print one JSON document
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors and warnings only.")
 verbose_option = click.option("--verbose", is_flag=True, help="Print details, whole logs too.")
 yes_option = click.option("-y", "--yes", is_flag=True, help="Agree, without being asked.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Show what it would do; do nothing.")
 marketplace_option = click.option(
     "--marketplace", metavar="NAME|URL", help="Another marketplace than the default one."
 )

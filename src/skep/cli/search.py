@@ -18,12 +18,14 @@ def command(
 ) -> None:
     """Find packages by words of their names, summaries, hooks and permissions."""
     from skep.cli.asking import connected, meant_marketplace
+    from skep.cli.obtaining import remember
     from skep.cli.searching import hit_lines
 
     run = invocation(json=json, quiet=quiet)
     place = meant_marketplace(run.environment, marketplace)
     with connected(place) as client:
         hits = client.search(" ".join(words), limit)
+    remember(run.environment, place, {hit.package: hit.version for hit in hits})
     run.output.emit(
         {
             "schema": schema_id("search"),

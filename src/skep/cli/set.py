@@ -3,29 +3,45 @@
 import click
 
 from skep.cli.context import invocation
-from skep.cli.options import Command, argument, json_option, quiet_option, yes_option
+from skep.cli.options import (
+    Command,
+    argument,
+    dry_run_option,
+    json_option,
+    quiet_option,
+    yes_option,
+)
 
 
 @click.command("set", cls=Command)
 @argument("name", help="Name of the deployment.")
 @argument("settings", nargs=-1, required=True, metavar="NAME=VALUE...", help="Settings.")
 @yes_option
+@dry_run_option
 @json_option
 @quiet_option
-def command(*, name: str, settings: tuple[str, ...], yes: bool, json: bool, quiet: bool) -> None:
+def command(
+    *, name: str, settings: tuple[str, ...], yes: bool, dry_run: bool, json: bool, quiet: bool
+) -> None:
     """Change settings of a deployment while it runs."""
     from skep.cli.assignments import parse_assignments
-    from skep.cli.consenting import change_with_consent
+    from skep.cli.changing import done_text, emit_change
+    from skep.cli.consenting import change_with_consent, show_needs
     from skep.cli.nodes import this_node
     from skep.node.deploying.documents import set_document
 
     run = invocation(json=json, quiet=quiet)
     changes = parse_assignments(settings)
     with this_node(run.environment) as node:
-        installed = change_with_consent(
-            node, run, lambda answer: node.set(name, changes, answer), yes=yes
-        )
-    now = dict(installed.deployment.settings)
+        if dry_run:
+            changed = node.foresee_set(name, changes)
+        else:
+            changed = change_with_consent(
+                node, run, lambda answer: node.set(name, changes, answer), yes=yes
+            )
+    if yes or dry_run:
+        show_needs(changed.plan.needs, run)
+    now = dict(changed.deployment.settings)
     shown = ", ".join(f"{key}={now.get(key, '(default)')}" for key in changes)
-    done = f"{name}: {shown}, in force now"
-    run.output.emit(set_document(installed), lambda: [done], done=done)
+    text = f"{name}: {shown}, {done_text(changed, 'in force now', 'would be in force')}"
+    emit_change(run.output, changed, set_document(changed), text, done=text)

@@ -26,16 +26,20 @@ def command(
     """Show what a package in a marketplace may do, needs, costs, and who signed it."""
     from skep.cli.asking import connected, known_marketplaces
     from skep.cli.metadata_rows import metadata_document
+    from skep.cli.obtaining import remember
     from skep.cli.showing import Shown, shown_lines, trusted_since
     from skep.errors import NotFound
     from skep.packages.client.describing import fetch_metadata
     from skep.packages.references import parse_reference
+    from skep.versions import newest
 
     run = invocation(json=json, quiet=quiet, verbose=verbose)
     wanted = parse_reference(reference)
     place = known_marketplaces(run.environment).of(wanted, marketplace)
     with connected(place) as client:
         listed = client.show(wanted.publisher, wanted.name)
+        if (offered := newest(one.version for one in listed.versions)) is not None:
+            remember(run.environment, place, {wanted.package: offered})
         version = listed.meant(wanted.version, wanted.digest)
         known = [str(one.version) for one in listed.versions]
         if version is None:

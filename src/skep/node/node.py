@@ -25,12 +25,20 @@ from skep.node.converging.kept_programs import restore_records
 from skep.node.converging.reconciling import Reconciled
 from skep.node.converging.recovering import recover
 from skep.node.converging.services import Services, Writer
+from skep.node.deploying.applying import Changed, foresee
 from skep.node.deploying.detaching import detach_all
-from skep.node.deploying.installing import InstallReport, InstallRequest, install
-from skep.node.deploying.moving import move
+from skep.node.deploying.installing import InstallRequest, check_request, install
+from skep.node.deploying.moving import desired_move, move
 from skep.node.deploying.previewing import Preview, TrustedSince, preview
-from skep.node.deploying.removing import Removed, remove, remove_all
-from skep.node.deploying.setting import change_settings
+from skep.node.deploying.removing import (
+    Removal,
+    Removed,
+    foresee_removal,
+    foresee_removal_on,
+    remove,
+    remove_all,
+)
+from skep.node.deploying.setting import change_settings, desired_settings
 from skep.node.locking import Lock, NodeBusy, locked, locked_as_it_is
 from skep.node.looking.listing import (
     ChainView,
@@ -42,7 +50,7 @@ from skep.node.looking.listing import (
 )
 from skep.node.observing.metrics import Meter, Metric
 from skep.node.ports import Kernel
-from skep.node.records import ConsentRecord, DamagedRow, Installed, JournalEntry
+from skep.node.records import ConsentRecord, DamagedRow, JournalEntry
 
 Looking = Callable[[], AbstractContextManager[tuple[Services, Meter]]]
 """Opens what a look needs, for a moment."""
@@ -162,6 +170,41 @@ class Node:
         with self._looking() as (services, _):
             return examine(services, self._playgrounds)
 
+    # Foreseeing: what a change would do; nothing is loaded, nothing changes -------------------
+
+    def check(self, request: InstallRequest) -> None:
+        """See :func:`skep.node.deploying.installing.check_request`."""
+        with self._looking() as (services, _):
+            check_request(services, request)
+
+    def foresee_move(
+        self,
+        name: str,
+        *,
+        before: str | None = None,
+        after: str | None = None,
+        order: int | None = None,
+    ) -> Changed:
+        """What :meth:`move` would do."""
+        placement = parse_placement(before=before, after=after, order=order)
+        with self._looking() as (services, _):
+            return Changed(foresee(services, desired_move(services, name, placement)))
+
+    def foresee_set(self, name: str, changes: Mapping[str, str]) -> Changed:
+        """What :meth:`set` would do."""
+        with self._looking() as (services, _):
+            return Changed(foresee(services, desired_settings(services, name, changes)))
+
+    def foresee_removal(self, name: str) -> Removal:
+        """What :meth:`remove` would do."""
+        with self._looking() as (services, _):
+            return foresee_removal(services, name)
+
+    def foresee_removal_on(self, on: HookTarget) -> Removal:
+        """What :meth:`remove_all` would do."""
+        with self._looking() as (services, _):
+            return foresee_removal_on(services, on)
+
     # Changing --------------------------------------------------------------------------------
 
     def recover(self) -> Reconciled:
@@ -173,7 +216,7 @@ class Node:
         with self._writing() as writer:
             return recover(writer)
 
-    def install(self, request: InstallRequest) -> InstallReport:
+    def install(self, request: InstallRequest) -> Changed:
         """See :func:`skep.node.deploying.installing.install`."""
         with self._change() as writer:
             return install(writer, request)
@@ -209,13 +252,13 @@ class Node:
         after: str | None = None,
         order: int | None = None,
         answer: Answer = NOT_ASKED,
-    ) -> tuple[str, ...]:
+    ) -> Changed:
         """See :func:`skep.node.deploying.moving.move`; without a place it goes last."""
         placement = parse_placement(before=before, after=after, order=order)
         with self._change() as writer:
             return move(writer, name, placement, answer)
 
-    def set(self, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED) -> Installed:
+    def set(self, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED) -> Changed:
         """See :func:`skep.node.deploying.setting.change_settings`."""
         with self._change() as writer:
             return change_settings(writer, name, changes, answer)

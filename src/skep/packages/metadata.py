@@ -133,6 +133,11 @@ class PackageMetadata:
         """
         return _named(self.settings, name, "setting", UnknownSetting, self.name)
 
+    @property
+    def default_texts(self) -> dict[str, str | None]:
+        """Texts of the defaults by setting; ``None`` for a single value that has none."""
+        return {each.name: each.default_text for each in self.settings}
+
 
 _Named = TypeVar("_Named", ProgramMetadata, SettingSpec)
 

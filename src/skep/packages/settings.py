@@ -59,6 +59,12 @@ class SettingSpec:
         """Whether the setting has several values; then old entries must go when it changes."""
         return self.type.startswith("set[")
 
+    @property
+    def default_text(self) -> str | None:
+        """Text that counts if nobody chooses one; ``None`` if nothing is written then."""
+        # A set without a default is empty, so that what was in it goes when nobody sets it.
+        return "" if self.is_set and self.default is None else self.default
+
 
 @dataclass(frozen=True, slots=True)
 class SettingValue:

@@ -153,7 +153,7 @@ def prompted(found: Preview, name: str, **changes: object) -> Callable[[Surface]
         ),
         chain=(ChainPlace("port-filter", is_new=False), ChainPlace("limiting", is_new=True)),
         label_changes=(),
-        needs=(),
+        plan=replace(found.plan, needs=()),
     )
     drawn = replace(drawn, **changes)  # type: ignore[arg-type]
     return lambda surface: preview_lines(drawn, surface)
@@ -204,7 +204,7 @@ def drawn(name: str, previewed: Preview) -> Callable[[Surface], Iterator[str]]:
                 report_matches=False,
                 label_changes=(change,),
                 own_maps=("counts",),
-                needs=needs,
+                plan=replace(unsigned.plan, needs=needs),
             )
         case "change":
             grown = need(

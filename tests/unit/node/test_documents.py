@@ -17,7 +17,9 @@ from skep.node.deploying.installing import install
 from skep.node.deploying.moving import move
 from skep.node.deploying.removing import remove
 from skep.node.looking.documents import Counted, chains_document, list_document
+from skep.node.deploying.setting import change_settings
 from skep.node.looking.listing import list_chains, list_installed
+from skep.node.occupants import Occupant
 from skep.node.records import DamagedRow
 
 
@@ -31,15 +33,16 @@ class NoPlaygrounds:
 
 def test_changes_are_documented(node: FakeNode) -> None:
     report = install(node.writer(), request("acme/limit"))
-    document = install_document(report)
+    document = install_document(report, [Occupant(7, "", is_ours=True)])
     assert_documented(document)
     assert document["package"] == "acme/limit:1.0.0"
     assert document["origin"] == ""
     assert document["chain"] == ["limit"]
     node.install("acme/filter")
-    chain = move(node.writer(), "filter", Before("limit"), YES)
-    assert_documented(move_document("filter", chain))
-    assert_documented(set_document(report.installed))
+    moved = move(node.writer(), "filter", Before("limit"), YES)
+    assert_documented(move_document(moved))
+    set_again = change_settings(node.writer(), "limit", {"rate": "8"}, YES)
+    assert_documented(set_document(set_again))
     assert_documented(remove_document(remove(node.writer(), "limit")))
 
 

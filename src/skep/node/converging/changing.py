@@ -1,6 +1,6 @@
 """From one committed state to the next: what install, remove, move, set and repair share."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.chains.deployment import Deployment
@@ -9,7 +9,7 @@ from skep.hooks.table import HookTarget
 from skep.node.converging.executing import Outcome, drop
 from skep.node.converging.inspecting import observe
 from skep.node.converging.kept_programs import forget_other_copies
-from skep.node.converging.services import Writer
+from skep.node.converging.services import Services, Writer
 from skep.node.looking.locating import Spot, Survey, newly_located, survey
 from skep.node.records import Consent, Installed, Measured
 
@@ -28,7 +28,8 @@ class Change:
         consents: given for this change, by deployment; others keep the one they have.
         stopping: deployments that stay declared and are not run: nobody can.
         gone: names whose records and maps go, although they are not among the readable ones.
-        link: where linked programs come from; ``None`` for packages, opened and verified anew.
+        linked: programs that are linked already, by deployment; ``None`` to open, verify and link
+            every package anew.
     """
 
     command: str
@@ -39,90 +40,88 @@ class Change:
     consents: Mapping[str, Consent] = field(default_factory=dict)
     stopping: Collection[str] = ()
     gone: Collection[str] = ()
-    link: Callable[[Deployment], LinkedDeployment] | None = None
+    linked: Mapping[str, LinkedDeployment] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A change, ready to be carried out."""
+class Prepared:
+    """A change, ready to be carried out.
+
+    Attributes:
+        steps: what to do, in order.
+        linked: every deployment in a chain that is looked at.
+        spots: where the hook targets of the steps are.
+    """
 
     steps: Plan
     linked: tuple[LinkedDeployment, ...]
     spots: Mapping[HookTarget, Spot]
 
 
-def change(writer: Writer, wanted: Change) -> tuple[Installed, ...]:
-    """Commit the wanted state, and run it on every hook target that differs.
-
-    Returns:
-        The committed state.
-
-    Raises:
-        HookTargetMissing, HookTargetHidden, HookOccupied: a chain cannot run where it must.
-        SkepError: anything that opening, linking or loading a member raises; nothing is changed.
-    """
-    return change_with_remarks(writer, wanted)[0]
-
-
-def change_with_remarks(
-    writer: Writer, wanted: Change
-) -> tuple[tuple[Installed, ...], Mapping[HookTarget, str]]:
-    """As :func:`change`; also what a person should know about how chains were attached."""
-    prepared = _prepare(writer, wanted)
-    outcome = _carry_out(writer, wanted, prepared)
-    return writer.state.installed(), outcome.remarks
-
-
 def change_if_needed(writer: Writer, wanted: Change) -> tuple[str, ...]:
-    """As :func:`change`, but nothing is written if nothing is to be done.
+    """Prepare and carry out; nothing is written if nothing is to be done.
 
     Returns:
         A line for each step that was needed, and for what a person should know about it.
+
+    Raises:
+        SkepError: as :func:`prepare` and :func:`carry_out`.
     """
-    prepared = _prepare(writer, wanted)
+    prepared = prepare(writer.services, wanted)
     if not prepared.steps.actions:
         return ()
-    outcome = _carry_out(writer, wanted, prepared)
+    outcome = carry_out(writer, wanted, prepared)
     return (*prepared.steps.summary(), *outcome.remarks.values())
 
 
-def _prepare(writer: Writer, wanted: Change) -> _Prepared:
-    installed = writer.state.installed()
+def prepare(services: Services, wanted: Change) -> Prepared:
+    """Decide what a change takes, by looking; nothing is loaded, nothing changes.
+
+    Raises:
+        HookTargetMissing, HookTargetHidden, HookOccupied: a chain cannot run where it must.
+        SkepError: anything that opening or linking a member raises.
+    """
+    installed = services.state.installed()
     before = [one.deployment for one in installed]
-    looked = survey(writer.kernel, installed)
+    looked = survey(services.kernel, installed)
     targets = _changed_targets(before, wanted.after) | set(wanted.also)
-    spots = {on: _spot(writer, looked, on, wanted) for on in targets}
+    spots = {on: _spot(services, looked, on, wanted) for on in targets}
     names = {d.name for d in (*before, *wanted.after) if d.on in targets} | set(wanted.gone)
     names -= set(wanted.stopping)
 
     def observed(linked: Sequence[LinkedDeployment], names: Collection[str]) -> Observed:
-        return observe(writer.kernel, before, linked, spots, names, looked)
+        return observe(services.kernel, before, linked, spots, names, looked)
 
     seen = observed((), ())
     impossible = seen.absent.keys() | seen.foreign.keys() | seen.hidden
     blocked = {on for on in impossible if on not in wanted.must_run}
     # What stays declared where it cannot run keeps its maps; what is removed loses them.
     names -= {d.name for d in wanted.after if d.on in blocked}
-    link = wanted.link or writer.packages.linked
+    ready = wanted.linked
     linked = tuple(
-        link(d)
+        services.packages.linked(d) if ready is None else ready[d.name]
         for d in wanted.after
         if d.on in targets and d.on not in blocked and d.name not in wanted.stopping
     )
-    return _Prepared(plan(linked, observed(linked, names)), linked, spots)
+    return Prepared(plan(linked, observed(linked, names)), linked, spots)
 
 
-def _spot(writer: Writer, looked: Survey, on: HookTarget, wanted: Change) -> Spot:
+def _spot(services: Services, looked: Survey, on: HookTarget, wanted: Change) -> Spot:
     spot = looked.spots.get(on)
     if spot is None:
-        return newly_located(writer.kernel, looked, on)
+        return newly_located(services.kernel, looked, on)
     if wanted.anew and spot.standing == "waiting" and on in wanted.must_run:
         # The link it had stays in view, so that its pin goes once the chain runs elsewhere.
-        return replace(newly_located(writer.kernel, looked, on), link=spot.link)
+        return replace(newly_located(services.kernel, looked, on), link=spot.link)
     return spot
 
 
-def _carry_out(writer: Writer, wanted: Change, prepared: _Prepared) -> Outcome:
+def carry_out(writer: Writer, wanted: Change, prepared: Prepared) -> Outcome:
+    """Do what was prepared, and commit what is wanted, all or nothing.
+
+    Raises:
+        SkepError: a member could not be loaded or attached; nothing is changed.
+    """
     installed = writer.state.installed()
     history = {one.deployment.name: one for one in installed}
     bound = {one.deployment.on: one.binding for one in installed if one.binding is not None}

@@ -19,7 +19,7 @@ from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest
 from skep.errors import Conflict, SkepError
 from skep.hooks.table import HookTarget
-from skep.node.converging.services import Writer
+from skep.node.converging.services import Services, Writer
 from skep.node.kept_ports import KeptDamaged
 from skep.node.records import DamagedRow, Installed
 from skep.node.store.rows import require_usable
@@ -29,17 +29,17 @@ class RecordDamaged(Conflict):
     """The record of a member cannot be read, so its chain cannot be put together again."""
 
 
-def kept_program(writer: Writer, one: Installed) -> LinkedDeployment:
+def kept_program(services: Services, one: Installed) -> LinkedDeployment:
     """The linked program of a committed deployment.
 
     Raises:
         SkepError: there is no copy, and its package cannot be opened, verified or linked.
     """
     try:
-        copy = writer.kept.kept(Digest.parse(one.kept))  # (1)
+        copy = services.kept.kept(Digest.parse(one.kept))  # (1)
         _check(copy.deployment, one.deployment)  # (2)
     except SkepError:
-        return writer.packages.linked(one.deployment)
+        return services.packages.linked(one.deployment)
     return replace(copy, deployment=replace(one.deployment, maps=copy.deployment.maps))
 
 
@@ -72,13 +72,13 @@ def restored(writer: Writer, row: DamagedRow) -> Installed | None:
     return Installed(deployment, writer.now, consent=consent, binding=row.binding, kept=row.kept)
 
 
-def require_readable(writer: Writer, on: HookTarget) -> None:
+def require_readable(services: Services, on: HookTarget) -> None:
     """Nothing, if every record of a chain can be read.
 
     Raises:
         RecordDamaged: one cannot, so a change of the chain would take its program away.
     """
-    for row in writer.state.damaged():
+    for row in services.state.damaged():
         if row.on == on:
             raise RecordDamaged(
                 f"the record of {row.name} is damaged ({row.reason}), and its kept copy is lost",

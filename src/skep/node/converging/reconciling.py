@@ -81,7 +81,7 @@ def reconcile_target(writer: Writer, on: HookTarget, *, anew: bool = False) -> t
         RecordDamaged: a member's record cannot be read; it would stop.
         SkepError: a member cannot be opened, linked or loaded; nothing is changed.
     """
-    require_readable(writer, on)
+    require_readable(writer.services, on)
     # A cookie of an earlier boot is another namespace's by now; only a person can mean that.
     anew = anew and not is_of_one_boot(on)
     deployments = [one.deployment for one in writer.state.installed()]

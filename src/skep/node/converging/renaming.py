@@ -91,7 +91,7 @@ def _renamed(
     writer: Writer, one: Installed, called: HookTarget, binding: Binding | None
 ) -> Installed:
     # The kept copy names its target, so that none of another place can stand in for it.
-    copy = kept_program(writer, one)
+    copy = kept_program(writer.services, one)
     deployment = one.deployment.with_target(called)
     kept = writer.kept.keep(
         replace(copy, deployment=replace(deployment, maps=copy.deployment.maps))

@@ -54,15 +54,15 @@ def replaced_maps(services: Services, looked: Survey) -> tuple[ReplacedMap, ...]
     )
 
 
-def require_maps_in_use(writer: Writer, on: HookTarget) -> None:
+def require_maps_in_use(services: Services, on: HookTarget) -> None:
     """Nothing, if the pins of a chain that runs are of the maps it uses.
 
     Raises:
         MapReplaced: another map was put under one of the names.
     """
-    installed = writer.state.installed()
+    installed = services.state.installed()
     names = {each.deployment.name for each in installed if each.deployment.on == on}
-    for one in replaced_maps(writer.services, survey(writer.kernel, installed)):
+    for one in replaced_maps(services, survey(services.kernel, installed)):
         if one.deployment in names and not one.is_missing:
             raise MapReplaced(
                 f"{replaced_text(one)}; nothing was changed",

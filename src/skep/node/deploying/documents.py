@@ -1,18 +1,29 @@
-"""What came of changes people asked for, as documents; see :mod:`skep.node.looking.documents`."""
+"""What came of changes people asked for, as documents; see :mod:`skep.node.looking.documents`.
+
+A dry run gives the document of the change that would be made, with ``dry_run``.
+"""
 
 from collections.abc import Sequence
 
 from skep.json_documents import schema_id
-from skep.node.deploying.installing import InstallReport
+from skep.node.deploying.applying import Changed
 from skep.node.deploying.removing import Removed
-from skep.node.looking.documents import attachments_document, consent_document
-from skep.node.records import Installed
+from skep.node.looking.documents import (
+    attachments_document,
+    consent_document,
+    occupants_document,
+)
+from skep.node.occupants import Occupant
 from skep.packages.references import parse_reference
 
 
-def install_document(report: InstallReport) -> dict[str, object]:
-    """A new deployment, and the chain it is in."""
-    deployment = report.installed.deployment
+def install_document(changed: Changed, occupants: Sequence[Occupant]) -> dict[str, object]:
+    """A new deployment, and the chain it is in.
+
+    Args:
+        occupants: programs that were on the hook before.
+    """
+    deployment = changed.deployment
     reference = parse_reference(deployment.reference)
     return {
         "schema": schema_id("install"),
@@ -22,11 +33,13 @@ def install_document(report: InstallReport) -> dict[str, object]:
         "digest": deployment.digest,
         "on": str(deployment.on),
         "attachments": attachments_document(deployment),
-        "chain": [*report.chain],
-        "remark": report.remark,
+        "chain": [*changed.chain],
+        "remark": changed.remark,
         "signer": deployment.signer,
         "is_unsigned": deployment.accepts_unsigned,
-        "consent": consent_document(report.installed.consent),
+        "consent": consent_document(changed.consent),
+        "occupants": occupants_document(occupants),
+        **_outcome(changed),
     }
 
 
@@ -39,19 +52,39 @@ def remove_document(removed: Removed) -> dict[str, object]:
         "links": [link.pin for link in removed.links],
         "stopped": [*removed.stopped],
         "unrecorded": "" if removed.unrecorded is None else removed.unrecorded.message,
+        "dry_run": removed.is_dry_run,
+        "changed": True,
+        "steps": [*removed.steps],
+        "undo": [*removed.undo],
     }
 
 
-def move_document(name: str, chain: Sequence[str]) -> dict[str, object]:
+def move_document(changed: Changed) -> dict[str, object]:
     """A deployment, and the chain it has another place in."""
-    return {"schema": schema_id("move"), "name": name, "chain": [*chain]}
+    return {
+        "schema": schema_id("move"),
+        "name": changed.deployment.name,
+        "chain": [*changed.chain],
+        **_outcome(changed),
+    }
 
 
-def set_document(installed: Installed) -> dict[str, object]:
+def set_document(changed: Changed) -> dict[str, object]:
     """A deployment with the settings that are in force."""
-    deployment = installed.deployment
+    deployment = changed.deployment
     return {
         "schema": schema_id("set"),
         "name": deployment.name,
         "settings": dict(deployment.settings),
+        **_outcome(changed),
+    }
+
+
+def _outcome(changed: Changed) -> dict[str, object]:
+    """What every change says of itself."""
+    return {
+        "dry_run": changed.is_dry_run,
+        "changed": not changed.is_unchanged,
+        "steps": [*changed.plan.steps],
+        "undo": [*changed.plan.undo],
     }

@@ -1,29 +1,31 @@
 """Installing: a package's program goes on a hook target, with its place and settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.chains.deployment import (
     AttachmentSpec,
     Deployment,
     TrustDecision,
+    default_deployment_name,
     parse_deployment_name,
 )
-from skep.chains.ordering import Last, Placement, in_order, place
+from skep.chains.ordering import Last, Placement, place
 from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.hooks.table import HookTarget
-from skep.node.converging.changing import Change, change_with_remarks
-from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
+from skep.node.converging.changing import Change
+from skep.node.converging.consenting import NOT_ASKED, Answer
 from skep.node.converging.kept_programs import require_readable
 from skep.node.converging.replaced_maps import require_maps_in_use
-from skep.node.converging.services import Writer
+from skep.node.converging.services import Services, Writer
+from skep.node.deploying.applying import Changed, Desired, apply
+from skep.node.deploying.moving import placed
 from skep.node.deploying.targeting import declared_target
-from skep.node.looking.listing import find_installed
 from skep.node.packages import VerifiedPackage
-from skep.node.records import Installed
-from skep.packages.metadata import ProgramMetadata
-from skep.packages.references import Reference
+from skep.packages.metadata import PackageMetadata, ProgramMetadata
+from skep.packages.references import Reference, parse_reference
+from skep.packages.settings import parse_setting
 
 _LAST = Last()
 
@@ -68,73 +70,98 @@ class InstallRequest:
     answer: Answer = NOT_ASKED
 
 
-@dataclass(frozen=True, slots=True)
-class InstallReport:
-    """Outcome of an install.
-
-    Attributes:
-        installed: the new deployment.
-        package: what was opened and verified for it.
-        chain: names of the deployments on the hook target, in order.
-        remark: what a person should know about how the chain was attached; empty if all is as
-            usual, or if it was attached already.
-    """
-
-    installed: Installed
-    package: VerifiedPackage
-    chain: tuple[str, ...]
-    remark: str = ""
-
-
-def install(writer: Writer, asked: InstallRequest) -> InstallReport:
-    """Verify, compose and attach.
+def desired_install(services: Services, asked: InstallRequest) -> Desired:
+    """The node with one more deployment; what is installed just so already changes nothing.
 
     Raises:
-        DeploymentExists: the name is taken.
+        DeploymentExists: the name is taken, by something else than what is asked for.
         HookTargetMissing, HookTargetHidden, HookOccupied, NameMoved: it cannot run there.
-        ConsentNeeded: consent is missing for it, or for another program on the hook target.
-        SkepError: opening, linking or loading failed; nothing is changed.
+        SkepError: opening or linking failed.
     """
-    package = writer.packages.open(asked.reference, asked.digest, asked.policy)
-    before = writer.state.installed()
-    current = [one.deployment for one in before]
-    on = declared_target(writer.services, before, asked.on)
-    require_readable(writer, on)
-    require_maps_in_use(writer, on)
-    newcomer = declare(package, replace(asked, on=on), current)
-    after = place(current, newcomer, asked.placement)
-    consents = settle(writer, find_needs(writer.services, after, on), asked.answer)
-    command = f"install {asked.reference} on {on} as {newcomer.name}"
-    wanted = Change(command, after, must_run={on}, anew=True, consents=consents)
-    installed, remarks = change_with_remarks(writer, wanted)
-    return InstallReport(
-        installed=find_installed(installed, newcomer.name),
-        package=package,
-        chain=tuple(one.name for one in in_order((i.deployment for i in installed), on)),
-        remark=remarks.get(on, ""),
+    return desired_deployment(
+        services, asked, services.packages.open(asked.reference, asked.digest, asked.policy)
     )
 
 
-def declare(
-    package: VerifiedPackage, request: InstallRequest, current: list[Deployment]
-) -> Deployment:
+def desired_deployment(
+    services: Services, asked: InstallRequest, package: VerifiedPackage
+) -> Desired:
+    """As :func:`desired_install`, of a package that was opened and verified."""
+    before = services.state.installed()
+    current = [one.deployment for one in before]
+    on = declared_target(services, before, asked.on)
+    require_readable(services, on)
+    require_maps_in_use(services, on)
+    newcomer = declare(package, replace(asked, on=on))
+    after = _with(current, newcomer, asked.placement)
+    command = f"install {asked.reference} on {on} as {newcomer.name}"
+    # Looked at even if it is declared already: installing again repairs what does not run.
+    wanted = Change(command, after, must_run={on}, also={on}, anew=True)
+    return Desired(wanted, newcomer.name, on)
+
+
+def install(writer: Writer, asked: InstallRequest) -> Changed:
+    """Verify, compose and attach.
+
+    Raises:
+        ConsentNeeded: nobody agreed to what it may do, or what another one on the hook target may.
+        SkepError: as :func:`desired_install`, or loading failed; nothing is changed.
+    """
+    return apply(writer, desired_install(writer.services, asked), asked.answer)
+
+
+def check_request(services: Services, asked: InstallRequest) -> None:
+    """What can be refused before a package is obtained: name, hook target and place.
+
+    Raises:
+        BadDeploymentName, DeploymentExists: the name cannot be one, or is taken.
+        HookTargetMissing, HookTargetHidden, HookOccupied, NameMoved: nothing can run there.
+        NoSuchNeighbour: there is no such place.
+    """
+    name = deployment_name(asked)
+    before = services.state.installed()
+    current = [one.deployment for one in before]
+    on = declared_target(services, before, asked.on)
+    known = next((each for each in current if each.name == name), None)
+    if known is not None and not _may_be(known, replace(asked, on=on)):
+        raise DeploymentExists(_taken(known), hint=_TAKEN_HINT)
+    blank = Deployment(name, "", "", (AttachmentSpec("", on),), 0, ())
+    place(current, blank, asked.placement)
+
+
+def check_package(metadata: PackageMetadata, asked: InstallRequest) -> None:
+    """What can be refused once a package says what it has: program and settings.
+
+    Nothing is believed yet: this spares a person trouble, and decides nothing else.
+
+    Raises:
+        NoProgramForHook, ProgramAmbiguous, UnknownProgram: which program is meant is not clear.
+        UnknownSetting, WrongSetting: it has no such setting, or the text is no value of it.
+    """
+    _choose(metadata, asked)
+    for name, text in asked.settings.items():
+        parse_setting(metadata.setting(name), text)
+
+
+def deployment_name(asked: InstallRequest) -> str:
+    """What the deployment is to be called.
+
+    Raises:
+        BadDeploymentName: the name cannot be one.
+    """
+    return parse_deployment_name(asked.name or default_deployment_name(asked.reference.name))
+
+
+def declare(package: VerifiedPackage, request: InstallRequest) -> Deployment:
     """The deployment a request asks for; not yet placed.
 
     Raises:
-        DeploymentExists: the name is taken.
         BadDeploymentName: the name cannot be one.
         NoProgramForHook, ProgramAmbiguous, UnknownProgram: which program is meant is not clear.
     """
-    name = parse_deployment_name(request.name or _default_name(request.reference))
-    for deployment in current:
-        if deployment.name == name:
-            raise DeploymentExists(
-                f"there is a deployment {name!r} already, on {deployment.on}",
-                hint="choose another name with --name, or remove that one first",
-            )
-    program = _choose(package, request)
+    program = _choose(package.content.metadata, request)
     return Deployment(
-        name=name,
+        name=deployment_name(request),
         reference=str(request.reference),
         digest=str(package.digest),
         attachments=(AttachmentSpec(program.name, request.on),),
@@ -146,13 +173,55 @@ def declare(
     )
 
 
-def _default_name(reference: Reference) -> str:
-    # Package names may have dots, directories in bpffs may not.
-    return reference.name.replace(".", "-")
+def _with(
+    current: Sequence[Deployment], newcomer: Deployment, placement: Placement
+) -> Sequence[Deployment]:
+    known = next((each for each in current if each.name == newcomer.name), None)
+    if known is None:
+        return place(current, newcomer, placement)
+    if _what(known) == _what(newcomer):
+        # Without a place, any will do.
+        after = current if isinstance(placement, Last) else placed(current, known, placement)
+        if {*after} == {*current}:
+            return current
+    raise DeploymentExists(_taken(known), hint=_TAKEN_HINT)
 
 
-def _choose(package: VerifiedPackage, request: InstallRequest) -> ProgramMetadata:
-    metadata = package.content.metadata
+def _what(deployment: Deployment) -> tuple[object, ...]:
+    """What was asked for, wherever it was pulled from; its place apart."""
+    return (
+        deployment.digest,
+        deployment.program,
+        deployment.on,
+        deployment.run_on,
+        deployment.settings,
+        deployment.policy,
+        parse_reference(deployment.reference).package,
+    )
+
+
+def _may_be(known: Deployment, asked: InstallRequest) -> bool:
+    """Whether a deployment may turn out to be what is asked for, once the package is known."""
+    reference = parse_reference(known.reference)
+    return (
+        reference.package == asked.reference.package
+        and asked.reference.version in (None, reference.version)
+        and str(asked.digest or asked.reference.digest or known.digest) == known.digest
+        and asked.program in (None, known.program)
+        and known.on == asked.on
+        and known.settings == tuple(sorted(asked.settings.items()))
+        and known.policy == asked.policy
+    )
+
+
+_TAKEN_HINT = "choose another name with --name, or remove that one first"
+
+
+def _taken(known: Deployment) -> str:
+    return f"there is a deployment {known.name!r} already, on {known.on}"
+
+
+def _choose(metadata: PackageMetadata, request: InstallRequest) -> ProgramMetadata:
     if request.program is not None:
         return metadata.program(request.program)
     fitting = [program for program in metadata.programs if program.hook == request.on.hook]

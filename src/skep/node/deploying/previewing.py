@@ -6,21 +6,20 @@ report inside the package is only compared with what is derived: where they diff
 is still what the bytecode says.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from skep.bytecode.analysis.label import Label, label_of
 from skep.bytecode.analysis.label_bounds import LabelChange, label_changes
 from skep.bytecode.analysis.report import AnalysisReport
-from skep.chains.ordering import in_order, place
 from skep.chains.planning import LinkedDeployment
 from skep.hooks.table import HookTarget, find_hook
 from skep.json_documents import parse_json
-from skep.node.converging.consenting import Need, find_needs
+from skep.node.converging.consenting import Need
 from skep.node.converging.services import Services
-from skep.node.deploying.installing import InstallRequest, declare
-from skep.node.deploying.targeting import declared_target
+from skep.node.deploying.applying import ChangePlan, foresee
+from skep.node.deploying.installing import InstallRequest, desired_deployment
 from skep.node.labels import package_labels
 from skep.node.looking.listing import view_chain
 from skep.node.occupants import Occupant
@@ -81,7 +80,7 @@ class Preview:
         settings: each of the package's.
         chain: members after installing, in order.
         occupants: programs that are on the hook now, in order, whoever attached them.
-        needs: what consent is needed for: the newcomer, and members whose label exceeds theirs.
+        plan: what would be done, and what consent is needed for.
         own_maps: maps that the object wants to share by name; here each deployment has its own.
     """
 
@@ -98,9 +97,14 @@ class Preview:
     label: Label
     settings: tuple[PreviewSetting, ...]
     chain: tuple[ChainPlace, ...]
-    needs: tuple[Need, ...]
+    plan: ChangePlan
     own_maps: tuple[str, ...] = ()
     occupants: tuple[Occupant, ...] = ()
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What consent is needed for: the newcomer, and members whose label exceeds theirs."""
+        return self.plan.needs
 
     @property
     def accepts_unsigned(self) -> bool:
@@ -122,14 +126,10 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
             can tell.
     """
     package = services.packages.open(request.reference, request.digest, request.policy)
-    installed = services.state.installed()
-    current = [one.deployment for one in installed]
-    on = declared_target(services, installed, request.on)
-    newcomer = declare(package, replace(request, on=on), current)
-    # Settings and objects that do not fit are told now.
-    linked = services.packages.linked(newcomer)
-    placed = place(current, newcomer, request.placement)
-    after = in_order(placed, on)
+    plan = foresee(services, desired_deployment(services, request, package))
+    newcomer = plan.deployment
+    on = newcomer.on
+    (linked,) = (one for one in plan.prepared.linked if one.deployment.name == newcomer.name)
     content = package.content
     packaged = package_labels(content)
     reports = _loaded(packaged, linked)
@@ -154,8 +154,8 @@ def preview(services: Services, trust: TrustedSince, request: InstallRequest) ->
         kernel=services.kernel.facts(),
         label=label_of(reports),
         settings=_settings(content, request),
-        chain=tuple(ChainPlace(d.name, d.name == newcomer.name) for d in after),
-        needs=find_needs(services, placed, on),
+        chain=tuple(ChainPlace(name, name == newcomer.name) for name in plan.chain),
+        plan=plan,
         own_maps=tuple(each.name for each in linked.maps if each.pinned_by_name),
         occupants=view_chain(services.state, services.kernel, on).occupants or (),
     )

@@ -8,15 +8,19 @@ The plan decides which of the two is needed.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from skep.chains.deployment import Deployment
 from skep.chains.planning import LinkedDeployment
+from skep.digests import Digest
 from skep.errors import Conflict, UsageError
-from skep.node.converging.changing import Change, change
-from skep.node.converging.consenting import NOT_ASKED, Answer, find_needs, settle
+from skep.node.converging.changing import Change
+from skep.node.converging.consenting import NOT_ASKED, Answer
 from skep.node.converging.kept_programs import require_readable
 from skep.node.converging.replaced_maps import require_maps_in_use
-from skep.node.converging.services import Writer
+from skep.node.converging.services import Services, Writer
+from skep.node.deploying.applying import Changed, Desired, apply
+from skep.node.deploying.undoing import Defaults
 from skep.node.looking.listing import find_installed
-from skep.node.records import Installed
+from skep.packages.references import parse_reference
 
 
 class NothingToSet(UsageError):
@@ -27,42 +31,57 @@ class SizeIsFixed(Conflict):
     """The setting sizes a map, which is there already."""
 
 
-def change_settings(
-    writer: Writer, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED
-) -> Installed:
-    """Change settings of a deployment; those not named stay as they are.
+def desired_settings(services: Services, name: str, changes: Mapping[str, str]) -> Desired:
+    """A deployment with other settings; those not named stay as they are.
 
     An empty text is an empty set; a single value cannot be empty.
 
     Raises:
         NoSuchDeployment: there is none of that name.
         NothingToSet: ``changes`` is empty.
-        UnknownSetting, WrongSetting: no such setting, or no value for it; nothing is changed.
+        UnknownSetting, WrongSetting: no such setting, or no value for it.
         SizeIsFixed: it would make a map anew, and what is in it would be lost.
-        MapReplaced: another map was put in the place of one that is in use.
-        ConsentNeeded: with these settings it may do more than was agreed to.
-        SkepError: the chain could not be composed; nothing is changed.
+        RecordDamaged, MapReplaced: its chain cannot be put together again.
     """
     if not changes:
         raise NothingToSet(
             f"expected settings for {name}, got none", hint=f"for example: skep set {name} rate=5/s"
         )
-    installed = writer.state.installed()
+    installed = services.state.installed()
     deployment = find_installed(installed, name).deployment
     on = deployment.on
-    require_readable(writer, on)
-    require_maps_in_use(writer, on)
+    require_readable(services, on)
+    require_maps_in_use(services, on)
     merged = {**dict(deployment.settings), **changes}
     changed = replace(deployment, settings=tuple(sorted(merged.items())))
     after = [changed if one.deployment.name == name else one.deployment for one in installed]
     # Settings that do not fit are told before anything is asked.
-    linked = writer.packages.linked(changed)
-    _check_sizes(writer.packages.linked(deployment), linked)
-    consents = settle(writer, find_needs(writer.services, after, on), answer)
+    linked = services.packages.linked(changed)
+    _check_sizes(services.packages.linked(deployment), linked)
     command = f"set {name} {', '.join(sorted(changes))}"
     # Compared with what the maps contain, not with what was declared before: hence ``also``.
-    wanted = Change(command, after, must_run={on}, also={on}, consents=consents)
-    return find_installed(change(writer, wanted), name)
+    wanted = Change(command, after, must_run={on}, also={on})
+    return Desired(wanted, name, on, _defaults(services, deployment))
+
+
+def change_settings(
+    writer: Writer, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED
+) -> Changed:
+    """Change settings of a deployment while it runs.
+
+    Raises:
+        ConsentNeeded: with these settings it may do more than was agreed to.
+        SkepError: as :func:`desired_settings`, or the chain could not be composed; nothing is
+            changed.
+    """
+    return apply(writer, desired_settings(writer.services, name, changes), answer)
+
+
+def _defaults(services: Services, deployment: Deployment) -> Defaults:
+    package = services.packages.open(
+        parse_reference(deployment.reference), Digest.parse(deployment.digest), deployment.policy
+    )
+    return package.content.metadata.default_texts
 
 
 def _check_sizes(before: LinkedDeployment, after: LinkedDeployment) -> None:

@@ -111,7 +111,7 @@ def _chain_document(view: ChainView, counters: Counters) -> dict[str, object]:
         "condition": view.condition,
         "reason": view.reason,
         "remark": view.remark,
-        "occupants": _occupants_document(view.occupants),
+        "occupants": None if view.occupants is None else occupants_document(view.occupants),
         "members": [
             _member_document(member, counters.get(member.deployment.name, Counted({})))
             for member in view.members
@@ -119,9 +119,8 @@ def _chain_document(view: ChainView, counters: Counters) -> dict[str, object]:
     }
 
 
-def _occupants_document(there: Sequence[Occupant] | None) -> list[dict[str, object]] | None:
-    if there is None:
-        return None
+def occupants_document(there: Sequence[Occupant]) -> list[dict[str, object]]:
+    """Programs on a hook, first to run first."""
     return [{"id": each.program, "name": each.name, "is_ours": each.is_ours} for each in there]
 
 

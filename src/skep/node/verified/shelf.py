@@ -297,9 +297,7 @@ def setting_values(content: PackageContent, deployment: Deployment) -> tuple[Set
         content.metadata.setting(name)
     values = []
     for spec in content.metadata.settings:
-        # A set without a default is empty, so that what was in it goes when nobody sets it.
-        default = "" if spec.is_set and spec.default is None else spec.default
-        text = chosen.get(spec.name, default)
+        text = chosen.get(spec.name, spec.default_text)
         if text is not None:
             values.append(parse_setting(spec, text))
     return tuple(values)

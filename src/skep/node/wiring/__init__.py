@@ -38,7 +38,12 @@ class NodeNotWritable(NotPermitted):
 
 
 @contextmanager
-def open_node(settings: NodeSettings, clock: Clock, host: Callable[[], Host]) -> Iterator[Node]:
+def open_node(
+    settings: NodeSettings,
+    clock: Clock,
+    host: Callable[[], Host],
+    content: ContentStore | None = None,
+) -> Iterator[Node]:
     """Open a node. What an interrupted change left is repaired by the first change made with it.
 
     Nothing is made or mounted before the first change. A change makes the root directory, the
@@ -52,6 +57,7 @@ def open_node(settings: NodeSettings, clock: Clock, host: Callable[[], Host]) ->
         host: gives what clears up after a killed demonstration
             (:class:`skep.node.wiring.host.HostAdapter`). It is asked for when it is needed,
             because the netlink library takes longer to import than a change may take.
+        content: packages, if not those of the settings: a dry run keeps what it pulls in memory.
 
     Raises:
         LacksPrivilege, NodeNotWritable: not root.
@@ -60,7 +66,7 @@ def open_node(settings: NodeSettings, clock: Clock, host: Callable[[], Host]) ->
     """
     require_privileges()
     trust = TrustStore(settings.trust)
-    content = ContentStore(settings.content)
+    content = content or ContentStore(settings.content)
 
     @contextmanager
     def looking() -> Iterator[tuple[Services, Meter]]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from skep.packages.client.errors import MarketplaceNotFound, MarketplaceUnavailable
 from skep.packages.client.progress import Progress
-from skep.packages.client.pulling import newest_version, pull
+from skep.packages.client.pulling import Accept, newest_version, pull
 from skep.packages.client.registry import Registry
 from skep.packages.local.content_store import ContentStore
 from skep.packages.local.marketplaces import Marketplace
@@ -44,12 +44,14 @@ class Obtained:
         unreachable: why the marketplace could not be asked, if it could not.
         newer: a newer version that is on this machine, from the same marketplace, and is not what
             the marketplace offers now.
+        offered: the newest version that the marketplace offers; ``None`` if it was not asked.
     """
 
     stored: Stored
     is_new: bool = False
     unreachable: MarketplaceUnavailable | None = None
     newer: Version | None = None
+    offered: Version | None = None
 
 
 def obtain(
@@ -60,6 +62,7 @@ def obtain(
     *,
     fetching: Fetching = lambda _: nullcontext(),
     may_ask: bool = True,
+    accept: Accept | None = None,
 ) -> Obtained:
     """Find or fetch what a reference means.
 
@@ -70,6 +73,7 @@ def obtain(
         connect: opens a connection.
         fetching: entered before something is fetched, left afterwards.
         may_ask: ``False`` uses this machine alone.
+        accept: see :func:`~skep.packages.client.pulling.pull`; not called for what is here.
 
     Raises:
         MarketplaceNotFound: nobody has it.
@@ -86,9 +90,10 @@ def obtain(
         raise not_here(reference, store.tags())
     with connect(marketplace) as client:
         if here is None:
-            with fetching(reference.version) as progress:
-                fetched = _pull(reference, client, store, default, progress)
-            return Obtained(fetched, is_new=True)
+            wanted = reference if is_exact else _newest(reference, client)
+            with fetching(wanted.version) as progress:
+                fetched = _pull(wanted, client, store, default, (progress, accept))
+            return Obtained(fetched, is_new=True, offered=None if is_exact else wanted.version)
         # (2)
         try:
             newest = newest_version(client, reference.package)
@@ -104,13 +109,13 @@ def obtain(
         newer = here.tag.version if here.tag.version > newest else None
         known = find_tag(store.tags(), wanted, default)
         if known is not None:
-            return Obtained(known, newer=newer)
+            return Obtained(known, newer=newer, offered=newest)
         try:
             with fetching(newest) as progress:
-                fetched = _pull(wanted, client, store, default, progress)
+                fetched = _pull(wanted, client, store, default, (progress, accept))
         except MarketplaceUnavailable as error:
             return Obtained(here, unreachable=error)
-        return Obtained(fetched, is_new=True, newer=newer)
+        return Obtained(fetched, is_new=True, newer=newer, offered=newest)
 
 
 def not_here(reference: Reference, tags: Mapping[str, Descriptor]) -> MarketplaceNotFound:
@@ -146,14 +151,19 @@ def _is_nobodys(marketplace: Marketplace, reference: Reference) -> bool:
     return not marketplace.is_chosen and reference.host is None
 
 
+def _newest(reference: Reference, client: Registry) -> Reference:
+    return replace(reference, version=newest_version(client, reference.package))
+
+
 def _pull(
     reference: Reference,
     client: Registry,
     store: ContentStore,
     default: str | None,
-    progress: Progress | None,
+    told: tuple[Progress | None, Accept | None],
 ) -> Stored:
-    pulled = pull(reference, client, store, progress, default=default)
+    progress, accept = told
+    pulled = pull(reference, client, store, progress, default=default, accept=accept)
     found = find_tag(store.tags(), pulled.reference, default)
     if found is None:  # removed by another process since
         raise MarketplaceNotFound(f"{pulled.reference} was pulled, and is gone again")

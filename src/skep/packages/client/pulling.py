@@ -14,7 +14,7 @@
 Who signed is not this module's question: see :mod:`skep.trust`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -27,14 +27,19 @@ from skep.packages.content import PackageContent
 from skep.packages.errors import WrongContent
 from skep.packages.local.content_store import ContentStore, NewManifest
 from skep.packages.local.urls import origin_of
+from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.manifests import parse_manifest
+from skep.packages.oci.media_types import METADATA
 from skep.packages.oci.referrers import bundle_layer
 from skep.packages.opening import open_package, parse_package_manifest
 from skep.packages.references import Reference
 from skep.packages.tags import Tag
 from skep.sigstore import BUNDLE, LARGEST_BUNDLE, MOST_BUNDLES
 from skep.versions import MalformedVersion, Version, newest, newness
+
+Accept = Callable[[PackageMetadata], None]
+"""Raises if a package is of no use, before all of it is fetched; nothing of it is verified yet."""
 
 _MOST_NAMED = 10  # versions in a message
 
@@ -103,6 +108,7 @@ def pull(
     *,
     default: str | None = None,
     replace: bool = False,
+    accept: Accept | None = None,
 ) -> Pulled:
     """Fetch a package.
 
@@ -113,6 +119,7 @@ def pull(
         progress: told about bytes of blobs.
         default: origin of the default marketplace; content of unknown origin counts as its.
         replace: a version in the store may get other content.
+        accept: called with the metadata before another layer is fetched; may raise.
 
     Raises:
         UsageError: the reference names another marketplace than the client's.
@@ -141,9 +148,11 @@ def pull(
     manifest = parse_package_manifest(fetched.data)
     layers = {layer.digest: layer for layer in (manifest.config, *manifest.layers)}
     meter = ByteMeter(sum(layer.size for layer in layers.values()), progress)
-    # (3)
-    for layer in layers.values():
-        _fetch(client, package, layer, store, meter)
+    # (3) The metadata first: whoever does not want it is spared the rest.
+    for layer in sorted(layers.values(), key=lambda one: one.media_type != METADATA):
+        data = _fetch(client, package, layer, store, meter)
+        if accept is not None and layer.media_type == METADATA:
+            accept(parse_metadata(data))
     content = open_package(fetched.data, store.blob)
     # (4)
     found = content.metadata

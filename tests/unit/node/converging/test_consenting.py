@@ -8,7 +8,7 @@ from tests.fakes.packages import DROPS, NOW
 from tests.unit.node.converging.test_doctoring import NONE
 
 from skep.bytecode.analysis.growth import Granted
-from skep.chains.ordering import Before, Last
+from skep.chains.ordering import At, Before, Last
 from skep.clock import rfc3339
 from skep.errors import codes
 from skep.node.converging.composing import MemberRefused
@@ -68,11 +68,11 @@ def test_installing_without_an_answer_changes_nothing(node: FakeNode) -> None:
 def test_what_was_agreed_to_is_kept_with_the_deployment(node: FakeNode) -> None:
     node.packages.compiled["acme/limit"] = (DROPS, READS)
     report = install(node.writer(), request())
-    assert report.installed.consent == Consent(
+    assert report.consent == Consent(
         at=rfc3339(NOW),
         person="tester",
         how="yes",
-        digest=report.installed.deployment.digest,
+        digest=report.deployment.digest,
         taxonomy=1,
         shown=(DROPS,),
         package=(DROPS, READS),
@@ -83,7 +83,7 @@ def test_what_was_agreed_to_is_kept_with_the_deployment(node: FakeNode) -> None:
         "limit",
         "acme/limit:1.0.0",
     )
-    assert kept.consent == report.installed.consent
+    assert kept.consent == report.consent
 
 
 def shown(node: FakeNode) -> tuple[Need, ...]:
@@ -210,7 +210,7 @@ def test_what_a_newer_analyser_finds_asks_at_the_next_change(node: FakeNode, sev
     node.packages.labels["acme/limit"] = grown
     for change in (
         lambda answer: change_settings(node.writer(), "limit", {"rate": "1"}, answer),
-        lambda answer: move(node.writer(), "limit", Last(), answer),
+        lambda answer: move(node.writer(), "limit", At(3), answer),
         lambda answer: node.install("acme/filter", answer=answer),
     ):
         with pytest.raises(ConsentNeeded) as refused:

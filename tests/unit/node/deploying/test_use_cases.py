@@ -10,7 +10,6 @@ from tests.fakes.packages import FINGERPRINT
 
 from skep.chains.ordering import After, Before, NoSuchNeighbour
 from skep.chains.planning import HookOccupied, HookTargetMissing
-from skep.digests import Digest
 from skep.errors import SkepError, Unavailable, UsageError
 from skep.hooks.table import parse_hook_target
 from skep.node.converging.composing import MemberRefused
@@ -146,8 +145,9 @@ def test_every_load_opens_every_member_again(node: FakeNode) -> None:
 
 
 def test_a_digest_that_is_known_is_what_is_opened(node: FakeNode) -> None:
-    report = install(node.writer(), replace(request(), digest=Digest.of(b"x")))
-    assert report.installed.deployment.digest == str(report.package.digest)
+    digest = node.packages.open(request().reference, None, "require-key").digest
+    report = install(node.writer(), replace(request(), digest=digest))
+    assert report.deployment.digest == str(digest)
 
 
 def test_removing_the_last_detaches(node: FakeNode) -> None:
@@ -193,7 +193,7 @@ def test_a_move_is_one_exchange_and_keeps_maps(node: FakeNode) -> None:
     node.install("acme/filter")
     maps = {key: one.identity for key, one in node.kernel.maps.items()}
     node.kernel.exchanges.clear()
-    assert move(node.writer(), "filter", Before("limit")) == ("filter", "limit")
+    assert move(node.writer(), "filter", Before("limit")).chain == ("filter", "limit")
     assert len(node.kernel.exchanges) == 1
     assert {key: one.identity for key, one in node.kernel.maps.items()} == maps
     node.consistent()

@@ -1,0 +1,97 @@
+"""The commands that reverse a change, derived from what is declared before and after it."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from skep.chains.deployment import Deployment, default_deployment_name
+from skep.chains.ordering import in_order
+from skep.digests import Digest
+from skep.hooks.target import HOST, HookTarget
+from skep.packages.references import parse_reference
+
+Defaults = Mapping[str, str | None]
+"""Texts of a package's defaults by setting; ``None`` for a setting that has none."""
+
+
+def undo_commands(
+    before: Sequence[Deployment],
+    after: Sequence[Deployment],
+    *,
+    subject: str = "",
+    defaults: Defaults,
+    here: str = "",
+) -> tuple[str, ...]:
+    """Commands that reverse a change, to be typed in this order; none if no command does.
+
+    What was made anew is removed, what was removed is installed again, at its place and with its
+    digest. Otherwise the subject gets back its settings or its place.
+
+    Args:
+        before: as declared before.
+        after: as declared afterwards.
+        subject: name of the deployment that was changed.
+        defaults: of its settings.
+        here: network namespace of this command; empty on the host.
+    """
+    there = {each.name: each for each in before}
+    now = {each.name: each for each in after}
+    new = [each.name for each in after if each.name not in there]
+    gone = [each for each in before if each.name not in now]
+    if new or gone:
+        commands = [["skep", "remove", name] for name in new]
+        commands += [install_words(each, here) for each in gone]
+    elif subject in now and there[subject].settings != now[subject].settings:
+        commands = _set_words(there[subject], now[subject], defaults)
+    elif subject in now and there[subject].order != now[subject].order:
+        commands = [_move_words(before, after, subject)]
+    else:
+        commands = []
+    return tuple(map(shlex.join, commands))
+
+
+def install_words(deployment: Deployment, here: str = "") -> list[str]:
+    """The command that installs a deployment as it is declared."""
+    reference = parse_reference(deployment.reference)
+    words = ["skep", "install", str(reference.pinned(Digest.parse(deployment.digest)))]
+    words += ["--on", str(_written(deployment.on, here))]
+    if deployment.name != default_deployment_name(reference.name):
+        words += ["--name", deployment.name]
+    words += ["--program", deployment.program]
+    for name, text in deployment.settings:
+        words += ["--set", f"{name}={text}"]
+    words += ["--order", str(deployment.order)]
+    if deployment.accepts_unsigned:
+        words.append("--insecure-accept-unsigned")
+    return words
+
+
+def _written(on: HookTarget, here: str) -> HookTarget:
+    # Inside another namespace, a name without one would be a name in there.
+    return replace(on, namespace=HOST) if here and not on.namespace else on
+
+
+def _set_words(before: Deployment, after: Deployment, defaults: Defaults) -> list[list[str]]:
+    old, new = dict(before.settings), dict(after.settings)
+    changed = [name for name in new if old.get(name) != new[name]]
+    texts = {name: old.get(name, defaults.get(name)) for name in changed}
+    if None in texts.values():
+        return []  # it had no value, and no command takes a value away
+    return [["skep", "set", after.name, *(f"{name}={text}" for name, text in texts.items())]]
+
+
+def _move_words(
+    before: Sequence[Deployment], after: Sequence[Deployment], subject: str
+) -> list[str]:
+    move = ["skep", "move", subject]
+    orders = {each.name: each.order for each in after}
+    on = next(each.on for each in before if each.name == subject)
+    chain = in_order(before, on)
+    if all(orders[each.name] == each.order for each in chain if each.name != subject):
+        return [*move, "--order", str(next(d.order for d in chain if d.name == subject))]
+    # The others were numbered anew, so that its old number is another place now.
+    names = [each.name for each in chain]
+    place = names.index(subject)
+    if place + 1 < len(names):
+        return [*move, "--before", names[place + 1]]
+    return [*move, "--after", names[place - 1]]
