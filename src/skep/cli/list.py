@@ -7,19 +7,23 @@ from skep.cli.options import Command, json_option, quiet_option
 
 
 @click.command("list", cls=Command)
+@click.option("--wide", is_flag=True, help="Shorten nothing; show order, digest and date, too.")
 @json_option
 @quiet_option
-def command(*, json: bool, quiet: bool) -> None:
-    """List deployments, their places and whether they run."""
-    from skep.cli.listings import doubt_text, listed_row
-    from skep.cli.output import table
+def command(*, wide: bool, json: bool, quiet: bool) -> None:
+    """List deployments: where, whether they run, trust, settings, newer versions."""
+    from skep.cli.list_rows import damaged_row, list_lines, list_row
+    from skep.cli.listings import doubt_text
+    from skep.cli.newer_versions import with_newer
     from skep.cli.reading import this_node_for_reading
     from skep.node.looking.documents import list_document
 
     run = invocation(json=json, quiet=quiet)
     with this_node_for_reading(run.environment) as node:
-        listed, damaged, here = node.installed(with_remarks=json), node.damaged(), node.here()
-        interrupted, doubt = node.interrupted(), node.doubt
+        installed, damaged = node.installed(with_remarks=json), node.damaged()
+        here, interrupted, doubt = node.here(), node.interrupted(), node.doubt
+        standings = [node.standing(one) for one in installed]
+    listed = with_newer(run.environment.heard, installed, standings)
     if interrupted:
         run.output.warn("a change was interrupted; skep doctor --repair undoes it")
     if doubt is not None:
@@ -28,12 +32,12 @@ def command(*, json: bool, quiet: bool) -> None:
         run.output.warn(
             f"the record of {row.name} is damaged; skep doctor --repair tries to mend it"
         )
-    rows = [listed_row(one, here) for one in listed]
-    rows += [["?", "?", row.name, "?", "record damaged"] for row in damaged]
+    rows = [list_row(one, standing, here) for one, standing in listed]
+    rows += [damaged_row(row.name) for row in damaged]
     run.output.emit(
         list_document(listed, damaged, interrupted),
         lambda: (
-            table(rows, ["on", "order", "name", "package", "state"])
+            list_lines(rows, run.output.surface(), is_wide=wide)
             if rows
             else ["nothing is deployed here"]
         ),

@@ -2,9 +2,8 @@
 
 from skep.errors import SkepError
 from skep.hooks.target import HOST, HookTarget
-from skep.node.looking.listing import ChainView, Condition, Listed
+from skep.node.looking.listing import ChainView, Condition
 from skep.node.occupants import order_lines
-from skep.packages.references import parse_reference
 
 
 def doubt_text(doubt: SkepError) -> str:
@@ -83,19 +82,3 @@ def called_text(called: HookTarget, declared: HookTarget) -> str:
     if called.namespace == declared.namespace:
         return called.target
     return f"{called.target}@{called.namespace}" if called.namespace else f"{called.target} (host)"
-
-
-def listed_row(one: Listed, here: str) -> list[str]:
-    """A deployment as a row: target, order, name, package, state."""
-    deployment = one.deployment
-    on = shown_target(deployment.on, here)
-    state = condition_text(deployment.on, one.condition, one.reason)
-    if one.called is not None:
-        state += f" on {called_text(one.called, deployment.on)}"
-    state += ", not visible from here" if one.is_hidden and one.condition == "running" else ""
-    state += " unsigned" if deployment.accepts_unsigned else ""
-    if one.maps_missing:
-        maps = "missing map" if len(one.maps_missing) == 1 else "missing maps"
-        state += f"; {maps}: {', '.join(one.maps_missing)}"
-    package = str(parse_reference(deployment.reference).local)
-    return [on, str(deployment.order), deployment.name, package, state]

@@ -30,7 +30,7 @@ from skep.packages.content import (
     annotations_of,
 )
 from skep.packages.errors import MalformedPackage, UnsupportedPackage
-from skep.packages.metadata import parse_metadata
+from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.packages.names import is_file_name, one_line
 from skep.packages.oci.descriptors import EMPTY_DESCRIPTOR, Descriptor
 from skep.packages.oci.manifests import ImageManifest, parse_manifest
@@ -45,6 +45,22 @@ _KINDS = {
     README: (0, 1, README_TITLE),
     SOURCES: (0, 1, SOURCES_TITLE),
 }
+
+
+def read_metadata(manifest: bytes, blob: Callable[[Digest], bytes]) -> PackageMetadata:
+    """The metadata of a package, the rest of which is not looked at.
+
+    Args:
+        manifest: of the package, hashed.
+        blob: gives content by digest, hashed.
+
+    Raises:
+        MalformedDocument, MalformedPackage, UnsupportedPackage, MalformedMetadata: it has none.
+    """
+    (layer,) = (
+        each for each in parse_package_manifest(manifest).layers if each.media_type == METADATA
+    )
+    return parse_metadata(layer.check(blob(layer.digest)))
 
 
 def parse_package_manifest(data: bytes) -> ImageManifest:

@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-import pytest
 from tests.builders.deployments import deployment
 
-from skep.cli.listings import chain_heading, chain_remarks, listed_row
+from skep.cli.listings import chain_heading, chain_remarks
 from skep.hooks.identity import InterfaceIdentity, Place
 from skep.hooks.target import HookTarget
 from skep.node.looking.listing import ChainView, Listed
@@ -20,39 +19,6 @@ ONE = Installed(deployment(), "2026-11-23T08:00:00Z")
 LISTED = Listed(ONE, "running")
 EMPTY = ChainView(ON, (), "not running", "", "", Spot(ON, "here", PLACE))
 LINK = PinnedLink("hook_1", "hook", 1, PLACE, is_attached=True, program_name="skep_454aa5357d")
-
-
-def state(listed: Listed) -> str:
-    return listed_row(listed, "")[-1]
-
-
-@pytest.mark.parametrize(
-    ("maps", "text"),
-    [
-        ((), "not running"),
-        (("a",), "not running; missing map: a"),
-        (("a", "b"), "not running; missing maps: a, b"),
-    ],
-)
-def test_missing_maps_are_listed(maps: tuple[str, ...], text: str) -> None:
-    assert state(Listed(ONE, "not running", maps)) == text
-
-
-def test_the_host_is_named_where_another_namespace_was_declared() -> None:
-    declared = deployment(on="xdp:ncB@netns:3")
-    called = HookTarget("xdp", "ncB")
-    listed = Listed(Installed(declared, ONE.installed_at), "running", called=called)
-    assert state(listed) == "running on ncB (host)"
-
-
-def test_a_new_name_in_another_namespace_is_told_with_it() -> None:
-    called = HookTarget("xdp", "eth0", "blue")
-    assert state(replace(LISTED, called=called)) == "running on eth0@blue"
-
-
-def test_what_is_not_known_has_its_reason() -> None:
-    listed = replace(LISTED, condition="not known", reason="CAP_SYS_ADMIN is missing")
-    assert state(listed) == "not known: CAP_SYS_ADMIN is missing"
 
 
 def test_a_hook_without_a_chain_has_no_program_of_ours() -> None:

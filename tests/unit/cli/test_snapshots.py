@@ -20,6 +20,7 @@ from skep.bytecode.analysis.label import label_of
 from skep.bytecode.analysis.label_bounds import LabelChange
 from skep.cli.consenting import need_lines, preview_lines
 from skep.cli.inspecting import inspection_lines
+from skep.cli.list_rows import ListRow, damaged_row, list_lines, list_row
 from skep.cli.searching import hit_lines
 from skep.cli.showing import Shown, shown_lines
 from skep.cli.subjects import Inspected
@@ -28,7 +29,10 @@ from skep.digests import Digest
 from skep.node.converging.consenting import Need
 from skep.node.deploying.previewing import ChainPlace, Preview, PreviewSetting, preview
 from skep.node.labels import ConsentLabel
+from skep.node.looking.listing import Listed
+from skep.node.looking.standing import Newer, Standing
 from skep.node.occupants import Occupant
+from skep.node.records import Installed
 from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.packages.wire.package_listing import PackageListing
 from skep.packages.wire.version_listing import VersionListing
@@ -170,6 +174,24 @@ MIRROR = Granted("net.mirror", "interface", "possible", "critical")
 SOCKET = Granted("net.read", "socket", "declared", "medium")
 
 
+def listed_rows() -> list[ListRow]:
+    """A node with a bit of everything."""
+    at = "2026-11-23T08:00:00Z"
+    newer = Newer("1.3.0", "market.example", "2026-11-30T16:59:57Z")
+    running = Listed(Installed(deployment("port-filter"), at), "running")
+    limiting = Listed(Installed(deployment("ratelimiting", order=20), at), "running")
+    waiting = Listed(Installed(deployment("probe", on="xdp:eth1"), at), "waiting")
+    long = deployment("mirror-of-the-uplink", on="tcx-ingress:enp0s31f6np0")
+    detached = Listed(Installed(long, at), "detached", ("counts",))
+    return [
+        list_row(running, Standing(changed_settings={"ports": "80, 443"}), ""),
+        list_row(limiting, Standing(newer=newer), ""),
+        list_row(waiting, Standing("unsigned"), ""),
+        list_row(detached, Standing("distrusted"), ""),
+        damaged_row("broken"),
+    ]
+
+
 def drawn(name: str, previewed: Preview) -> Callable[[Surface], Iterator[str]]:
     match name:
         case "inspect-object":
@@ -215,6 +237,9 @@ def drawn(name: str, previewed: Preview) -> Callable[[Surface], Iterator[str]]:
                 shown=(replace(DROP, id="data.state", scope=""),),
             )
             return lambda surface: need_lines([grown], surface)
+        case "list" | "list-wide":
+            rows = listed_rows()
+            return lambda surface: list_lines(rows, surface, is_wide=name == "list-wide")
         case _:
             hits = [
                 listing(label_document("may_net_drop")),
@@ -240,6 +265,8 @@ NAMES = (
     "install-with-warnings",
     "change",
     "search",
+    "list",
+    "list-wide",
 )
 
 

@@ -16,9 +16,10 @@ from skep.node.deploying.documents import (
 from skep.node.deploying.installing import install
 from skep.node.deploying.moving import move
 from skep.node.deploying.removing import remove
-from skep.node.looking.documents import Counted, chains_document, list_document
 from skep.node.deploying.setting import change_settings
+from skep.node.looking.documents import Counted, chains_document, list_document
 from skep.node.looking.listing import list_chains, list_installed
+from skep.node.looking.standing import Newer, Standing
 from skep.node.occupants import Occupant
 from skep.node.records import DamagedRow
 
@@ -50,10 +51,11 @@ def test_lists_and_chains_are_documented(node: FakeNode) -> None:
     node.install("acme/limit")
     node.state.begin("install", [], "2026-11-23T08:00:00Z")
     damaged = DamagedRow("broken", "no JSON", parse_hook_target("xdp:eth0"), "", None)
-    document = list_document(
-        list_installed(node.state, node.kernel), [damaged], node.state.unfinished()
-    )
-    assert_documented(document)
+    newer = Newer("1.1.0", "market.example", "2026-11-30T08:00:00Z")
+    (one,) = list_installed(node.state, node.kernel)
+    for standing in (Standing(), Standing("distrusted", {"rate": "9"}, newer)):
+        document = list_document([(one, standing)], [damaged], node.state.unfinished())
+        assert_documented(document)
     assert document["interrupted"] == ["install"]
     counters = {"limit": Counted({"dropped": 7, "lost": None})}
     chains = chains_document((view, counters) for view in list_chains(node.state, node.kernel))

@@ -12,6 +12,7 @@ from skep.chains.deployment import Deployment
 from skep.hooks.identity import Binding, identity_fields
 from skep.json_documents import schema_id
 from skep.node.looking.listing import ChainView, Listed
+from skep.node.looking.standing import Newer, Standing
 from skep.node.occupants import Occupant
 from skep.node.records import Consent, DamagedRow, Installed, JournalEntry
 from skep.packages.references import parse_reference
@@ -35,18 +36,20 @@ Counters = Mapping[str, Counted]
 
 
 def list_document(
-    listed: Iterable[Listed], damaged: Iterable[DamagedRow], interrupted: Iterable[JournalEntry]
+    listed: Iterable[tuple[Listed, Standing]],
+    damaged: Iterable[DamagedRow],
+    interrupted: Iterable[JournalEntry],
 ) -> dict[str, object]:
     """All deployments, those whose records cannot be read, and changes that did not end."""
     return {
         "schema": schema_id("list"),
-        "deployments": [listed_document(one) for one in listed],
+        "deployments": [listed_document(one, standing) for one, standing in listed],
         "damaged": [damaged_document(row) for row in damaged],
         "interrupted": [entry.command for entry in interrupted],
     }
 
 
-def listed_document(one: Listed) -> dict[str, object]:
+def listed_document(one: Listed, standing: Standing) -> dict[str, object]:
     """A deployment."""
     deployment = one.deployment
     reference = parse_reference(deployment.reference)
@@ -63,6 +66,9 @@ def listed_document(one: Listed) -> dict[str, object]:
         "order": deployment.order,
         "run_on": [*deployment.run_on],
         "settings": dict(deployment.settings),
+        "changed_settings": dict(standing.changed_settings),
+        "trust": standing.trust,
+        "newer": _newer_document(standing.newer),
         "signer": deployment.signer,
         "is_unsigned": deployment.accepts_unsigned,
         "condition": one.condition,
@@ -78,6 +84,16 @@ def listed_document(one: Listed) -> dict[str, object]:
 def attachments_document(deployment: Deployment) -> list[dict[str, str]]:
     """The programs of a deployment, each with the target it is declared on."""
     return [{"program": each.program, "on": str(each.on)} for each in deployment.attachments]
+
+
+def _newer_document(newer: Newer | None) -> dict[str, object] | None:
+    if newer is None:
+        return None
+    return {
+        "version": newer.version,
+        "marketplace": newer.marketplace,
+        "heard_at": newer.heard_at,
+    }
 
 
 def binding_document(binding: Binding | None) -> dict[str, object] | None:

@@ -1,5 +1,8 @@
 """A node as far as it can be read: what ``skep list`` needs, and nothing slow to import."""
 
+from collections.abc import Callable
+
+from skep.chains.deployment import Deployment
 from skep.errors import SkepError
 from skep.hooks.table import HookTarget
 from skep.node.locking import NodeBusy
@@ -11,6 +14,7 @@ from skep.node.looking.listing import (
     list_undeclared_chains,
     view_chain,
 )
+from skep.node.looking.standing import Standing
 from skep.node.ports import Links
 from skep.node.records import DamagedRow, JournalEntry
 from skep.node.state_ports import StateReader
@@ -25,13 +29,22 @@ class NodeReader:
     Args:
         state: what is committed.
         links: what runs.
+        stand: how a deployment stands.
         doubt: as the attribute.
     """
 
-    def __init__(self, state: StateReader, links: Links, *, doubt: SkepError | None) -> None:
+    def __init__(
+        self,
+        state: StateReader,
+        links: Links,
+        stand: Callable[[Deployment], Standing],
+        *,
+        doubt: SkepError | None,
+    ) -> None:
         self.doubt = doubt
         self._state = state
         self._links = links
+        self._stand = stand
 
     def here(self) -> str:
         """Network namespace of this command; empty on the host."""
@@ -40,6 +53,10 @@ class NodeReader:
     def installed(self, *, with_remarks: bool = False) -> tuple[Listed, ...]:
         """All deployments; see :func:`skep.node.looking.listing.list_installed`."""
         return list_installed(self._state, self._links, with_remarks=with_remarks)
+
+    def standing(self, one: Listed) -> Standing:
+        """Trust and settings of a deployment; see :class:`skep.node.looking.standing.Standing`."""
+        return self._stand(one.deployment)
 
     def damaged(self) -> tuple[DamagedRow, ...]:
         """Deployments whose records cannot be read."""

@@ -6,6 +6,7 @@ here imports signatures, packages or the network library.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from skep.errors import NotPermitted
 from skep.kernel.lasting_pins import find_lasting_pins
@@ -13,6 +14,7 @@ from skep.kernel.pins import PinRoot
 from skep.node.locking import shared
 from skep.node.observing.pins import PinReader
 from skep.node.observing.reader import NodeReader
+from skep.node.observing.standing import standing_of
 from skep.node.settings import NodeSettings
 from skep.node.state_ports import StateReader
 from skep.node.store.nothing import NothingCommitted
@@ -41,7 +43,7 @@ def open_node_for_reading(settings: NodeSettings) -> Iterator[NodeReader]:
         doubt = opened.enter_context(shared(settings.lock, LOOKING_SECONDS))
         state = open_state(settings, opened)
         pins = PinReader(open_pins(settings, opened))
-        yield NodeReader(state, pins, doubt=doubt)
+        yield NodeReader(state, pins, partial(standing_of, settings), doubt=doubt)
 
 
 def open_state(settings: NodeSettings, opened: ExitStack) -> StateReader:

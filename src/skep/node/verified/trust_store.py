@@ -20,6 +20,7 @@ from pathlib import Path
 
 from skep.errors import NotFound, NotPermitted, SkepError, UsageError
 from skep.file_modes import PUBLIC_FILE, make_directory, replace_file
+from skep.node.verified.key_files import key_file
 from skep.packages.names import is_publisher_name, one_line
 from skep.trust.errors import MalformedKey
 from skep.trust.fingerprints import MalformedFingerprint, parse_fingerprint
@@ -197,7 +198,8 @@ class TrustStore:
         return self._directory / publisher
 
     def _path(self, publisher: str, fingerprint: str) -> Path:
-        return self._of(publisher) / f"{fingerprint.removeprefix('SHA256:')}.pem"
+        self._of(publisher)
+        return key_file(self._directory, publisher, fingerprint)
 
     def _check(self, directory: Path) -> None:
         # Whoever can add a key decides what runs as root.
