@@ -233,6 +233,19 @@ def test_more_than_was_agreed_to_needs_yes_or_an_answer(skep: Skep, on: str) -> 
     assert "as it should be" in skep.ok("doctor").out
 
 
+def test_yes_tells_what_it_agreed_to(skep: Skep, on: str) -> None:
+    skep.ok("install", REF, "--on", on, "--yes")
+    agree_to_less(skep)
+    foreseen = skep.ok("set", "port-filter", "ports=7", "--dry-run")
+    ran = skep.ok("set", "port-filter", "ports=7", "--yes")
+    for each in (foreseen, ran):
+        assert "port-filter may do more than was agreed to: net.read" in each.err
+        assert "net.read  new" in each.err
+    stored = consent(skep)
+    assert stored is not None
+    assert stored["how"] == "yes"
+
+
 def test_installing_beside_one_that_exceeds_asks_about_both(skep: Skep, on: str) -> None:
     skep.ok("install", REF, "--on", on, "--yes")
     agree_to_less(skep)

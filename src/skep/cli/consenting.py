@@ -176,19 +176,21 @@ def _package(need: Need) -> str:
 def install_with_consent(
     node: Node, preview: Preview, run: Invocation, attempt: Callable[[Answer], _Done], *, yes: bool
 ) -> _Done:
-    """Show what is to be installed, ask, and do it.
+    """Show what is to be installed, ask if it needs consent, and do it.
 
     Raises:
         ConsentNeeded: nobody can be asked, and nobody said yes.
         ConsentRefused: somebody said no.
     """
-    is_asking = not yes and is_terminal()
+    is_asking = bool(preview.needs) and not yes and is_terminal()
     if is_asking:
         _show(preview_lines(preview, run.output.surface(run.output.err)), run)
     else:
         show_preview(preview, run)
     if yes:
         answer: Answer = YesToAll(_person(run))
+    elif not preview.needs:  # it is declared already, and agreed to, and does not run
+        answer = NOT_ASKED
     elif is_asking:
         answer = _ask("install", preview.needs, node, run)
     else:

@@ -13,6 +13,7 @@ from skep.packages.content import Package
 from skep.packages.local.content_store import ContentStore
 from skep.packages.local.marketplaces import Marketplace
 from skep.packages.local.urls import origin_of
+from skep.packages.metadata import PackageMetadata
 from skep.packages.references import Reference, parse_reference
 from skep.versions import Version
 
@@ -68,7 +69,25 @@ def test_what_is_not_here_is_fetched(registry: FakeRegistry, operator: Operator)
     obtained = operator.get()
     assert (obtained.is_new, str(obtained.stored.tag.version)) == (True, "1.0.0")
     assert obtained.stored.tag.origin == origin_of(registry.url)
-    assert operator.started == [None]
+    assert operator.started == [Version(1, 0, 0)]
+    assert obtained.offered == Version(1, 0, 0)
+
+
+class OfNoUse(Exception):
+    pass
+
+
+def test_what_is_of_no_use_is_not_fetched_whole(registry: FakeRegistry, operator: Operator) -> None:
+    made = publish(registry, "1.0.0")
+
+    def refuse(metadata: PackageMetadata) -> None:
+        raise OfNoUse(metadata.name)
+
+    with pytest.raises(OfNoUse, match=NAME):
+        obtain(parse_reference(NAME), operator.marketplace, operator.store, connect, accept=refuse)
+    fetched = [path for _, path in registry.requests if "/blobs/" in path]
+    assert len(fetched) == 1 < len(made.blobs)
+    assert operator.store.tags() == {}
 
 
 def test_1_a_version_that_is_here_is_not_asked_for(
@@ -77,7 +96,8 @@ def test_1_a_version_that_is_here_is_not_asked_for(
     made = publish(registry, "1.0.0")
     operator.get()
     for text in (f"{NAME}:1.0.0", f"{NAME}@{made.manifest.digest}"):
-        assert operator.get(text).stored.digest == made.manifest.digest
+        obtained = operator.get(text)
+        assert (obtained.stored.digest, obtained.offered) == (made.manifest.digest, None)
         assert registry.requests == []
 
 
@@ -88,7 +108,8 @@ def test_2_the_newest_is_asked_for_and_fetched(registry: FakeRegistry, operator:
     publish(registry, "2.0.0-rc.1")
     obtained = operator.get()
     assert (obtained.is_new, str(obtained.stored.tag.version)) == (True, "1.1.0")
-    assert operator.started == [None, Version(1, 1, 0)]
+    assert operator.started == [Version(1, 0, 0), Version(1, 1, 0)]
+    assert obtained.offered == Version(1, 1, 0)
 
 
 def test_2_what_is_here_is_not_fetched_again(registry: FakeRegistry, operator: Operator) -> None:
