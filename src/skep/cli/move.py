@@ -1,5 +1,7 @@
 """``skep move``: another place in the chain, in one atomic exchange."""
 
+from typing import TypedDict, Unpack
+
 import click
 
 from skep.cli.context import invocation
@@ -13,6 +15,19 @@ from skep.cli.options import (
 )
 
 
+class MoveWords(TypedDict):
+    """What was typed, by option."""
+
+    name: str
+    before: str | None
+    after: str | None
+    order: int | None
+    yes: bool
+    dry_run: bool
+    json: bool
+    quiet: bool
+
+
 @click.command("move", cls=Command)
 @argument("name", help="Name of the deployment.")
 @click.option("--before", help="Run before this one.")
@@ -22,17 +37,7 @@ from skep.cli.options import (
 @dry_run_option
 @json_option
 @quiet_option
-def command(
-    *,
-    name: str,
-    before: str | None,
-    after: str | None,
-    order: int | None,
-    yes: bool,
-    dry_run: bool,
-    json: bool,
-    quiet: bool,
-) -> None:
+def command(**words: Unpack[MoveWords]) -> None:
     """Give a deployment another place in its chain; no packet passes unprocessed."""
     from skep.cli.changing import done_text, emit_change
     from skep.cli.consenting import change_with_consent, show_needs
@@ -40,11 +45,13 @@ def command(
     from skep.errors import UsageError
     from skep.node.deploying.documents import move_document
 
-    run = invocation(json=json, quiet=quiet)
+    run = invocation(json=words["json"], quiet=words["quiet"])
+    name = words["name"]
+    before, after, order = words["before"], words["after"], words["order"]
     if before is None and after is None and order is None:
         raise UsageError("expected a place", hint="--before NAME, --after NAME or --order NUMBER")
     with this_node(run.environment) as node:
-        if dry_run:
+        if words["dry_run"]:
             changed = node.foresee_move(name, before=before, after=after, order=order)
         else:
             changed = change_with_consent(
@@ -53,9 +60,9 @@ def command(
                 lambda answer: node.move(
                     name, before=before, after=after, order=order, answer=answer
                 ),
-                yes=yes,
+                yes=words["yes"],
             )
-    if yes or dry_run:
+    if words["yes"] or words["dry_run"]:
         show_needs(changed.plan.needs, run)
     text = f"{done_text(changed, 'chain', 'chain would be')}: {' → '.join(changed.chain)}"
     emit_change(run.output, changed, move_document(changed), text, done=text)
