@@ -128,7 +128,9 @@ def build_package(directory: Path, environment: Environment) -> Built:
     )
 
 
-@click.command("build", cls=Command)
+@click.command(
+    "build", cls=Command, examples=("skep build", "skep build bpf/programs/ratelimiting --json")
+)
 @argument("directory", type=PATH, default=".", help="Folder with skep.toml.")
 @json_option
 @quiet_option

@@ -6,7 +6,7 @@ from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, quiet_option
 
 
-@click.command("chain", cls=Command)
+@click.command("chain", cls=Command, examples=("skep chain", "skep chain xdp:eth0"))
 @argument(
     "hook",
     required=False,
@@ -16,7 +16,7 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 @json_option
 @quiet_option
 def command(*, hook: str | None, json: bool, quiet: bool) -> None:
-    """Show chains: members in order, what each continues on, and counters."""
+    """Show the programs on a hook in order, and what each counted."""
     from skep.cli.listings import (
         chain_heading,
         chain_remarks,

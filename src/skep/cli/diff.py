@@ -6,14 +6,24 @@ from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, quiet_option, verbose_option
 
 
-@click.command("diff", cls=Command)
+@click.command(
+    "diff",
+    cls=Command,
+    examples=(
+        "skep diff skep/ratelimiting:1.0.0 skep/ratelimiting:1.1.0",
+        "skep diff old.bpf.o new.bpf.o",
+    ),
+)
 @argument("old", metavar="A", help="Object file or package: before.")
 @argument("new", metavar="B", help="Object file or package: after.")
 @json_option
 @quiet_option
 @verbose_option
 def command(*, old: str, new: str, json: bool, quiet: bool, verbose: bool) -> None:
-    """Say what changed in permissions, needs, maps, licence and cost. Exits 0 either way."""
+    """Show what changed between two object files or packages.
+
+    Compares permissions, needs, maps, licence and cost. Exits with 0 whether or not they differ.
+    """
     from skep.cli.differences import Comparison, difference_document, difference_lines
     from skep.cli.subjects import find_subject
 

@@ -6,7 +6,7 @@ from skep.cli.context import invocation
 from skep.cli.options import Command, json_option, quiet_option
 
 
-@click.command("doctor", cls=Command)
+@click.command("doctor", cls=Command, examples=("skep doctor", "skep doctor --repair"))
 @click.option("--repair", is_flag=True, help="Mend what can be mended; otherwise only look.")
 @json_option
 @quiet_option

@@ -6,7 +6,6 @@ from types import MappingProxyType
 DONE = 0
 TO_MEND = 12
 INTERRUPTED = 130  # as shells say of a process that SIGINT ended
-CLOSED_PIPE = 141  # as shells say of a process that SIGPIPE ended
 
 MEANINGS: Mapping[int, str] = MappingProxyType(
     {
@@ -14,7 +13,6 @@ MEANINGS: Mapping[int, str] = MappingProxyType(
         TO_MEND: "`skep doctor` found something to mend.",
         INTERRUPTED: "Interrupted. If a change was made by then, its outcome is on standard output "
         "as usual, and standard error says `interrupted after the change was made`.",
-        CLOSED_PIPE: "Help or the version was not read to its end (`skep --help | head -1`).",
     }
 )
 """By code, in words for the documentation."""

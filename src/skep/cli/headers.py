@@ -17,7 +17,10 @@ def command() -> None:
     """Make headers that sources include."""
 
 
-@command.command("vmlinux")
+@command.command(
+    "vmlinux",
+    examples=("skep headers vmlinux", "skep headers vmlinux --used-by limit.bpf.c -o vmlinux.h"),
+)
 @click.option(
     "--kernel", type=PATH, metavar="BTF", help="A vmlinux or a file of BTF; else this kernel."
 )
@@ -37,7 +40,7 @@ def command() -> None:
 def vmlinux(
     *, kernel: Path | None, to: Path, sources: tuple[Path, ...], json: bool, quiet: bool
 ) -> None:
-    """Write a vmlinux.h: the types of a kernel, whole or those that sources use."""
+    """Write a vmlinux.h: all types of a kernel, or those a source uses."""
     import hashlib
 
     from skep.bytecode.btf.c_header import Uses, c_header

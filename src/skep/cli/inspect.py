@@ -8,7 +8,15 @@ from skep.cli.context import invocation
 from skep.cli.options import PATH, Command, argument, json_option, quiet_option, verbose_option
 
 
-@click.command("inspect", cls=Command)
+@click.command(
+    "inspect",
+    cls=Command,
+    examples=(
+        "skep inspect limit.bpf.o",
+        "skep inspect skep/ratelimiting --why net.drop",
+        "skep inspect limit.bpf.o --kernel running",
+    ),
+)
 @argument("what", metavar="FILE|REF", help="Object file or package.")
 @click.option("--why", metavar="PERMISSION", help="Show the evidence for it.")
 @click.option("--disassemble", is_flag=True, help="Print the instructions and their sources.")
@@ -46,7 +54,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Say what an object file or package may do, needs, costs and is licensed as."""
+    """Show what an object file or package can do, needs and costs."""
     from skep.cli.subjects import find_subject
     from skep.errors import UsageError
 

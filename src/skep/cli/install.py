@@ -39,7 +39,14 @@ class InstallWords(TypedDict):
     verbose: bool
 
 
-@click.command("install", cls=Command)
+@click.command(
+    "install",
+    cls=Command,
+    examples=(
+        "skep install skep/ratelimiting --on xdp:eth0",
+        "skep install skep/ratelimiting:1.2.0 --on xdp:eth0 --set rate=500/s --yes",
+    ),
+)
 @argument("reference", metavar="REF", help="[MARKETPLACE/]publisher/name[:version].")
 @click.option("--on", required=True, metavar="HOOK:TARGET", help="For example xdp:eth0.")
 @click.option("--name", help="Name of the deployment.")
@@ -62,7 +69,7 @@ class InstallWords(TypedDict):
 @quiet_option
 @verbose_option
 def command(**words: Unpack[InstallWords]) -> None:
-    """Run a package on a hook: verify, show what it may do, ask, attach."""
+    """Verify a package, show what it can do, ask, run it on a hook."""
     from skep.chains.ordering import parse_placement
     from skep.cli.assignments import parse_assignments
     from skep.cli.changing import done_text, emit_change

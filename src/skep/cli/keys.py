@@ -14,7 +14,7 @@ def command() -> None:
     """Make signing keys, and say whose keys to trust."""
 
 
-@command.command("create")
+@command.command("create", examples=("skep keys create", "skep keys create work"))
 @argument("name", default="default", help="Name of the new key.")
 @json_option
 @quiet_option
@@ -40,7 +40,7 @@ def create(*, name: str, json: bool, quiet: bool) -> None:
     )
 
 
-@command.command("list")
+@command.command("list", examples=("skep keys list",))
 @json_option
 @quiet_option
 def list_keys(*, json: bool, quiet: bool) -> None:
@@ -56,7 +56,9 @@ def list_keys(*, json: bool, quiet: bool) -> None:
     run.output.emit(key_document(own, trusted), lambda: key_lines(own, trusted))
 
 
-@command.command("trust")
+@command.command(
+    "trust", examples=("skep keys trust skep --from public", "skep keys trust skep skep.pub")
+)
 @argument("publisher", help="Publisher: the part before the slash.")
 @argument("file", type=PATH, required=False, help="File with the public key (PEM).")
 @click.option("--from", "place", metavar="MARKETPLACE", help="Ask a marketplace for its keys.")
@@ -74,7 +76,7 @@ def trust(
     json: bool,
     quiet: bool,
 ) -> None:
-    """Trust a publisher's key on this node: packages signed with it may run."""
+    """Trust a publisher's key on this node, so that its packages may run."""
     from skep.cli.trusting import trust_file, trust_from
     from skep.errors import UsageError
 
@@ -91,13 +93,13 @@ def trust(
         trust_file(publisher, file, fingerprint, run)
 
 
-@command.command("untrust")
+@command.command("untrust", examples=("skep keys untrust skep",))
 @argument("publisher", help="Publisher: the part before the slash.")
 @argument("fingerprint", required=False, metavar="[SHA256:…]", help="One key; all if left out.")
 @json_option
 @quiet_option
 def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool) -> None:
-    """Trust a publisher's keys no longer: nothing new signed with them runs."""
+    """Stop trusting a publisher's keys; nothing new signed with them runs."""
     from skep.node.verified.trust_store import NoSuchKey, TrustStore
 
     run = invocation(json=json, quiet=quiet)
@@ -118,7 +120,7 @@ def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool)
     )
 
 
-@command.command("remove")
+@command.command("remove", examples=("skep keys remove work",))
 @argument("name", help="Name of a key of yours.")
 @yes_option
 @json_option

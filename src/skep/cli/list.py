@@ -6,7 +6,7 @@ from skep.cli.context import invocation
 from skep.cli.options import Command, json_option, quiet_option
 
 
-@click.command("list", cls=Command)
+@click.command("list", cls=Command, examples=("skep list", "skep list --json"))
 @click.option("--wide", is_flag=True, help="Shorten nothing; show order, digest and date, too.")
 @json_option
 @quiet_option

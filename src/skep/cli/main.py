@@ -13,10 +13,12 @@ from skep import __version__
 from skep.cli import (
     build,
     chain,
+    completion,
     demo,
     diff,
     doctor,
     headers,
+    help,
     inspect,
     install,
     keys,
@@ -32,54 +34,74 @@ from skep.cli import (
     show,
     sign,
     verify,
+    version,
 )
 from skep.cli.context import current_output, note_words
-from skep.cli.exit_codes import CLOSED_PIPE, DONE, INTERRUPTED
+from skep.cli.exit_codes import DONE, INTERRUPTED
 from skep.cli.foreign_errors import as_skep_error
 from skep.cli.interrupts import came_after_change, ignore_interrupts
-from skep.cli.options import CommandGroup
+from skep.cli.options import CommandGroup, summary
 from skep.cli.streams import silence
-from skep.errors import UsageError
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
-    ("everyone, first", (demo.command,)),
+    ("Start here", (demo.command, help.command)),
+    ("Find", (search.command, show.command, pull.command)),
     (
-        "author",
+        "Run",
         (
-            headers.command, build.command, inspect.command, diff.command, keys.command,
-            sign.command, publish.command,
-        ),
-    ),
-    (
-        "operator",
-        (
-            marketplace.command, search.command, show.command, pull.command, verify.command,
             install.command, list.command, chain.command, set.command, move.command,
-            remove.command, doctor.command,
+            remove.command,
         ),
     ),
-    ("owner", (serve.command,)),
+    (
+        "Publish",
+        (
+            build.command, headers.command, inspect.command, diff.command, sign.command,
+            publish.command,
+        ),
+    ),
+    ("Trust", (keys.command, verify.command, marketplace.command)),
+    ("Look after", (doctor.command, serve.command, completion.command, version.command)),
 )  # fmt: skip
 _COMPLETE = "_SKEP_COMPLETE"  # click's name for what a shell asks completions with
 
 
-class _Sections(CommandGroup):
-    """Help that lists commands by the people who type them."""
+class _Skep(CommandGroup):
+    """All commands, listed by what they are for."""
+
+    def overview(self, context: click.Context) -> str:
+        """Every command on one screen, by name: what somebody sees who types ``skep``."""
+        del context
+        rows = [
+            f"{title:<13} {'  '.join(str(each.name) for each in commands)}"
+            for title, commands in SECTIONS
+        ]
+        end = "skep help COMMAND explains one; skep demo shows the whole flow in a minute."
+        return "\n".join((_ABOUT, "", *rows, "", end))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one list per section."""
         del ctx
+        widest = max(len(str(each.name)) for _, commands in SECTIONS for each in commands)
         for title, commands in SECTIONS:
             with formatter.section(title):
                 formatter.write_dl(
-                    [(each.name or "", each.get_short_help_str(60)) for each in commands]
+                    [(str(each.name).ljust(widest), summary(each)) for each in commands]
                 )
 
 
-@click.group("skep", cls=_Sections, context_settings={"show_default": True})
+_ABOUT = "Skep: find an eBPF program, see what it can do, run it; publish yours."
+
+
+@click.group(
+    "skep",
+    cls=_Skep,
+    help=_ABOUT,
+    context_settings={"show_default": True, "help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, message="%(prog)s %(version)s", help="Print the version.")
 def app() -> None:
-    """Skep: find an eBPF program, see what it may do, run it; publish yours."""
+    """Choose a command."""
 
 
 for _, commands in SECTIONS:
@@ -106,7 +128,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
         sys.exit(shell_complete(app, {}, "skep", _COMPLETE, instruction))
     try:
-        code = _run(words)
+        code = execute(words)
         # What was asked for later comes too late: Python's way out takes longer than some commands.
         ignore_interrupts()
         is_interrupted = came_after_change()
@@ -131,7 +153,7 @@ def _end_of_options(words: Sequence[str]) -> int:
     return words.index("--") if "--" in words else len(words)
 
 
-def _run(words: Sequence[str]) -> int:
+def execute(words: Sequence[str]) -> int:
     """Run one command; returns its exit code.
 
     Raises:
@@ -143,21 +165,23 @@ def _run(words: Sequence[str]) -> int:
             app.invoke(context)
     except BrokenPipeError:
         # Only help and the version get here: see Output. Python writes out what is left at exit;
-        # that must not fail a second time.
+        # that must not fail a second time. Whoever reads only the beginning of it has what they
+        # wanted, so it is no error.
         silence(sys.stdout)
         silence(sys.stderr)
-        return CLOSED_PIPE
+        return DONE
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, EOFError):
         current_output().say("aborted")
         return INTERRUPTED
     except click.ClickException as error:
+        from skep.cli.usage_errors import as_usage_error
+
         output = current_output()
         # The words were not understood, so that nobody has said yet how the output is to be.
         output.json = output.json or "--json" in words[: _end_of_options(words)]
-        hint = "skep COMMAND --help says what it takes"
-        return output.fail(UsageError(error.format_message(), hint=hint))
+        return output.fail(as_usage_error(error, words))
     except Exception as error:  # noqa: BLE001 - the rim: everything becomes a sentence and a code
         if "--verbose" in words:
             sys.excepthook(type(error), error, error.__traceback__)

@@ -16,7 +16,7 @@ def command() -> None:
     """Give marketplaces names, and say which one is the default."""
 
 
-@command.command("add")
+@command.command("add", examples=("skep marketplace add public https://market.example",))
 @argument("name", help="For example public.")
 @argument("url", help="https://…, or http://… on this machine.")
 @node_option
@@ -42,7 +42,7 @@ def add(*, name: str, url: str, node: bool, json: bool, quiet: bool) -> None:
     _emit(run, name, after.urls[name], node=node, changed=is_new[0], default=after.default)
 
 
-@command.command("list")
+@command.command("list", examples=("skep marketplace list",))
 @json_option
 @quiet_option
 def list_marketplaces(*, json: bool, quiet: bool) -> None:
@@ -90,7 +90,7 @@ def list_marketplaces(*, json: bool, quiet: bool) -> None:
     )
 
 
-@command.command("remove")
+@command.command("remove", examples=("skep marketplace remove public",))
 @argument("name", help="As it was added.")
 @node_option
 @json_option
@@ -112,7 +112,7 @@ def remove(*, name: str, node: bool, json: bool, quiet: bool) -> None:
         )
 
 
-@command.command("default")
+@command.command("default", examples=("skep marketplace default public",))
 @argument("name", help="As it was added.")
 @node_option
 @json_option

@@ -28,7 +28,11 @@ class MoveWords(TypedDict):
     quiet: bool
 
 
-@click.command("move", cls=Command)
+@click.command(
+    "move",
+    cls=Command,
+    examples=("skep move ratelimiting --before port-filter", "skep move ratelimiting --order 10"),
+)
 @argument("name", help="Name of the deployment.")
 @click.option("--before", help="Run before this one.")
 @click.option("--after", help="Run after this one.")
@@ -38,7 +42,10 @@ class MoveWords(TypedDict):
 @json_option
 @quiet_option
 def command(**words: Unpack[MoveWords]) -> None:
-    """Give a deployment another place in its chain; no packet passes unprocessed."""
+    """Give a deployment another place in its chain.
+
+    The chain is exchanged in one step: no packet passes unprocessed.
+    """
     from skep.cli.changing import done_text, emit_change
     from skep.cli.consenting import change_with_consent, show_needs
     from skep.cli.nodes import this_node

@@ -2,7 +2,7 @@
 
 A command is one file and one function:
 
-    @click.command("greet", cls=Command)
+    @click.command("greet", cls=Command, examples=("skep greet world --times 2",))
     @argument("name", help="Whom to greet.")
     @click.option("--times", type=int, default=1, help="How often.")
     @json_option
@@ -10,8 +10,9 @@ A command is one file and one function:
     def command(*, name: str, times: int, json: bool, quiet: bool) -> None:
         ...
 
-Its first docstring line is its help. What it needs is imported inside, because every command's
-file is loaded before any of them runs; :data:`skep.cli.main.SECTIONS` lists it.
+Its first docstring line is its help, and stands beside its name in ``skep --help``, so it must be
+short enough. What it needs is imported inside, because every command's file is loaded before any
+of them runs; :data:`skep.cli.main.SECTIONS` lists it.
 """
 
 from collections import Counter
@@ -44,7 +45,15 @@ argument = partial(click.argument, cls=Argument)
 
 
 class Command(click.Command):
-    """A command that explains its arguments, and refuses options given twice and empty values."""
+    """A command that explains its arguments, and refuses options given twice and empty values.
+
+    Attributes:
+        examples: whole command lines that can be typed.
+    """
+
+    def __init__(self, *arguments: Any, examples: Sequence[str] = (), **attributes: Any) -> None:
+        self.examples = tuple(examples)
+        super().__init__(*arguments, **attributes)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read ``args``.
@@ -89,6 +98,14 @@ class Command(click.Command):
                 formatter.write_dl(rows)
         super().format_options(ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, each whole on its line, however long: they are there to be copied."""
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for example in self.examples:
+                    formatter.write(f"  {example}\n")
+
 
 def _spelled(option: click.Option) -> str:
     """Its long name, and the one that turns it off, if any."""
@@ -97,10 +114,36 @@ def _spelled(option: click.Option) -> str:
     )
 
 
+def summary(command: click.Command) -> str:
+    r"""The first line of a command's help, whole, without its full stop.
+
+    >>> summary(click.Command("greet", help="Greet somebody, politely.\n\nMore."))
+    'Greet somebody, politely'
+    """
+    return (command.help or "").partition("\n")[0].strip().rstrip(".")
+
+
 class CommandGroup(click.Group):
-    """A command of commands, such as ``skep keys``."""
+    """A command of commands, such as ``skep keys``; without one of them it is asked for help."""
 
     command_class = Command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read ``args``; if there are none, print what there is to choose from and exit with 0."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(self.overview(ctx))
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def overview(self, context: click.Context) -> str:
+        """What the bare command prints."""
+        return context.get_help()
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with the first lines of their help, which are never cut."""
+        names = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary(command)) for name, command in names])
 
 
 json_option = click.option("--json", is_flag=True, help="Print one JSON document.")

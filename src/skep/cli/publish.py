@@ -8,7 +8,11 @@ from skep.cli.context import invocation
 from skep.cli.options import PATH, Command, argument, json_option, marketplace_option, quiet_option
 
 
-@click.command("publish", cls=Command)
+@click.command(
+    "publish",
+    cls=Command,
+    examples=("skep publish .", "skep publish dist/ratelimiting-1.2.0.oci --marketplace public"),
+)
 @argument("layout", type=PATH, help="Package folder (….oci) or its project folder.")
 @marketplace_option
 @json_option

@@ -7,13 +7,20 @@ from skep.cli.options import Command, argument, json_option, marketplace_option,
 from skep.json_documents import schema_id
 
 
-@click.command("pull", cls=Command)
+@click.command(
+    "pull",
+    cls=Command,
+    examples=(
+        "skep pull skep/ratelimiting",
+        "skep pull skep/ratelimiting:1.2.0 --marketplace public",
+    ),
+)
 @argument("reference", metavar="REF", help="[MARKETPLACE/]publisher/name[:version].")
 @marketplace_option
 @json_option
 @quiet_option
 def command(*, reference: str, marketplace: str | None, json: bool, quiet: bool) -> None:
-    """Fetch a package and its signatures to this machine."""
+    """Fetch a package and its signatures, without running it."""
     from skep.cli.obtaining import pull_package
     from skep.packages.references import parse_reference
 

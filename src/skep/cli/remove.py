@@ -6,7 +6,9 @@ from skep.cli.context import invocation
 from skep.cli.options import Command, argument, dry_run_option, json_option, quiet_option
 
 
-@click.command("remove", cls=Command)
+@click.command(
+    "remove", cls=Command, examples=("skep remove ratelimiting", "skep remove --on xdp:eth0")
+)
 @argument("name", required=False, help="Name of the deployment.")
 @click.option("--on", metavar="HOOK:TARGET", help="Take everything of Skep's off this hook.")
 @click.option("--yes", "-y", is_flag=True, help="Agree that others stop that cannot run again.")
@@ -16,7 +18,7 @@ from skep.cli.options import Command, argument, dry_run_option, json_option, qui
 def command(
     *, name: str | None, on: str | None, yes: bool, dry_run: bool, json: bool, quiet: bool
 ) -> None:
-    """Take a deployment away; the other programs of its chain run on."""
+    """Take a deployment away; the rest of its chain runs on."""
     from skep.cli.nodes import this_node
     from skep.cli.removing import removed_by, tell_removed
     from skep.errors import UsageError

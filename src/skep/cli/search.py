@@ -7,7 +7,9 @@ from skep.cli.options import Command, argument, json_option, marketplace_option,
 from skep.json_documents import schema_id
 
 
-@click.command("search", cls=Command)
+@click.command(
+    "search", cls=Command, examples=("skep search limit", "skep search connections --limit 5")
+)
 @argument("words", nargs=-1, help="What to look for.")
 @marketplace_option
 @click.option("--limit", type=click.IntRange(1, 100), default=20, help="Maximum number of results.")
@@ -16,7 +18,7 @@ from skep.json_documents import schema_id
 def command(
     *, words: tuple[str, ...], marketplace: str | None, limit: int, json: bool, quiet: bool
 ) -> None:
-    """Find packages by words of their names, summaries, hooks and permissions."""
+    """Find packages by name, summary, hook or permission."""
     from skep.cli.asking import connected, meant_marketplace
     from skep.cli.obtaining import remember
     from skep.cli.searching import hit_lines

@@ -10,7 +10,11 @@ from skep.cli.options import PATH, Command, json_option, quiet_option
 from skep.json_documents import schema_id
 
 
-@click.command("serve", cls=Command)
+@click.command(
+    "serve",
+    cls=Command,
+    examples=("skep serve", "skep serve --port 8800 --publisher skep=skep.pub"),
+)
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8750, help="0 takes a free one.")
 @click.option("--data", type=PATH, help="Folder of the marketplace.")

@@ -13,7 +13,11 @@ from skep.cli.options import (
 )
 
 
-@click.command("set", cls=Command)
+@click.command(
+    "set",
+    cls=Command,
+    examples=("skep set ratelimiting rate=500/s", "skep set ratelimiting ports=80,443"),
+)
 @argument("name", help="Name of the deployment.")
 @argument("settings", nargs=-1, required=True, metavar="NAME=VALUE...", help="Settings.")
 @yes_option

@@ -14,7 +14,11 @@ from skep.cli.options import (
 from skep.json_documents import schema_id
 
 
-@click.command("show", cls=Command)
+@click.command(
+    "show",
+    cls=Command,
+    examples=("skep show skep/ratelimiting", "skep show skep/ratelimiting:1.2.0 --json"),
+)
 @argument("reference", metavar="REF", help="[MARKETPLACE/]publisher/name[:version].")
 @marketplace_option
 @json_option
@@ -23,7 +27,7 @@ from skep.json_documents import schema_id
 def command(
     *, reference: str, marketplace: str | None, json: bool, quiet: bool, verbose: bool
 ) -> None:
-    """Show what a package in a marketplace may do, needs, costs, and who signed it."""
+    """Show what a package can do, needs and costs, and who signed it."""
     from skep.cli.asking import connected, known_marketplaces
     from skep.cli.metadata_rows import metadata_document
     from skep.cli.obtaining import remember

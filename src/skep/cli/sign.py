@@ -25,7 +25,11 @@ def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, 
     return found.reference, str(found.descriptor.digest), signer.public_key.fingerprint
 
 
-@click.command("sign", cls=Command)
+@click.command(
+    "sign",
+    cls=Command,
+    examples=("skep sign .", "skep sign dist/ratelimiting-1.2.0.oci --key work"),
+)
 @argument("layout", type=PATH, help="Package folder (….oci) or its project folder.")
 @click.option("--key", default="default", help="Name of the key.")
 @json_option

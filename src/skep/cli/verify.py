@@ -8,12 +8,16 @@ from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, quiet_option
 
 
-@click.command("verify", cls=Command)
+@click.command(
+    "verify",
+    cls=Command,
+    examples=("skep verify skep/ratelimiting", "skep verify dist/ratelimiting-1.2.0.oci"),
+)
 @argument("what", metavar="REF|FOLDER", help="Package on this machine.")
 @json_option
 @quiet_option
 def command(*, what: str, json: bool, quiet: bool) -> None:
-    """Check a package's content and signature against the keys trusted here."""
+    """Check a package's content and signature against trusted keys."""
     from skep.cli.locating import locate
     from skep.cli.verifying import verify_found
     from skep.errors import UsageError

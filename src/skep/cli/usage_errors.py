@@ -1,0 +1,75 @@
+"""Command lines that were not understood, as errors with the command that was probably meant."""
+
+import shlex
+from collections.abc import Sequence
+
+import click
+
+from skep.errors import UsageError
+
+
+def as_usage_error(error: click.ClickException, words: Sequence[str]) -> UsageError:
+    """Say what was wrong in Skep's words; the hint is a command to paste.
+
+    Args:
+        error: as click raised it.
+        words: what was typed after ``skep``.
+    """
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "skep"
+    usual = f"{path} --help"
+    match error:
+        case click.NoSuchCommand():
+            what, wrong = f"there is no command {error.command_name!r}", error.command_name
+        case click.NoSuchOption():
+            what, wrong = f"{path} has no option {error.option_name}", error.option_name
+        case click.MissingParameter() if error.param is not None and error.ctx is not None:
+            return UsageError(_missing(error.param, error.ctx), hint=usual)
+        case click.BadParameter() if error.param and isinstance(error.param.type, click.Choice):
+            return _bad_choice(error, error.param.type, words, usual)
+        case _:
+            return UsageError(error.format_message().rstrip("."), hint=usual)
+    near = error.possibilities or []
+    if not near:
+        return UsageError(what, hint=usual)
+    return UsageError(
+        f"{what}; did you mean {' or '.join(near)}?", hint=_corrected(words, wrong, near[0])
+    )
+
+
+def _missing(parameter: click.Parameter, context: click.Context) -> str:
+    meaning = getattr(parameter, "meaning", "") or getattr(parameter, "help", "") or ""
+    said = f": {meaning}" if meaning else ""
+    if isinstance(parameter, click.Option):
+        written = f"{max(parameter.opts, key=len)} {parameter.make_metavar(context)}"
+    else:
+        written = parameter.make_metavar(context)
+    return f"{written} is missing{said}".rstrip(".")
+
+
+def _bad_choice(
+    error: click.BadParameter, choice: "click.Choice[str]", words: Sequence[str], usual: str
+) -> UsageError:
+    from difflib import get_close_matches
+
+    known = [str(each) for each in choice.choices]
+    wrong = next((word for word in words if repr(word) in error.message), "")
+    near = get_close_matches(wrong, known, 1)
+    what = f"expected {', '.join(known[:-1])} or {known[-1]}, got {wrong!r}"
+    if not near:
+        return UsageError(what, hint=usual)
+    return UsageError(f"{what}; did you mean {near[0]}?", hint=_corrected(words, wrong, near[0]))
+
+
+def _corrected(words: Sequence[str], wrong: str, right: str) -> str:
+    """What was typed, with the first word that was wrong put right.
+
+    >>> _corrected(["serach", "--jsn=x", "a b"], "--jsn", "--json")
+    "skep serach --json=x 'a b'"
+    """
+    mended = list(words)
+    for number, word in enumerate(mended):
+        name, equals, value = word.partition("=")
+        if name == wrong:
+            mended[number] = f"{right}{equals}{value}"
+            break
+    return shlex.join(["skep", *mended])
