@@ -2,6 +2,7 @@
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, quiet_option
 
@@ -12,6 +13,7 @@ from skep.cli.options import Command, argument, json_option, quiet_option
     required=False,
     metavar="[HOOK:TARGET]",
     help="Such as xdp:eth0; all if left out.",
+    shell_complete=live_names.declared_targets,
 )
 @json_option
 @quiet_option

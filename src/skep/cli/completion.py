@@ -13,7 +13,7 @@ _SHELLS = ("bash", "zsh", "fish")
     "completion",
     cls=Command,
     examples=(
-        "skep completion bash > /etc/bash_completion.d/skep",
+        "skep completion bash > ~/.local/share/bash-completion/completions/skep",
         "skep completion zsh > ~/.zfunc/_skep",
         "skep completion fish > ~/.config/fish/completions/skep.fish",
     ),
@@ -23,14 +23,10 @@ _SHELLS = ("bash", "zsh", "fish")
 @quiet_option
 def command(*, shell: str, json: bool, quiet: bool) -> None:
     """Print a script that completes commands and names in your shell."""
-    from click.shell_completion import get_completion_class
+    from skep.cli.completing import script_for
 
     run = invocation(json=json, quiet=quiet)
-    root = click.get_current_context().find_root().command
-    kind = get_completion_class(shell)
-    if kind is None:
-        raise LookupError(f"click completes no words in {shell}")
-    script = kind(root, {}, "skep", "_SKEP_COMPLETE").source()
+    script = script_for(click.get_current_context().find_root().command, shell)
     run.output.emit(
         {"schema": schema_id("completion"), "shell": shell, "script": script},
         lambda: script.strip().splitlines(),

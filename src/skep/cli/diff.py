@@ -2,6 +2,7 @@
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, quiet_option, verbose_option
 
@@ -14,8 +15,18 @@ from skep.cli.options import Command, argument, json_option, quiet_option, verbo
         "skep diff old.bpf.o new.bpf.o",
     ),
 )
-@argument("old", metavar="A", help="Object file or package: before.")
-@argument("new", metavar="B", help="Object file or package: after.")
+@argument(
+    "old",
+    metavar="A",
+    help="Object file or package: before.",
+    shell_complete=live_names.files_and_packages,
+)
+@argument(
+    "new",
+    metavar="B",
+    help="Object file or package: after.",
+    shell_complete=live_names.files_and_packages,
+)
 @json_option
 @quiet_option
 @verbose_option

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import PATH, Command, argument, json_option, quiet_option, verbose_option
 
@@ -17,8 +18,18 @@ from skep.cli.options import PATH, Command, argument, json_option, quiet_option,
         "skep inspect limit.bpf.o --kernel running",
     ),
 )
-@argument("what", metavar="FILE|REF", help="Object file or package.")
-@click.option("--why", metavar="PERMISSION", help="Show the evidence for it.")
+@argument(
+    "what",
+    metavar="FILE|REF",
+    help="Object file or package.",
+    shell_complete=live_names.files_and_packages,
+)
+@click.option(
+    "--why",
+    metavar="PERMISSION",
+    help="Show the evidence for it.",
+    shell_complete=live_names.permissions,
+)
 @click.option("--disassemble", is_flag=True, help="Print the instructions and their sources.")
 @click.option("--graph", is_flag=True, help="Draw the control flow of a program as SVG.")
 @click.option(
@@ -34,7 +45,9 @@ from skep.cli.options import PATH, Command, argument, json_option, quiet_option,
     metavar="NAME=VALUE",
     help="Say what a constant switches off.",
 )
-@click.option("--program", metavar="NAME", help="Only this program.")
+@click.option(
+    "--program", metavar="NAME", help="Only this program.", shell_complete=live_names.programs
+)
 @click.option("-o", "--output", "to", type=PATH, metavar="FILE", help="Where the SVG goes.")
 @json_option
 @quiet_option

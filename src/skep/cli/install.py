@@ -5,6 +5,7 @@ from typing import TypedDict, Unpack
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import (
     Command,
@@ -47,13 +48,31 @@ class InstallWords(TypedDict):
         "skep install skep/ratelimiting:1.2.0 --on xdp:eth0 --set rate=500/s --yes",
     ),
 )
-@argument("reference", metavar="REF", help="[MARKETPLACE/]publisher/name[:version].")
-@click.option("--on", required=True, metavar="HOOK:TARGET", help="For example xdp:eth0.")
+@argument(
+    "reference",
+    metavar="REF",
+    help="[MARKETPLACE/]publisher/name[:version].",
+    shell_complete=live_names.packages,
+)
+@click.option(
+    "--on",
+    required=True,
+    metavar="HOOK:TARGET",
+    help="For example xdp:eth0.",
+    shell_complete=live_names.targets,
+)
 @click.option("--name", help="Name of the deployment.")
-@click.option("--program", help="If there are several.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
-@click.option("--before", help="Run before this one.")
-@click.option("--after", help="Run after this one.")
+@click.option("--program", help="If there are several.", shell_complete=live_names.programs)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="May be repeated.",
+    shell_complete=live_names.settings,
+)
+@click.option("--before", help="Run before this one.", shell_complete=live_names.deployment_names)
+@click.option("--after", help="Run after this one.", shell_complete=live_names.deployment_names)
 @click.option("--order", type=int, help="Lower runs first.")
 @yes_option
 @dry_run_option

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import PATH, CommandGroup, argument, json_option, quiet_option, yes_option
 from skep.json_documents import schema_id
@@ -59,9 +60,17 @@ def list_keys(*, json: bool, quiet: bool) -> None:
 @command.command(
     "trust", examples=("skep keys trust skep --from public", "skep keys trust skep skep.pub")
 )
-@argument("publisher", help="Publisher: the part before the slash.")
+@argument(
+    "publisher", help="Publisher: the part before the slash.", shell_complete=live_names.publishers
+)
 @argument("file", type=PATH, required=False, help="File with the public key (PEM).")
-@click.option("--from", "place", metavar="MARKETPLACE", help="Ask a marketplace for its keys.")
+@click.option(
+    "--from",
+    "place",
+    metavar="MARKETPLACE",
+    help="Ask a marketplace for its keys.",
+    shell_complete=live_names.marketplaces,
+)
 @click.option("--fingerprint", metavar="SHA256:…", help="The key that is meant, in full.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; with --from, add --fingerprint.")
 @json_option
@@ -94,8 +103,16 @@ def trust(
 
 
 @command.command("untrust", examples=("skep keys untrust skep",))
-@argument("publisher", help="Publisher: the part before the slash.")
-@argument("fingerprint", required=False, metavar="[SHA256:…]", help="One key; all if left out.")
+@argument(
+    "publisher", help="Publisher: the part before the slash.", shell_complete=live_names.publishers
+)
+@argument(
+    "fingerprint",
+    required=False,
+    metavar="[SHA256:…]",
+    help="One key; all if left out.",
+    shell_complete=live_names.fingerprints,
+)
 @json_option
 @quiet_option
 def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool) -> None:
@@ -121,7 +138,7 @@ def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool)
 
 
 @command.command("remove", examples=("skep keys remove work",))
-@argument("name", help="Name of a key of yours.")
+@argument("name", help="Name of a key of yours.", shell_complete=live_names.own_keys)
 @yes_option
 @json_option
 @quiet_option

@@ -8,13 +8,12 @@ from skep.bytecode.analysis.analysing import analyse
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.objectfile.reading import read_object
 from skep.cli.environment import Environment
+from skep.cli.stored_metadata import stored_metadata
 from skep.errors import NotFound, UsageError
 from skep.packages.content import PackageContent
 from skep.packages.identity import check_identity
 from skep.packages.local.content_store import ContentStore, reading_package
-from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.packages.oci.descriptors import Descriptor
-from skep.packages.oci.media_types import METADATA
 from skep.packages.opening import open_package
 from skep.packages.references import Reference, parse_reference
 from skep.packages.tags import Stored, find_tag
@@ -54,14 +53,6 @@ class Found:
             return open_package(self.store.blob(self.descriptor.digest), self.store.blob)
 
 
-def _metadata(store: ContentStore, descriptor: Descriptor) -> PackageMetadata:
-    manifest = store.manifest(descriptor.digest)
-    for layer in manifest.layers:
-        if layer.media_type == METADATA:
-            return parse_metadata(store.blob(layer.digest))
-    raise UsageError(f"{descriptor.digest} is no package of Skep: it has no skep.toml")
-
-
 def open_layout(path: Path) -> Found:
     """Find the package in an OCI layout folder, or the newest one a project folder has built.
 
@@ -83,7 +74,7 @@ def open_layout(path: Path) -> Found:
     if len(tags) != 1:
         raise UsageError(f"expected one package in {layout}, found {len(tags)}")
     (descriptor,) = tags.values()
-    metadata = _metadata(store, descriptor)
+    metadata = stored_metadata(store, descriptor.digest)
     return Found(store, descriptor, metadata.name, f"{metadata.name}:{metadata.version}")
 
 
@@ -94,7 +85,7 @@ def found_at(store: ContentStore, stored: Stored, reference: Reference) -> Found
         WrongContent: it is another one; a digest, or a tag that was changed, leads to it.
     """
     with reading_package(stored.tag.reference):
-        metadata = _metadata(store, stored.descriptor)
+        metadata = stored_metadata(store, stored.digest)
     check_identity(metadata, reference)
     return Found(
         store,

@@ -36,6 +36,7 @@ from skep.cli import (
     verify,
     version,
 )
+from skep.cli.completing import COMPLETE
 from skep.cli.context import current_output, note_words
 from skep.cli.exit_codes import DONE, INTERRUPTED
 from skep.cli.foreign_errors import as_skep_error
@@ -63,7 +64,6 @@ SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Trust", (keys.command, verify.command, marketplace.command)),
     ("Look after", (doctor.command, serve.command, completion.command, version.command)),
 )  # fmt: skip
-_COMPLETE = "_SKEP_COMPLETE"  # click's name for what a shell asks completions with
 
 
 class _Skep(CommandGroup):
@@ -123,10 +123,10 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     words = [*(sys.argv[1:] if arguments is None else arguments)]
     note_words(words)
-    if instruction := os.environ.get(_COMPLETE):
-        from click.shell_completion import shell_complete
+    if instruction := os.environ.get(COMPLETE):
+        from skep.cli.completing import answer_shell
 
-        sys.exit(shell_complete(app, {}, "skep", _COMPLETE, instruction))
+        sys.exit(answer_shell(app, instruction))
     try:
         code = execute(words)
         # What was asked for later comes too late: Python's way out takes longer than some commands.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import Invocation, invocation
 from skep.cli.options import CommandGroup, argument, json_option, quiet_option
 from skep.json_documents import schema_id
@@ -91,7 +92,7 @@ def list_marketplaces(*, json: bool, quiet: bool) -> None:
 
 
 @command.command("remove", examples=("skep marketplace remove public",))
-@argument("name", help="As it was added.")
+@argument("name", help="As it was added.", shell_complete=live_names.marketplaces)
 @node_option
 @json_option
 @quiet_option
@@ -113,7 +114,7 @@ def remove(*, name: str, node: bool, json: bool, quiet: bool) -> None:
 
 
 @command.command("default", examples=("skep marketplace default public",))
-@argument("name", help="As it was added.")
+@argument("name", help="As it was added.", shell_complete=live_names.marketplaces)
 @node_option
 @json_option
 @quiet_option

@@ -4,6 +4,7 @@ from typing import TypedDict, Unpack
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import (
     Command,
@@ -33,9 +34,9 @@ class MoveWords(TypedDict):
     cls=Command,
     examples=("skep move ratelimiting --before port-filter", "skep move ratelimiting --order 10"),
 )
-@argument("name", help="Name of the deployment.")
-@click.option("--before", help="Run before this one.")
-@click.option("--after", help="Run after this one.")
+@argument("name", help="Name of the deployment.", shell_complete=live_names.deployment_names)
+@click.option("--before", help="Run before this one.", shell_complete=live_names.deployment_names)
+@click.option("--after", help="Run after this one.", shell_complete=live_names.deployment_names)
 @click.option("--order", type=int, help="Lower runs first.")
 @yes_option
 @dry_run_option

@@ -23,6 +23,8 @@ from typing import Any
 
 import click
 
+from skep.cli import live_names
+
 PATH = click.Path(path_type=Path)
 
 
@@ -152,5 +154,8 @@ verbose_option = click.option("--verbose", is_flag=True, help="Print details, wh
 yes_option = click.option("-y", "--yes", is_flag=True, help="Agree, without being asked.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what it would do; do nothing.")
 marketplace_option = click.option(
-    "--marketplace", metavar="NAME|URL", help="Another marketplace than the default one."
+    "--marketplace",
+    metavar="NAME|URL",
+    help="Another marketplace than the default one.",
+    shell_complete=live_names.marketplaces,
 )

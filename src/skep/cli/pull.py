@@ -2,6 +2,7 @@
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, marketplace_option, quiet_option
 from skep.json_documents import schema_id
@@ -15,7 +16,12 @@ from skep.json_documents import schema_id
         "skep pull skep/ratelimiting:1.2.0 --marketplace public",
     ),
 )
-@argument("reference", metavar="REF", help="[MARKETPLACE/]publisher/name[:version].")
+@argument(
+    "reference",
+    metavar="REF",
+    help="[MARKETPLACE/]publisher/name[:version].",
+    shell_complete=live_names.packages,
+)
 @marketplace_option
 @json_option
 @quiet_option

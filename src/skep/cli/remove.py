@@ -2,6 +2,7 @@
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import Command, argument, dry_run_option, json_option, quiet_option
 
@@ -9,8 +10,18 @@ from skep.cli.options import Command, argument, dry_run_option, json_option, qui
 @click.command(
     "remove", cls=Command, examples=("skep remove ratelimiting", "skep remove --on xdp:eth0")
 )
-@argument("name", required=False, help="Name of the deployment.")
-@click.option("--on", metavar="HOOK:TARGET", help="Take everything of Skep's off this hook.")
+@argument(
+    "name",
+    required=False,
+    help="Name of the deployment.",
+    shell_complete=live_names.deployment_names,
+)
+@click.option(
+    "--on",
+    metavar="HOOK:TARGET",
+    help="Take everything of Skep's off this hook.",
+    shell_complete=live_names.declared_targets,
+)
 @click.option("--yes", "-y", is_flag=True, help="Agree that others stop that cannot run again.")
 @dry_run_option
 @json_option

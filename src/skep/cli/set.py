@@ -2,6 +2,7 @@
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import (
     Command,
@@ -18,8 +19,15 @@ from skep.cli.options import (
     cls=Command,
     examples=("skep set ratelimiting rate=500/s", "skep set ratelimiting ports=80,443"),
 )
-@argument("name", help="Name of the deployment.")
-@argument("settings", nargs=-1, required=True, metavar="NAME=VALUE...", help="Settings.")
+@argument("name", help="Name of the deployment.", shell_complete=live_names.deployment_names)
+@argument(
+    "settings",
+    nargs=-1,
+    required=True,
+    metavar="NAME=VALUE...",
+    help="Settings.",
+    shell_complete=live_names.settings,
+)
 @yes_option
 @dry_run_option
 @json_option

@@ -2,6 +2,7 @@
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import (
     Command,
@@ -19,7 +20,12 @@ from skep.json_documents import schema_id
     cls=Command,
     examples=("skep show skep/ratelimiting", "skep show skep/ratelimiting:1.2.0 --json"),
 )
-@argument("reference", metavar="REF", help="[MARKETPLACE/]publisher/name[:version].")
+@argument(
+    "reference",
+    metavar="REF",
+    help="[MARKETPLACE/]publisher/name[:version].",
+    shell_complete=live_names.packages,
+)
 @marketplace_option
 @json_option
 @quiet_option

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.environment import Environment
 from skep.cli.options import PATH, Command, argument, json_option, quiet_option
@@ -31,7 +32,9 @@ def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, 
     examples=("skep sign .", "skep sign dist/ratelimiting-1.2.0.oci --key work"),
 )
 @argument("layout", type=PATH, help="Package folder (….oci) or its project folder.")
-@click.option("--key", default="default", help="Name of the key.")
+@click.option(
+    "--key", default="default", help="Name of the key.", shell_complete=live_names.own_keys
+)
 @json_option
 @quiet_option
 def command(*, layout: Path, key: str, json: bool, quiet: bool) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import Command, argument, json_option, quiet_option
 
@@ -13,7 +14,12 @@ from skep.cli.options import Command, argument, json_option, quiet_option
     cls=Command,
     examples=("skep verify skep/ratelimiting", "skep verify dist/ratelimiting-1.2.0.oci"),
 )
-@argument("what", metavar="REF|FOLDER", help="Package on this machine.")
+@argument(
+    "what",
+    metavar="REF|FOLDER",
+    help="Package on this machine.",
+    shell_complete=live_names.files_and_packages,
+)
 @json_option
 @quiet_option
 def command(*, what: str, json: bool, quiet: bool) -> None:

@@ -3,6 +3,7 @@
 Those that need a kernel, a marketplace or an answer to a question are shown elsewhere:
 
 - refusing off a terminal without ``--yes``: ``tests/journeys/test_consent.py``
+- completion of live names: ``tests/unit/cli/test_completing.py``
 - exit codes by cause, ``verify`` lists its checks: ``tests/journeys/test_bad_input.py``,
   ``tests/journeys/test_trusting.py``
 """
