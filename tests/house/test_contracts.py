@@ -30,6 +30,7 @@ _OFFENDERS = {
     "3 Inside the node": ("node/ports.py", "import skep.node.deploying.installing"),
     "4 Only the kernel room": ("node/planted.py", "import ctypes"),
     "5 Only the node's wiring": ("node/planted.py", "import skep.kernel.loading"),
+    "6 Only the command line draws": ("node/planted.py", "import rich.table"),
     "6 Web frameworks": ("node/planted.py", "import starlette.routing"),
     "7 Packages on disk": ("packages/local/planted.py", "import urllib3"),
     "7 The pure rooms": ("trust/planted.py", "def reach():\n    import socket\n"),

@@ -69,7 +69,7 @@ def test_without_a_terminal_installing_needs_yes(
     assert "error: installing needs consent, and this is not a terminal" in ran.err
     assert "Can drop packets" in ran.err
     assert nothing_runs(skep, on)
-    (hint,) = re.findall(r"^hint: (skep .*)$", ran.err, re.MULTILINE)
+    (hint,) = re.findall(r"^hint:  (skep .*)$", ran.err, re.MULTILINE)
     assert shlex.split(hint)[1:] == [
         "install", REF, "--on", on, "--set", "ports=9, 10", *option, "--yes",
     ]  # fmt: skip
@@ -217,7 +217,7 @@ def test_more_than_was_agreed_to_needs_yes_or_an_answer(skep: Skep, on: str) -> 
     assert "port-filter may do more than was agreed to: net.read" in ran.err
     assert "new: Can read packet contents" in ran.err
     assert "net.drop" not in ran.err
-    assert f"hint: {shlex.join(['skep', *change, '--yes'])}" in ran.err
+    assert f"hint:  {shlex.join(['skep', *change, '--yes'])}" in ran.err
     assert skep.at_terminal(*change, keys="n\n").code == 11
     assert deployments(skep) == before
     assert xdp_program_id(ifindex(on.partition(":")[2])) == running

@@ -140,7 +140,7 @@ def test_a_name_and_a_host_in_a_reference_are_asked(operator: Skep, skep: Skep) 
         assert operator.ok("show", reference, "--json").document["version"] == "1.0.0"
         pulled = operator.ok("pull", reference, "--json")
         assert pulled.document["marketplace"] == skep.url
-        assert "pulling skep/port-filter from public" in pulled.err
+        assert "from public" in operator.ok("pull", reference).out
         assert operator.ok("inspect", reference, "--json").document["package"]
     refused(operator("pull", "127.0.0.1:9/skep/port-filter"), 9, "127.0.0.1:9")
 
@@ -212,7 +212,7 @@ def test_where_no_marketplace_is_the_default_the_error_says_so(operator: Skep, s
     ran = operator("search", "x")
     if ran.code == 9:  # port 8750 may be in use on the machine that runs the tests
         assert "no marketplace is the default" in ran.err
-        assert "hint: skep marketplace default second" in ran.err
+        assert "hint:  skep marketplace default second" in ran.err
 
 
 # Whom to trust
@@ -228,7 +228,7 @@ def test_an_operator_completes_trust_at_a_terminal(
         operator(*install),
         6,
         f"signed by {fingerprint}; no key of skep is trusted here",
-        "hint: skep keys trust skep --from public\n",
+        "hint:  skep keys trust skep --from public\n",
     )
     seen = operator.at_terminal("keys", "trust", "skep", "--from", "public", keys="y\n")
     assert seen.code == 0, seen.screen
@@ -267,7 +267,7 @@ def test_off_a_terminal_the_key_must_be_named(
 def test_yes_at_a_terminal_does_not_say_which_key(operator: Skep, skep: Skep) -> None:
     seen = operator.at_terminal("keys", "trust", "skep", "--from", skep.url, "--yes", keys="y\n")
     assert seen.code == 11
-    assert "does not say which key" in seen.screen
+    assert "does not say which key" in " ".join(seen.screen.split())
 
 
 def test_a_fingerprint_names_the_key(operator: Skep, skep: Skep, fingerprint: str) -> None:
@@ -393,8 +393,7 @@ def test_install_asks_for_the_newest_and_does_without_when_nobody_answers(
         commands.ok("publish", layout)
         operator.ok("marketplace", "add", "public", commands.url)
         first = operator(*install)
-        assert "pulling skep/port-filter from public" in first.err
-        assert "pulled skep/port-filter:1.0.0" in first.err
+        assert "pulled skep/port-filter:1.0.0 from public" in first.err
 
         manifest = tmp_path / "projects" / "port-filter" / "skep.toml"
         manifest.write_text(manifest.read_text().replace('"1.0.0"', '"1.1.0"'))

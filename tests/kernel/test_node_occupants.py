@@ -89,7 +89,7 @@ def test_without_the_capability_to_read_programs_nothing_is_changed(filtering: L
         ran = skep(*command)
         assert ran.code != 0
         assert "CAP_SYS_ADMIN" in ran.err
-        assert "hint: run as root; this process lacks CAP_SYS_ADMIN" in ran.err
+        assert "hint:  run as root; this process lacks CAP_SYS_ADMIN" in ran.err
     assert filtering.skep.ok("doctor").out == "everything is as it should be\n"
     assert chain(filtering, filtering.on)["condition"] == "running"
 

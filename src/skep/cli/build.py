@@ -9,7 +9,15 @@ from skep.cli.context import invocation
 from skep.cli.environment import Environment
 from skep.cli.files import read_file
 from skep.cli.interrupts import deferred_interrupts
-from skep.cli.options import PATH, Command, argument, json_option, quiet_option, verbose_option
+from skep.cli.options import (
+    PATH,
+    Command,
+    argument,
+    json_option,
+    quiet_option,
+    verbose_option,
+    wide_option,
+)
 from skep.errors import UsageError
 from skep.json_documents import schema_id
 
@@ -134,11 +142,15 @@ def build_package(directory: Path, environment: Environment) -> Built:
 @argument("directory", type=PATH, default=".", help="Folder with skep.toml.")
 @json_option
 @quiet_option
+@wide_option
 @verbose_option
-def command(*, directory: Path, json: bool, quiet: bool, verbose: bool) -> None:
+def command(*, directory: Path, json: bool, quiet: bool, verbose: bool, wide: bool) -> None:
     """Compile, analyse and package what a skep.toml describes."""
-    run = invocation(json=json, quiet=quiet, verbose=verbose)
-    built = build_package(directory, run.environment)
+    from skep.cli.progress import working
+
+    run = invocation(json=json, quiet=quiet, verbose=verbose, wide=wide)
+    with working(f"building {directory.resolve().name}", run.output):
+        built = build_package(directory, run.environment)
     for warning in built.warnings:
         run.output.warn(warning)
     run.output.emit(
@@ -151,7 +163,7 @@ def command(*, directory: Path, json: bool, quiet: bool, verbose: bool) -> None:
             "compiler": built.compiler,
         },
         lambda: [
-            f"built {built.reference}  {built.digest}",
+            f"built {built.reference}  {run.output.digest(built.digest)}",
             f"with {built.compiler}, in {built.layout}",
         ],
     )

@@ -51,9 +51,12 @@ def current_output() -> Output:
     return _output
 
 
-def invocation(*, json: bool = False, quiet: bool = False, verbose: bool = False) -> Invocation:
+def invocation(
+    *, json: bool = False, quiet: bool = False, verbose: bool = False, wide: bool = False
+) -> Invocation:
     """Start a command: read the environment and set up its output."""
     _output.json = _output.json or json
     _output.quiet = _output.quiet or quiet
     _output.verbose = _output.verbose or verbose
+    _output.wide = _output.wide or wide
     return Invocation(read_environment(os.environ, os.geteuid()), _output, _words)

@@ -14,7 +14,9 @@ from skep.bytecode.analysis.fit_findings import FitFinding, Fits, KernelFit
 from skep.bytecode.analysis.kernel_fit import fit_to_types, fit_to_version
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.vmlinux import types_in
+from skep.cli.context import current_output
 from skep.cli.output import Output
+from skep.cli.progress import working
 from skep.cli.subjects import Inspected
 from skep.cli.surfaces import wrapped
 from skep.errors import FAMILIES, NotFound, NotPermitted, UsageError
@@ -59,7 +61,8 @@ def check_kernel(
 def _fits(subject: Inspected, kernel: str) -> tuple[str, Mapping[str, KernelFit]]:
     path = _RUNNING_TYPES if kernel == RUNNING else Path(kernel)
     if kernel == RUNNING or path.exists():
-        types = KernelTypes.build(read_types(path))
+        with working(f"reading the types of {kernel}", current_output()):
+            types = KernelTypes.build(read_types(path))
         release = platform.release() if kernel == RUNNING else ""
         name = f"Linux {release}, this machine" if kernel == RUNNING else kernel
         is_plain = bool(release) and not backporting_vendor(release)

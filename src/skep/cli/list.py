@@ -3,14 +3,14 @@
 import click
 
 from skep.cli.context import invocation
-from skep.cli.options import Command, json_option, quiet_option
+from skep.cli.options import Command, json_option, quiet_option, wide_option
 
 
 @click.command("list", cls=Command, examples=("skep list", "skep list --json"))
-@click.option("--wide", is_flag=True, help="Shorten nothing; show order, digest and date, too.")
 @json_option
 @quiet_option
-def command(*, wide: bool, json: bool, quiet: bool) -> None:
+@wide_option
+def command(*, json: bool, quiet: bool, wide: bool) -> None:
     """List deployments: where, whether they run, trust, settings, newer versions."""
     from skep.cli.list_rows import damaged_row, list_lines, list_row
     from skep.cli.listings import doubt_text
@@ -18,7 +18,7 @@ def command(*, wide: bool, json: bool, quiet: bool) -> None:
     from skep.cli.reading import this_node_for_reading
     from skep.node.looking.documents import list_document
 
-    run = invocation(json=json, quiet=quiet)
+    run = invocation(json=json, quiet=quiet, wide=wide)
     with this_node_for_reading(run.environment) as node:
         installed, damaged = node.installed(with_remarks=json), node.damaged()
         here, interrupted, doubt = node.here(), node.interrupted(), node.doubt

@@ -6,7 +6,7 @@ import click
 
 from skep.cli import live_names
 from skep.cli.context import Invocation, invocation
-from skep.cli.options import CommandGroup, argument, json_option, quiet_option
+from skep.cli.options import CommandGroup, argument, json_option, quiet_option, wide_option
 from skep.json_documents import schema_id
 
 node_option = click.option("--node", is_flag=True, help="For everybody on this node, not just you.")
@@ -46,13 +46,14 @@ def add(*, name: str, url: str, node: bool, json: bool, quiet: bool) -> None:
 @command.command("list", examples=("skep marketplace list",))
 @json_option
 @quiet_option
-def list_marketplaces(*, json: bool, quiet: bool) -> None:
+@wide_option
+def list_marketplaces(*, json: bool, quiet: bool, wide: bool) -> None:
     """List the marketplaces that are known here."""
     from skep.cli.asking import known_marketplaces
-    from skep.cli.output import table
+    from skep.cli.tables import table
     from skep.packages.local.marketplaces import Marketplace, UnknownMarketplace
 
-    run = invocation(json=json, quiet=quiet)
+    run = invocation(json=json, quiet=quiet, wide=wide)
     known = known_marketplaces(run.environment)
     try:
         default = known.default()
@@ -71,7 +72,11 @@ def list_marketplaces(*, json: bool, quiet: bool) -> None:
     ]
 
     def lines() -> list[str]:
-        told = table(rows, ["name", "url", "scope"]) if rows else ["no marketplaces configured"]
+        told = (
+            table(rows, ["name", "url", "scope"], run.output.surface(), gives_way="url")
+            if rows
+            else ["no marketplaces configured"]
+        )
         if known.chosen and default.url:
             return [*told, f"default: {default}, by SKEP_MARKETPLACE"]
         return told

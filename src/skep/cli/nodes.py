@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from skep.cli.calling import called_in
 from skep.cli.context import current_output
 from skep.cli.environment import Environment
+from skep.cli.progress import working
 from skep.cli.told_warnings import tell_warnings
 from skep.clock import system_clock
 from skep.errors import NotPermitted
@@ -18,7 +19,10 @@ from skep.packages.local.content_store import ContentStore
 def node_settings(environment: Environment) -> NodeSettings:
     """Where this machine's node keeps its things."""
     return NodeSettings(
-        root=environment.root, bpffs=environment.bpffs, called=called_in(environment)
+        root=environment.root,
+        bpffs=environment.bpffs,
+        called=called_in(environment),
+        indexing=lambda: working("indexing the types of this kernel, once", current_output()),
     )
 
 

@@ -12,7 +12,7 @@ from skep.cli.context import Invocation
 from skep.cli.environment import Environment
 from skep.cli.locating import Found, found_at
 from skep.cli.output import Output
-from skep.cli.progress import transfer
+from skep.cli.progress import working
 from skep.clock import rfc3339, system_clock
 from skep.packages.client.obtaining import Obtained, obtain
 from skep.packages.client.progress import Progress
@@ -53,7 +53,7 @@ def pull_package(
     marketplace = known.of(reference, option)
     text = f"pulling {reference.local} from {marketplace.short}"
     store = ContentStore(environment.content)
-    with connected(marketplace) as client, transfer(text, output) as progress:
+    with connected(marketplace) as client, working(text, output) as progress:
         if store.is_damaged and (kept := store.rebuild_index()) is not None:
             output.warn(
                 "the list of packages on this machine was damaged and is made anew; the damaged one"
@@ -109,7 +109,7 @@ def obtain_package(wanted: Wanted, run: Invocation, accept: Accept) -> Found:
 
     def fetching(version: Version | None) -> AbstractContextManager[Progress]:
         what = f"{reference.package} {version}" if version else reference.package
-        return transfer(f"pulling {what} from {marketplace.short}", run.output)
+        return working(f"pulling {what} from {marketplace.short}", run.output)
 
     obtained = obtain(
         located,
@@ -125,7 +125,8 @@ def obtain_package(wanted: Wanted, run: Invocation, accept: Accept) -> Found:
         remember(run.environment, marketplace, {found.name: obtained.offered})
     _tell(obtained, found, marketplace.short, run)
     if obtained.is_new and not wanted.is_dry_run:
-        run.output.note(f"pulled {found.reference}  {found.descriptor.digest}")
+        digest = run.output.surface(run.output.err).digest(str(found.descriptor.digest))
+        run.output.note(f"pulled {found.reference} from {marketplace.short}  {digest}")
     accept(found.metadata)
     return found
 

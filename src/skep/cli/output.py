@@ -7,19 +7,25 @@ error, so that standard output can be piped.
 
 import json
 import os
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from skep.cli.streams import is_unicode, unbroken
-from skep.cli.surfaces import Surface
+from skep.cli.surfaces import Surface, wants_colour, wrapped
 from skep.errors import SkepError, codes
 from skep.json_documents import schema_id
 
 _DETAIL_LINES = 12  # without --verbose
+
+
+class Live(Protocol):
+    """Something that moves on a terminal."""
+
+    def clear(self) -> None:
+        """Take it off the terminal, for good."""
 
 
 @dataclass(slots=True)
@@ -30,13 +36,19 @@ class Output:
         json: print documents instead of text.
         quiet: print errors and nothing else (documents are still printed with ``json``).
         verbose: print details such as whole verifier logs.
+        wide: shorten nothing to fit a terminal.
         done: the change that was made, once its outcome is being printed.
+        variables: the environment, which may say how wide a terminal is and whether to use colours.
+        live: what is drawn on standard error just now, and cleared before anything else is written.
     """
 
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    wide: bool = False
     done: str = ""
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    live: Live | None = None
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
 
@@ -79,9 +91,14 @@ class Output:
         What a command does must not depend on who listens: a change is not begun, ended or left
         half-way by a closed pipe or a full disk below standard error.
         """
+        self._clear()
         with suppress(SkepError), unbroken(self.err):
             for line in lines:
                 print(line, end=end, file=self.err)
+
+    def _clear(self) -> None:
+        if self.live is not None:
+            self.live.clear()
 
     def note(self, text: str) -> None:
         """Say something by the way, on standard error."""
@@ -96,6 +113,10 @@ class Output:
         """Colour ``text`` if ``stream`` (standard output) is a terminal that shows colours."""
         return self.surface(stream).style(text, *names)
 
+    def digest(self, digest: object) -> str:
+        """A digest as standard output shows it; see :meth:`Surface.digest`."""
+        return self.surface().digest(str(digest))
+
     @property
     def width(self) -> int | None:
         """Columns of the terminal; ``None`` if text goes elsewhere, where lines stay whole."""
@@ -105,15 +126,25 @@ class Output:
         """What ``stream`` (standard output) is written on."""
         stream = stream or self.out
         return Surface(
-            _columns(stream) if stream.isatty() else None, self.has_colour(stream), self.verbose
+            None if self.wide or not stream.isatty() else self._columns(stream),
+            self.has_colour(stream),
+            self.verbose,
+            self.wide,
         )
 
-    @staticmethod
-    def has_colour(stream: TextIO) -> bool:
-        """Whether colours are wanted there (https://no-color.org)."""
-        return (
-            stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        )
+    def has_colour(self, stream: TextIO) -> bool:
+        """Whether colours are wanted there."""
+        return wants_colour(self.variables, is_terminal=stream.isatty())
+
+    def _columns(self, stream: TextIO) -> int:
+        """Of the terminal that ``stream`` is, which need not be standard output's."""
+        with suppress(ValueError):
+            if (chosen := int(self.variables.get("COLUMNS", ""))) > 0:
+                return chosen
+        with suppress(OSError, ValueError):
+            if columns := os.get_terminal_size(stream.fileno()).columns:
+                return columns
+        return 80
 
     def fail(self, error: BaseException) -> int:
         """Report ``error`` and give the exit code of its family."""
@@ -136,14 +167,21 @@ class Output:
             }
             with suppress(SkepError), unbroken(self.out):  # what failed may be this very output
                 print(self._written(document), file=self.out)
+        self._clear()
         with suppress(SkepError), unbroken(self.err):
-            lines = message.replace("\n", "\n       ")
-            print(self.style("error: ", "red", "bold", stream=self.err) + lines, file=self.err)
+            print(self.style("error: ", "red", "bold", stream=self.err), end="", file=self.err)
+            print("\n       ".join(self._error_lines(message)), file=self.err)
             if detail and not message.endswith(detail):  # one problem of one: it is said already
                 self._print_detail(detail, is_end=not _begins_with_the_cause(error))
             if hint:
-                print(self.style("hint: ", "cyan", stream=self.err) + hint, file=self.err)
+                # Never wrapped: it is a command to paste.
+                print(self.style("hint:  ", "cyan", stream=self.err) + hint, file=self.err)
         return codes(error).exit_code
+
+    def _error_lines(self, message: str) -> list[str]:
+        width = self.surface(self.err).width
+        room = None if width is None else max(width - len("error: "), 20)
+        return [part for line in message.split("\n") for part in wrapped(line, room)]
 
     def _written(self, document: Mapping[str, object]) -> str:
         # JSON has escapes of its own, which need no better encoding than ASCII.
@@ -162,29 +200,6 @@ class Output:
 
 def _begins_with_the_cause(error: BaseException) -> bool:
     return isinstance(error, SkepError) and error.begins_with_the_cause
-
-
-def _columns(stream: TextIO) -> int:
-    """Of the terminal that ``stream`` is, which need not be standard output's."""
-    with suppress(OSError, ValueError):
-        if not os.environ.get("COLUMNS"):
-            return os.get_terminal_size(stream.fileno()).columns or 80
-    return shutil.get_terminal_size().columns
-
-
-def table(rows: Sequence[Sequence[str]], heading: Sequence[str], indent: str = "") -> list[str]:
-    """Lay rows out in columns as wide as their widest cell; the last column is not padded.
-
-    >>> table([["a", "bb"], ["ccc", "d"]], ["x", "y"])
-    ['x    y', 'a    bb', 'ccc  d']
-    """
-    everything = [list(heading), *[list(row) for row in rows]]
-    widths = [max(len(row[column]) for row in everything) for column in range(len(heading))]
-    lines = []
-    for row in everything:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        lines.append((indent + "  ".join(cells)).rstrip())
-    return lines
 
 
 def counted(count: int, noun: str) -> str:

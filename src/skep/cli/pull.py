@@ -4,7 +4,14 @@ import click
 
 from skep.cli import live_names
 from skep.cli.context import invocation
-from skep.cli.options import Command, argument, json_option, marketplace_option, quiet_option
+from skep.cli.options import (
+    Command,
+    argument,
+    json_option,
+    marketplace_option,
+    quiet_option,
+    wide_option,
+)
 from skep.json_documents import schema_id
 
 
@@ -25,13 +32,17 @@ from skep.json_documents import schema_id
 @marketplace_option
 @json_option
 @quiet_option
-def command(*, reference: str, marketplace: str | None, json: bool, quiet: bool) -> None:
+@wide_option
+def command(
+    *, reference: str, marketplace: str | None, json: bool, quiet: bool, wide: bool
+) -> None:
     """Fetch a package and its signatures, without running it."""
     from skep.cli.obtaining import pull_package
     from skep.packages.references import parse_reference
 
-    run = invocation(json=json, quiet=quiet)
+    run = invocation(json=json, quiet=quiet, wide=wide)
     pulled = pull_package(parse_reference(reference), marketplace, run.environment, run.output)
+    place = pulled.marketplace.short
     run.output.emit(
         {
             "schema": schema_id("pull"),
@@ -39,5 +50,5 @@ def command(*, reference: str, marketplace: str | None, json: bool, quiet: bool)
             "digest": pulled.digest,
             "marketplace": pulled.marketplace.url,
         },
-        lambda: [f"pulled {pulled.package}  {pulled.digest}"],
+        lambda: [f"pulled {pulled.package} from {place}  {run.output.digest(pulled.digest)}"],
     )

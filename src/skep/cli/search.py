@@ -3,7 +3,14 @@
 import click
 
 from skep.cli.context import invocation
-from skep.cli.options import Command, argument, json_option, marketplace_option, quiet_option
+from skep.cli.options import (
+    Command,
+    argument,
+    json_option,
+    marketplace_option,
+    quiet_option,
+    wide_option,
+)
 from skep.json_documents import schema_id
 
 
@@ -15,15 +22,22 @@ from skep.json_documents import schema_id
 @click.option("--limit", type=click.IntRange(1, 100), default=20, help="Maximum number of results.")
 @json_option
 @quiet_option
+@wide_option
 def command(
-    *, words: tuple[str, ...], marketplace: str | None, limit: int, json: bool, quiet: bool
+    *,
+    words: tuple[str, ...],
+    marketplace: str | None,
+    limit: int,
+    json: bool,
+    quiet: bool,
+    wide: bool,
 ) -> None:
     """Find packages by name, summary, hook or permission."""
     from skep.cli.asking import connected, meant_marketplace
     from skep.cli.obtaining import remember
     from skep.cli.searching import hit_lines
 
-    run = invocation(json=json, quiet=quiet)
+    run = invocation(json=json, quiet=quiet, wide=wide)
     place = meant_marketplace(run.environment, marketplace)
     with connected(place) as client:
         hits = client.search(" ".join(words), limit)

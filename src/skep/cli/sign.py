@@ -7,7 +7,7 @@ import click
 from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.environment import Environment
-from skep.cli.options import PATH, Command, argument, json_option, quiet_option
+from skep.cli.options import PATH, Command, argument, json_option, quiet_option, wide_option
 from skep.json_documents import schema_id
 
 
@@ -37,9 +37,10 @@ def sign_layout(layout: Path, key: str, environment: Environment) -> tuple[str, 
 )
 @json_option
 @quiet_option
-def command(*, layout: Path, key: str, json: bool, quiet: bool) -> None:
+@wide_option
+def command(*, layout: Path, key: str, json: bool, quiet: bool, wide: bool) -> None:
     """Sign a built package with a key of yours."""
-    run = invocation(json=json, quiet=quiet)
+    run = invocation(json=json, quiet=quiet, wide=wide)
     reference, digest, fingerprint = sign_layout(layout, key, run.environment)
     run.output.emit(
         {
@@ -49,5 +50,8 @@ def command(*, layout: Path, key: str, json: bool, quiet: bool) -> None:
             "key": key,
             "fingerprint": fingerprint,
         },
-        lambda: [f"signed {reference}  {digest}", f"with key {key}  {fingerprint}"],
+        lambda: [
+            f"signed {reference}  {run.output.digest(digest)}",
+            f"with key {key}  {fingerprint}",
+        ],
     )

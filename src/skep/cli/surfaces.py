@@ -5,9 +5,11 @@ of a stream.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_DIGEST_CHARACTERS = 12
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -19,17 +21,45 @@ class Surface:
         width: columns of the terminal; ``None`` if text goes elsewhere, where lines stay whole.
         has_colour: colours are wanted there.
         is_whole: nothing is left out for brevity (``--verbose``).
+        is_wide: nothing is shortened to fit (``--wide``).
     """
 
     width: int | None = None
     has_colour: bool = False
     is_whole: bool = False
+    is_wide: bool = False
 
     def style(self, text: str, *names: str) -> str:
         """Colour ``text`` if colours are wanted."""
         if not self.has_colour or not text:
             return text
         return f"\x1b[{';'.join(_STYLES[name] for name in names)}m{text}\x1b[0m"
+
+    def digest(self, text: str) -> str:
+        """A digest as people compare it: its first characters, without the algorithm.
+
+        >>> Surface().digest("sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e")
+        '2cf24dba5fb0'
+        """
+        return text if self.is_wide else text.rpartition(":")[2][:_DIGEST_CHARACTERS]
+
+
+def wants_colour(variables: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Whether colours are wanted, by the conventions that programs share.
+
+    ``NO_COLOR`` (https://no-color.org) wins, then ``CLICOLOR_FORCE`` and ``CLICOLOR``
+    (https://bixense.com/clicolors), then whether it is a terminal that knows colours.
+
+    >>> wants_colour({"CLICOLOR_FORCE": "1"}, is_terminal=False)
+    True
+    """
+    if variables.get("NO_COLOR"):
+        return False
+    if variables.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
+        return True
+    if variables.get("CLICOLOR") == "0" or variables.get("TERM") == "dumb":
+        return False
+    return is_terminal
 
 
 def columns(text: str) -> int:

@@ -6,7 +6,7 @@ import click
 
 from skep.cli import live_names
 from skep.cli.context import invocation
-from skep.cli.options import Command, argument, json_option, quiet_option
+from skep.cli.options import Command, argument, json_option, quiet_option, wide_option
 
 
 @click.command(
@@ -22,13 +22,14 @@ from skep.cli.options import Command, argument, json_option, quiet_option
 )
 @json_option
 @quiet_option
-def command(*, what: str, json: bool, quiet: bool) -> None:
+@wide_option
+def command(*, what: str, json: bool, quiet: bool, wide: bool) -> None:
     """Check a package's content and signature against trusted keys."""
     from skep.cli.locating import locate
     from skep.cli.verifying import verify_found
     from skep.errors import UsageError
 
-    run = invocation(json=json, quiet=quiet)
+    run = invocation(json=json, quiet=quiet, wide=wide)
     found = locate(what, run.environment)
     if isinstance(found, Path):
         raise UsageError(f"{found} is a file; only packages carry signatures")
@@ -38,7 +39,7 @@ def command(*, what: str, json: bool, quiet: bool) -> None:
     run.output.emit(
         document,
         lambda: [
-            f"verified {document['package']}  {document['digest']}",
+            f"verified {document['package']}  {run.output.digest(document['digest'])}",
             f"signed by {document['signed_by']}",
             *(f"  {run.output.style('✓', 'green')} {step}" for step in steps),
         ],

@@ -1,6 +1,7 @@
 """Where a node keeps what is its own."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ class NodeSettings:
         lock_seconds: how long a command waits for another one to finish.
         is_temporary: it is taken away before the command ends, as a demonstration's is; so its
             pins need not outlive the command.
+        indexing: around the indexing of the kernel's types, for people who wait.
         called: what people call a marketplace, by its host; asked for hints of errors only.
     """
 
@@ -24,6 +26,7 @@ class NodeSettings:
     lock_seconds: float = 10.0
     is_temporary: bool = False
     called: Callable[[str], str] = str
+    indexing: Callable[[], AbstractContextManager[object]] = nullcontext
 
     @property
     def database(self) -> Path:

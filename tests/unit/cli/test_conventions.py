@@ -10,7 +10,12 @@ Those that need a kernel, a marketplace or an answer to a question are shown els
 
 import io
 import json
+import os
+import re
 import shlex
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +28,19 @@ from skep.cli import context, main
 from skep.cli.main import SECTIONS, app
 from skep.cli.options import Command, summary
 from skep.cli.output import Output
+from skep.cli.surfaces import Surface, columns, wants_colour
+from skep.cli.tables import table
+from skep.errors import NotFound
 
 NARROW = 80  # columns
+OBJECTS = Path(__file__).resolve().parents[2] / "fixtures" / "objects"
+DROPPING, READING = OBJECTS / "may_net_drop.o", OBJECTS / "may_user_read_memory.o"
+CLI = Path(main.__file__).parent
+HEAVY = ("cryptography", "license_expression", "sqlite3", "ssl", "urllib3")
+PRINTING = (
+    "-h", "help", "help install", "version", "--version", "completion bash", "list", "list --json",
+    "keys list", "marketplace list", f"inspect {DROPPING}", f"diff {DROPPING} {READING}",
+)  # fmt: skip
 
 
 def _commands(group: click.Group, *names: str) -> Iterator[tuple[str, click.Command]]:
@@ -156,3 +172,164 @@ def test_json_is_one_document_and_nothing_else(skep: Skep) -> None:
         document = skep(*words.split(), "--json").document
         assert str(document["schema"]).startswith("skep.dev/")
     assert json.loads(skep("help", "keys", "--json").out)["commands"]
+
+
+# Data on standard output, talk on standard error; a closed pipe is no error.
+
+
+@pytest.mark.parametrize("words", PRINTING)
+def test_a_closed_pipe_is_no_error(skep: Skep, words: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        finished = subprocess.run(
+            skep.words(*words.split()),
+            env=skep.variables,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (finished.returncode, finished.stderr) == (0, b"")
+
+
+# The same colours in every command: NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM=dumb.
+
+
+@pytest.mark.parametrize(
+    ("variables", "on_a_terminal", "in_a_pipe"),
+    [
+        pytest.param({}, True, False, id="nothing-said"),
+        pytest.param({"NO_COLOR": "1"}, False, False, id="no-color"),
+        pytest.param({"NO_COLOR": ""}, True, False, id="no-color-empty"),
+        pytest.param({"NO_COLOR": "1", "CLICOLOR_FORCE": "1"}, False, False, id="no-color-wins"),
+        pytest.param({"CLICOLOR": "0"}, False, False, id="clicolor"),
+        pytest.param({"CLICOLOR_FORCE": "1"}, True, True, id="forced"),
+        pytest.param({"CLICOLOR_FORCE": "0"}, True, False, id="not-forced"),
+        pytest.param({"TERM": "dumb"}, False, False, id="dumb"),
+    ],
+)
+def test_colours_are_shown_where_they_are_wanted(
+    variables: dict[str, str],
+    on_a_terminal: bool,  # noqa: FBT001 - a column of the table above
+    in_a_pipe: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    assert wants_colour({"TERM": "xterm"} | variables, is_terminal=True) is on_a_terminal
+    assert wants_colour({"TERM": "xterm"} | variables, is_terminal=False) is in_a_pipe
+
+
+@pytest.mark.parametrize("words", [f"inspect {DROPPING}", f"diff {DROPPING} {READING}", "nonsense"])
+def test_every_command_shows_colours_by_the_same_rule(skep: Skep, words: str) -> None:
+    for variables, has_colour in (({"NO_COLOR": "1"}, False), ({"CLICOLOR_FORCE": "1"}, True)):
+        finished = subprocess.run(
+            skep.words(*words.split()),
+            env=skep.variables | variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ("\x1b[" in finished.stdout + finished.stderr) is has_colour
+
+
+def test_colours_are_written_in_one_place() -> None:
+    writing = {path.name for path in CLI.rglob("*.py") if r"\x1b[" in path.read_text("utf-8")}
+    assert writing <= {"surfaces.py", "frames.py", "steps.py"}, "frames and steps move the cursor"
+
+
+# Tables fit 80 columns; a pipe gets whole lines; --wide shows everything.
+
+ROWS = [["skep/limit", "1.2.0", "Limits new connections per second to listed ports, and more"] * 2]
+HEADING = ["package", "version", "summary", "other", "newest", "remarks"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_table_fits_its_terminal_and_loses_nothing(width: int) -> None:
+    lines = table(ROWS, HEADING, Surface(width), gives_way="summary")
+    assert max(map(columns, lines)) <= width
+    shown = Counter("".join("".join(lines).split()))
+    assert shown == Counter("".join(" ".join([*ROWS[0], *map(str.upper, HEADING)]).split()))
+
+
+def test_a_table_keeps_names_whole_that_people_copy() -> None:
+    rows = [["skep/limit", "1.2.0", "words " * 30]]
+    lines = table(rows, HEADING[:3], Surface(NARROW))
+    assert lines[1].startswith("skep/limit  1.2.0    words words")
+    assert all(line.startswith(" " * 21 + "words") for line in lines[2:])
+
+
+def test_a_table_in_a_pipe_has_whole_lines() -> None:
+    assert len(table(ROWS, HEADING, Surface())) == len(table(ROWS, HEADING, Surface(500))) == 2
+
+
+def test_wide_shows_everything_on_whole_lines() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    digest = f"sha256:{'7e' * 32}"
+    narrow, wide = Output(out=Terminal()), Output(out=Terminal(), wide=True)
+    assert narrow.digest(digest) == "7e7e7e7e7e7e"
+    assert wide.digest(digest) == digest
+    assert wide.surface().width is None
+
+
+# Help, --json and errors in pipes load no more than they need.
+
+
+@pytest.mark.parametrize(
+    ("words", "spared"),
+    [
+        pytest.param("--help", {"rich", *HEAVY}, id="help"),
+        pytest.param("", {"rich", *HEAVY}, id="bare"),
+        pytest.param("version", {"rich", *HEAVY}, id="version"),
+        pytest.param("nonsense", {"rich", *HEAVY}, id="usage-error"),
+        pytest.param("list --json", {"rich", "urllib3", "cryptography"}, id="list"),
+        pytest.param(f"inspect {DROPPING} --json", {"rich", "urllib3"}, id="inspect"),
+        pytest.param("inspect nowhere.o", {"rich", "urllib3"}, id="error"),
+    ],
+)
+def test_what_is_not_needed_is_not_loaded(skep: Skep, words: str, spared: set[str]) -> None:
+    code = "import sys; from skep.cli.main import execute; execute(sys.argv[1:]);"
+    finished = subprocess.run(
+        [sys.executable, "-c", code + "print(*sys.modules, file=sys.stderr)", *words.split()],
+        env=skep.variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not spared & set(finished.stderr.splitlines()[-1].split())
+
+
+def test_rich_is_named_where_something_is_drawn_and_nowhere_else() -> None:
+    naming = {
+        path.name
+        for path in CLI.parent.rglob("*.py")
+        if re.search(r"^\s*(from|import) rich\b", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert naming == {"progress.py", "tables.py"}
+
+
+# error: and hint: apart; the hint is a command to paste.
+
+
+def test_error_and_hint_stand_below_each_other(skep: Skep) -> None:
+    ran = skep("keys", "trust", "skep")
+    first, second = ran.err.splitlines()
+    assert first.startswith("error: expected a FILE")
+    assert second == "hint:  skep keys trust skep --from MARKETPLACE"
+
+
+def test_an_error_fits_its_terminal_and_its_hint_stays_whole() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    hint = "skep install " + "skep/some-package " * 6
+    error = NotFound("words " * 40, hint=hint)
+    Output(err=screen, variables={"COLUMNS": "80", "NO_COLOR": "1"}).fail(error)
+    *lines, last = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= NARROW
+    assert all(line.startswith(" " * 7 + "words") for line in lines[1:])
+    assert last == f"hint:  {hint}"

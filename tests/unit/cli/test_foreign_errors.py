@@ -132,4 +132,4 @@ def test_serving_without_the_extra_says_what_installs_it(package: str) -> None:
     )
     assert done.returncode == 8
     assert "needs the registry extra" in done.stderr
-    assert "hint: pip install 'skep[registry]'" in done.stderr
+    assert "hint:  pip install 'skep[registry]'" in done.stderr

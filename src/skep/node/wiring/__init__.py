@@ -74,7 +74,9 @@ def open_node(
             doubt = opened.enter_context(shared(settings.lock, LOOKING_SECONDS))
             state = open_state(settings, opened)
             kernel = KernelWatcher(open_pins(settings, opened))
-            shelf = Shelf(content, trust, clock, RunningKernel(None), settings.called)
+            shelf = Shelf(
+                content, trust, clock, RunningKernel(None, settings.indexing), settings.called
+            )
             kept = KeptFiles(settings.kept)
             services = Services(kernel, state, shelf, clock, kept, doubt)
             yield services, Meter(state, kernel, content)
@@ -88,7 +90,7 @@ def open_node(
                 )
             )
             state = opened.enter_context(SqliteState(settings.database))
-            target = RunningKernel(settings.kernel_types)
+            target = RunningKernel(settings.kernel_types, settings.indexing)
             shelf = Shelf(content, trust, clock, target, settings.called)
             kept = KeptFiles(settings.kept)
             lasting = partial(is_lasting, pins, settings.root)

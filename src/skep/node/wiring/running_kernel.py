@@ -1,6 +1,7 @@
 """The node's ``LinkTarget`` port over ``skep.kernel``."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from skep.bytecode.btf.kernel_types import KernelTypes
@@ -13,17 +14,24 @@ class RunningKernel:
 
     Args:
         cache: directory for indexes of its types; ``None`` to keep none, for who only looks.
+        indexing: around reading its types, which takes seconds if they are not indexed yet.
     """
 
-    def __init__(self, cache: Path | None) -> None:
+    def __init__(
+        self,
+        cache: Path | None,
+        indexing: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self._cache = cache
+        self._indexing = indexing
         self._types: KernelTypes | None = None
         self._configuration: tuple[Mapping[str, str] | None] | None = None
 
     def types(self) -> KernelTypes:
         """Its types; indexed once, see :mod:`skep.kernel.kernel_types`."""
         if self._types is None:
-            self._types = kernel_types(self._cache)
+            with self._indexing():
+                self._types = kernel_types(self._cache)
         return self._types
 
     def configuration(self) -> Mapping[str, str] | None:
