@@ -12,6 +12,19 @@ from types import MappingProxyType
 from typing import ClassVar
 
 
+@dataclass(frozen=True, slots=True)
+class Misnamed:
+    """A name that nothing has, beside the names there are: one of them was probably meant.
+
+    Attributes:
+        name: as it was typed.
+        known: names of that kind.
+    """
+
+    name: str
+    known: tuple[str, ...]
+
+
 class SkepError(Exception):
     """An error with a sentence for people and a hint what to do next.
 
@@ -19,17 +32,26 @@ class SkepError(Exception):
         message: what was expected and what came, one sentence, no trailing dot needed.
         hint: what to do next; empty if nothing sensible can be said.
         detail: long supporting text kept whole (a verifier log, a list of problems).
+        misnamed: if it is about a name that nothing has.
     """
 
     family: ClassVar[str] = "internal"
     begins_with_the_cause: ClassVar[bool] = False
     """Of a long detail the beginning matters, not the end as in the log of a verifier."""
 
-    def __init__(self, message: str, *, hint: str = "", detail: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        detail: str = "",
+        misnamed: Misnamed | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.detail = detail
+        self.misnamed = misnamed
 
 
 class UsageError(SkepError):

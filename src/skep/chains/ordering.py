@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from skep.chains.deployment import Deployment
-from skep.errors import NotFound, UsageError
+from skep.errors import Misnamed, NotFound, UsageError
 from skep.hooks.table import HookTarget
 
 STEP = 10
@@ -119,10 +119,11 @@ def _position(chain: Sequence[Deployment], name: str, newcomer: Deployment) -> i
     for position, deployment in enumerate(chain):
         if deployment.name == name:
             return position
-    there = ", ".join(d.name for d in chain) or "none"
+    known = tuple(each.name for each in chain)
     raise NoSuchNeighbour(
         f"there is no deployment {name[:80]!r} on {newcomer.on}",
-        hint=f"deployments there: {there}",
+        hint=f"deployments there: {', '.join(known) or 'none'}",
+        misnamed=Misnamed(name, known),
     )
 
 

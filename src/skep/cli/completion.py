@@ -25,7 +25,7 @@ def command(*, shell: str, json: bool, quiet: bool) -> None:
     """Print a script that completes commands and names in your shell."""
     from skep.cli.completing import script_for
 
-    run = invocation(json=json, quiet=quiet)
+    run = invocation(json=json, quiet=quiet, wide=True)  # no line of a script may be broken
     script = script_for(click.get_current_context().find_root().command, shell)
     run.output.emit(
         {"schema": schema_id("completion"), "shell": shell, "script": script},

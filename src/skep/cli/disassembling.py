@@ -16,16 +16,14 @@ def choose_programs(objects: Mapping[str, ObjectFile], program: str | None) -> L
     Raises:
         UsageError: no object has a program of that name.
     """
-    from difflib import get_close_matches
-
-    from skep.errors import UsageError
+    from skep.errors import Misnamed, UsageError
 
     known = [spec.name for each in objects.values() for spec in each.programs]
     if program is not None and program not in known:
-        near = get_close_matches(program, known, 3) or known[:12]
         raise UsageError(
             f"expected the name of a program, got {program!r}",
-            hint=f"programs here: {', '.join(near) or 'none'}",
+            hint=f"programs here: {', '.join(known[:12]) or 'none'}",
+            misnamed=Misnamed(program, tuple(known)),
         )
     return {
         spec.name: list_program(each, spec.name)

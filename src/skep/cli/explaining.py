@@ -1,7 +1,6 @@
 """``skep inspect --why``: where in the code a permission comes from."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 
 from skep.bytecode.analysis.listing import list_program, printable
 from skep.bytecode.analysis.report import AnalysisReport
@@ -12,7 +11,7 @@ from skep.cli.disassembling import choose_programs
 from skep.cli.output import Output
 from skep.cli.subjects import Inspected
 from skep.cli.surfaces import wrapped
-from skep.errors import UsageError
+from skep.errors import Misnamed, UsageError
 from skep.json_documents import schema_id
 
 _EXCLUDED = "possible for this program, but data-flow analysis ruled it out"
@@ -26,12 +25,11 @@ def check_permission(permission: str) -> None:
         UsageError: with those that are spelled nearly so.
     """
     if permission not in PERMISSIONS:
-        near = get_close_matches(permission, PERMISSIONS, 3, 0.4)
-        if not near:
-            near = [each for each in PERMISSIONS if each.startswith(permission[:3])][:5]
+        alike = [each for each in PERMISSIONS if each.startswith(permission[:3])][:5]
         raise UsageError(
             f"expected the id of a permission such as net.drop, got {permission!r}",
-            hint=f"did you mean {', '.join(near)}?" if near else "skep inspect prints the ids",
+            hint=f"permissions: {', '.join(alike)}" if alike else "skep inspect prints the ids",
+            misnamed=Misnamed(permission, tuple(PERMISSIONS)),
         )
 
 

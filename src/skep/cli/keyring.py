@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from skep.errors import Conflict, NotFound, SkepError, UsageError
+from skep.errors import Conflict, Misnamed, NotFound, SkepError, UsageError
 from skep.file_modes import (
     PRIVATE_FILE,
     PUBLIC_FILE,
@@ -115,6 +115,7 @@ class KeyRing:
         return NotFound(
             f"there is no key {name!r} in {self.directory}",
             hint=f"keys here: {', '.join(self.names()) or 'none'}{more}",
+            misnamed=Misnamed(name, tuple(self.names())),
         )
 
     def names(self) -> list[str]:

@@ -117,6 +117,7 @@ def trust(
 @quiet_option
 def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool) -> None:
     """Stop trusting a publisher's keys; nothing new signed with them runs."""
+    from skep.errors import Misnamed
     from skep.node.verified.trust_store import NoSuchKey, TrustStore
 
     run = invocation(json=json, quiet=quiet)
@@ -124,7 +125,9 @@ def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool)
     gone = (fingerprint,) if fingerprint is not None else store.fingerprints(publisher)
     if not gone:
         raise NoSuchKey(
-            f"no key of {publisher} is trusted here", hint="skep keys list shows the trusted keys"
+            f"no key of {publisher} is trusted here",
+            hint="skep keys list",
+            misnamed=Misnamed(publisher, tuple(store.publishers())),
         )
     for one in gone:
         store.remove(publisher, one)

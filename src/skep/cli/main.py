@@ -43,6 +43,7 @@ from skep.cli.foreign_errors import as_skep_error
 from skep.cli.interrupts import came_after_change, ignore_interrupts
 from skep.cli.options import CommandGroup, summary
 from skep.cli.streams import silence
+from skep.errors import SkepError
 
 SECTIONS: tuple[tuple[str, tuple[click.Command, ...]], ...] = (
     ("Start here", (demo.command, help.command)),
@@ -185,5 +186,10 @@ def execute(words: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the rim: everything becomes a sentence and a code
         if "--verbose" in words:
             sys.excepthook(type(error), error, error.__traceback__)
-        return current_output().fail(as_skep_error(error))
+        told = as_skep_error(error)
+        if isinstance(told, SkepError):
+            from skep.cli.usage_errors import meaning_another
+
+            meaning_another(told, words)
+        return current_output().fail(told)
     return DONE

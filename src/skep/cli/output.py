@@ -8,7 +8,7 @@ error, so that standard output can be piped.
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
@@ -72,7 +72,9 @@ class Output:
         if "schema" not in document:
             raise ValueError(f"a document without a schema: {', '.join(document)}")
         self.done = done
-        lines = [self._written(document)] if self.json else [] if self.quiet else [*render()]
+        lines = (
+            [self._written(document)] if self.json else [] if self.quiet else [*self._fit(render())]
+        )
         try:
             with unbroken(self.out):
                 for line in lines:
@@ -84,6 +86,11 @@ class Output:
                 f"the change was made: {done}; but {error.message}",
                 hint="do not repeat it; skep list shows what runs",
             ) from error
+
+    def _fit(self, lines: Iterable[str]) -> Iterator[str]:
+        surface = self.surface()
+        for line in lines:
+            yield from surface.fitted(line)
 
     def say(self, *lines: str, end: str = "\n") -> None:
         """Write to standard error, whether or not anybody reads it or it can be written.

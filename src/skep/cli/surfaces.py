@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_COMMAND = re.compile(r"(\x1b\[[0-9;]*m)*(skep|undo:) ")  # to be copied
+_LONG_DIGESTS = re.compile(r"\b(?:sha256|SHA256):[0-9a-f]{40,}")
 _DIGEST_CHARACTERS = 12
+_FURTHER_IN = 2
+_NARROWEST = 20  # columns
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -42,6 +46,29 @@ class Surface:
         '2cf24dba5fb0'
         """
         return text if self.is_wide else text.rpartition(":")[2][:_DIGEST_CHARACTERS]
+
+    def digests(self, text: str) -> str:
+        """A sentence with its digests and fingerprints as people compare them.
+
+        >>> Surface().digests("of sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e730433")
+        'of 2cf24dba5fb0'
+        """
+        return _LONG_DIGESTS.sub(lambda match: self.digest(match[0]), text)
+
+    def fitted(self, line: str) -> list[str]:
+        """A line, continued further in on the next ones if it is too long; a command stays whole.
+
+        >>> Surface(16).fitted("  one two three four")
+        ['  one two three', '    four']
+        """
+        if self.width is None or columns(line) <= self.width or _COMMAND.match(line):
+            return [line]
+        margin = len(line) - len(line.lstrip(" "))
+        first, *rest = wrapped(line, self.width)
+        if not rest:
+            return [first]
+        more = wrapped(" ".join(rest), max(self.width - margin - _FURTHER_IN, _NARROWEST))
+        return [first, *(" " * (margin + _FURTHER_IN) + each for each in more)]
 
 
 def wants_colour(variables: Mapping[str, str], *, is_terminal: bool) -> bool:

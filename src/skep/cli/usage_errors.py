@@ -1,11 +1,12 @@
-"""Command lines that were not understood, as errors with the command that was probably meant."""
+"""Command lines with a slip, as errors with the command that was probably meant."""
 
+import re
 import shlex
 from collections.abc import Sequence
 
 import click
 
-from skep.errors import UsageError
+from skep.errors import SkepError, UsageError
 
 
 def as_usage_error(error: click.ClickException, words: Sequence[str]) -> UsageError:
@@ -36,6 +37,25 @@ def as_usage_error(error: click.ClickException, words: Sequence[str]) -> UsageEr
     )
 
 
+def meaning_another(error: SkepError, words: Sequence[str]) -> None:
+    """If the name that nothing has is nearly one that something has, say so; the hint corrects it.
+
+    Args:
+        error: gets another message and hint then.
+        words: what was typed after ``skep``.
+    """
+    if error.misnamed is None:
+        return
+    from difflib import get_close_matches
+
+    name, known = error.misnamed.name, error.misnamed.known
+    near = get_close_matches(name, known, 1)
+    command = _corrected(words, name, near[0]) if near else ""
+    if near and near[0] != name and command != shlex.join(["skep", *words]):
+        error.message = f"{error.message}; did you mean {near[0]}?"
+        error.hint = command
+
+
 def _missing(parameter: click.Parameter, context: click.Context) -> str:
     meaning = getattr(parameter, "meaning", "") or getattr(parameter, "help", "") or ""
     said = f": {meaning}" if meaning else ""
@@ -61,15 +81,17 @@ def _bad_choice(
 
 
 def _corrected(words: Sequence[str], wrong: str, right: str) -> str:
-    """What was typed, with the first word that was wrong put right.
+    """What was typed, with the last word that has the wrong name in it put right.
 
     >>> _corrected(["serach", "--jsn=x", "a b"], "--jsn", "--json")
     "skep serach --json=x 'a b'"
+    >>> _corrected(["install", "a/b", "--on=hok:eth0"], "hok", "hook")
+    'skep install a/b --on=hook:eth0'
     """
+    name = re.compile(rf"(?<![\w.-]){re.escape(wrong)}(?![\w.-])")
     mended = list(words)
-    for number, word in enumerate(mended):
-        name, equals, value = word.partition("=")
-        if name == wrong:
-            mended[number] = f"{right}{equals}{value}"
+    for number in reversed(range(len(mended))):
+        if name.search(mended[number]):
+            mended[number] = name.sub(lambda _: right, mended[number], count=1)
             break
     return shlex.join(["skep", *mended])

@@ -36,11 +36,12 @@ def command(*, what: str, json: bool, quiet: bool, wide: bool) -> None:
     document = verify_found(found, run.environment)
     checked = document["checked"]
     steps = checked if isinstance(checked, list) else []
+    short = run.output.surface().digests
     run.output.emit(
         document,
         lambda: [
             f"verified {document['package']}  {run.output.digest(document['digest'])}",
             f"signed by {document['signed_by']}",
-            *(f"  {run.output.style('✓', 'green')} {step}" for step in steps),
+            *(f"  {run.output.style('✓', 'green')} {short(str(step))}" for step in steps),
         ],
     )

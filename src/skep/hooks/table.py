@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from skep.errors import UsageError
+from skep.errors import Misnamed, UsageError
 from skep.hooks.hook import Hook
 from skep.hooks.target import HookTarget
 from skep.hooks.tcx_egress import TCX_EGRESS
@@ -36,7 +36,9 @@ def find_hook(name: str) -> Hook:
     except KeyError:
         known = ", ".join(sorted(HOOKS))
         raise UnknownHook(
-            f"there is no hook {name[:64]!r}", hint=f"hooks of this version: {known}"
+            f"there is no hook {name[:64]!r}",
+            hint=f"hooks of this version: {known}",
+            misnamed=Misnamed(name, tuple(HOOKS)),
         ) from None
 
 

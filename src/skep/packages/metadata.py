@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from skep.errors import Misnamed
 from skep.hooks.table import HOOKS
 from skep.packages.errors import MalformedMetadata, UnknownProgram, UnknownSetting
 from skep.packages.fields import Fields
@@ -152,9 +153,11 @@ def _named(
     for value in values:
         if value.name == name:
             return value
-    names = ", ".join(value.name for value in values) or "none"
+    known = tuple(value.name for value in values)
     raise error(
-        f"{package} has no {what} {one_line(name, 60)!r}", hint=f"{what}s of the package: {names}"
+        f"{package} has no {what} {one_line(name, 60)!r}",
+        hint=f"{what}s of the package: {', '.join(known) or 'none'}",
+        misnamed=Misnamed(name, known),
     )
 
 

@@ -55,6 +55,11 @@ COMMANDS = {name: each for name, each in EVERYTHING.items() if isinstance(each, 
 GROUPS = [name for name, each in EVERYTHING.items() if isinstance(each, click.Group)]
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def skep(tmp_path: Path) -> Skep:
     return Skep(tmp_path / "root")
@@ -148,6 +153,42 @@ def test_a_slip_is_answered_with_what_was_meant(skep: Skep, words: str, meant: s
     assert ran.code == 2
     assert "did you mean" in ran.err
     assert ran.err.splitlines()[-1].split(maxsplit=1) == ["hint:", meant]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        pytest.param("chain xpd:eth0", "skep chain xdp:eth0", id="hook"),
+        pytest.param("sign . --key wrok", "skep sign . --key work", id="key"),
+        pytest.param("keys remove wrok --yes", "skep keys remove work --yes", id="own-key"),
+        pytest.param("marketplace default pubic", "skep marketplace default public", id="place"),
+        pytest.param(
+            f"inspect {DROPPING} --why net.drpo",
+            f"skep inspect {DROPPING} --why net.drop",
+            id="permission",
+        ),
+        pytest.param(
+            f"inspect {DROPPING} --disassemble --program mises",
+            f"skep inspect {DROPPING} --disassemble --program misses",
+            id="program",
+        ),
+    ],
+)
+def test_a_name_nothing_has_is_answered_with_the_nearest(
+    skep: Skep, words: str, meant: str
+) -> None:
+    if os.geteuid() != 0 and words.startswith("chain"):
+        pytest.skip("looking at chains needs root")
+    skep.ok("keys", "create", "work")
+    skep.ok("marketplace", "add", "public", "https://market.example")
+    ran = skep(*words.split())
+    assert "did you mean" in ran.err
+    assert ran.err.splitlines()[-1].split(maxsplit=1) == ["hint:", meant]
+
+
+def test_a_name_that_is_like_no_other_is_answered_with_those_there_are(skep: Skep) -> None:
+    skep.ok("keys", "create", "work")
+    assert "hint:  keys here: work" in skep("sign", ".", "--key", "elsewhere").err
 
 
 # --json answers every error, usage errors too.
@@ -258,15 +299,23 @@ def test_a_table_keeps_names_whole_that_people_copy() -> None:
     assert all(line.startswith(" " * 21 + "words") for line in lines[2:])
 
 
+def test_every_line_fits_its_terminal_but_commands_stay_whole() -> None:
+    screen = Terminal()
+    command = "skep install skep/some-package --on hook:eth0 --set " + "ports=80 " * 9
+    long = "  + program: helpers " + "bpf_map_lookup_elem, " * 9
+    output = Output(out=screen, variables={"COLUMNS": "80"})
+    output.emit({"schema": "x"}, lambda: [long, command])
+    *lines, last = screen.getvalue().splitlines()
+    assert max(map(len, lines)) <= NARROW
+    assert all(line.startswith("    bpf_map") for line in lines[1:])
+    assert last == command
+
+
 def test_a_table_in_a_pipe_has_whole_lines() -> None:
     assert len(table(ROWS, HEADING, Surface())) == len(table(ROWS, HEADING, Surface(500))) == 2
 
 
 def test_wide_shows_everything_on_whole_lines() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     digest = f"sha256:{'7e' * 32}"
     narrow, wide = Output(out=Terminal()), Output(out=Terminal(), wide=True)
     assert narrow.digest(digest) == "7e7e7e7e7e7e"
@@ -321,10 +370,6 @@ def test_error_and_hint_stand_below_each_other(skep: Skep) -> None:
 
 
 def test_an_error_fits_its_terminal_and_its_hint_stays_whole() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     screen = Terminal()
     hint = "skep install " + "skep/some-package " * 6
     error = NotFound("words " * 40, hint=hint)

@@ -22,7 +22,7 @@ from skep.bytecode.linking.core.fixed import KnownAnswers
 from skep.bytecode.linking.core.kinds import CoreKind
 from skep.bytecode.objectfile.data_sections import is_read_only
 from skep.bytecode.objectfile.model import CoreRelocation, Function, ObjectFile
-from skep.errors import SkepError, UsageError
+from skep.errors import Misnamed, SkepError, UsageError
 
 ASSUMED = 0x107
 """No opcode of any kernel: the instruction gives the assumed value its immediate is the index of.
@@ -244,7 +244,8 @@ def with_constants(
         if place is None or place.section not in contents:
             raise UsageError(
                 f"expected a constant of the object, got {name!r}",
-                hint=f"it has {_listed(v.name for v in object_file.variables)}",
+                hint=f"it has {_listed(places)}",
+                misnamed=Misnamed(name, tuple(places)),
             )
         if len(value) != place.size:
             raise UsageError(f"expected {place.size} bytes for {name!r}, got {len(value)}")

@@ -220,7 +220,7 @@ def _remove_maps(writer: Writer, name: str, pins: Sequence[str]) -> None:
 
 def _with_damaged(error: NoSuchDeployment, rows: Mapping[str, HookTarget]) -> NoSuchDeployment:
     hint = f"{error.hint}; damaged: {', '.join(rows)}" if rows else error.hint
-    return NoSuchDeployment(error.message, hint=hint)
+    return NoSuchDeployment(error.message, hint=hint, misnamed=error.misnamed)
 
 
 def _targets(installed: Sequence[Installed]) -> set[HookTarget]:

@@ -8,7 +8,7 @@ from typing import Literal, assert_never
 from skep.chains.deployment import Deployment
 from skep.chains.fingerprints import chain_fingerprint
 from skep.chains.ordering import in_order
-from skep.errors import NotFound, NotPermitted
+from skep.errors import Misnamed, NotFound, NotPermitted
 from skep.hooks.identity import Place
 from skep.hooks.table import HookTarget
 from skep.node.looking.identifying import declared_members, running_fingerprint
@@ -108,8 +108,12 @@ def find_installed(installed: Sequence[Installed], name: str) -> Installed:
     for one in installed:
         if one.deployment.name == name:
             return one
-    names = ", ".join(one.deployment.name for one in installed) or "none"
-    raise NoSuchDeployment(f"there is no deployment {name[:80]!r}", hint=f"deployments: {names}")
+    known = tuple(one.deployment.name for one in installed)
+    raise NoSuchDeployment(
+        f"there is no deployment {name[:80]!r}",
+        hint=f"deployments: {', '.join(known) or 'none'}",
+        misnamed=Misnamed(name, known),
+    )
 
 
 def list_installed(

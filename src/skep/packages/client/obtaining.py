@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
+from skep.errors import Misnamed
 from skep.packages.client.errors import MarketplaceNotFound, MarketplaceUnavailable
 from skep.packages.client.progress import Progress
 from skep.packages.client.pulling import Accept, newest_version, pull
@@ -144,7 +145,12 @@ def not_here(reference: Reference, tags: Mapping[str, Descriptor]) -> Marketplac
     if elsewhere:
         others = ", ".join(str(tag.reference) for tag in elsewhere)
         hint = f"from another place there is {others}; {hint}"
-    return MarketplaceNotFound(f"{reference} is not on this machine", hint=hint)
+    known = {tag.package for text in tags if (tag := parse_tag(text)) is not None}
+    return MarketplaceNotFound(
+        f"{reference} is not on this machine",
+        hint=hint,
+        misnamed=Misnamed(reference.package, tuple(known)),
+    )
 
 
 def _is_nobodys(marketplace: Marketplace, reference: Reference) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
-from skep.errors import Conflict, Malformed, NotFound, Unsupported, UsageError
+from skep.errors import Conflict, Malformed, Misnamed, NotFound, Unsupported, UsageError
 from skep.file_modes import make_directory, open_file
 from skep.packages.errors import MalformedMetadata
 from skep.packages.fields import Fields
@@ -135,6 +135,7 @@ class Configuration:
             raise UnknownMarketplace(
                 f"{self.path} has no marketplace {one_line(name)!r}",
                 hint=f"it has: {', '.join(sorted(self.urls)) or 'none'}",
+                misnamed=Misnamed(name, tuple(self.urls)),
             )
 
     def _with(self, urls: Mapping[str, str], default: str) -> "Configuration":
@@ -306,6 +307,7 @@ class Marketplaces:
             f"there is no marketplace {one_line(name)!r}",
             hint=f"configured: {', '.join(self.names) or 'none'};"
             f" skep marketplace add {one_line(name)} URL adds one",
+            misnamed=Misnamed(name, tuple(self.names)),
         )
 
     def find(self, text: str) -> Marketplace:
