@@ -304,9 +304,7 @@ def plan(desired: Sequence[LinkedDeployment], observed: Observed) -> Plan:
 def _check_targets(targets: Collection[HookTarget], observed: Observed) -> None:
     for on in sorted(targets):
         if on in observed.absent:
-            raise HookTargetMissing(
-                observed.absent[on], hint="skep list shows what waits; skep doctor says for what"
-            )
+            raise HookTargetMissing(observed.absent[on], hint="skep doctor")
         if on in observed.hidden:
             raise HookTargetHidden(
                 f"{on} is not visible from here",

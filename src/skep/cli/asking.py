@@ -43,15 +43,11 @@ def connected(marketplace: Marketplace) -> Iterator[MarketplaceClient]:
                 raise
             if marketplace.others:
                 raise MarketplaceUnavailable(
-                    f"no marketplace is the default, and none runs at {marketplace.url}",
-                    hint=_choose_one(marketplace.others),
+                    f"no marketplace is the default of {', '.join(marketplace.others)}, and none"
+                    f" runs at {marketplace.url}",
+                    hint=f"skep marketplace default {marketplace.others[0]}",
                 ) from error
             raise MarketplaceUnavailable(
                 f"no marketplace is configured, and none runs at {marketplace.url}",
-                hint="skep marketplace add NAME URL, or skep serve to run one here",
+                hint="skep marketplace add public https://market.example",
             ) from error
-
-
-def _choose_one(names: tuple[str, ...]) -> str:
-    more = f" (or {', '.join(names[1:])})" if len(names) > 1 else ""
-    return f"skep marketplace default {names[0]}{more}"

@@ -43,6 +43,11 @@ def note_words(words: Sequence[str]) -> None:
     _words = tuple(words)
 
 
+def as_root() -> str:
+    """What was typed, to be typed again by somebody who is not root."""
+    return shlex.join(["sudo", "skep", *_words])
+
+
 _output = Output()  # main() reports errors through the output of the command that raised them
 
 

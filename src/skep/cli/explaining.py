@@ -28,7 +28,7 @@ def check_permission(permission: str) -> None:
         alike = [each for each in PERMISSIONS if each.startswith(permission[:3])][:5]
         raise UsageError(
             f"expected the id of a permission such as net.drop, got {permission!r}",
-            hint=f"permissions: {', '.join(alike)}" if alike else "skep inspect prints the ids",
+            hint=f"permissions: {', '.join(alike)}" if alike else "skep inspect FILE",
             misnamed=Misnamed(permission, tuple(PERMISSIONS)),
         )
 

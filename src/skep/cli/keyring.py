@@ -66,7 +66,7 @@ class KeyRing:
             mode = path.stat().st_mode
             pem = path.read_bytes()
         except FileNotFoundError as error:
-            raise self._missing(name, f"; skep keys create {name} makes one") from error
+            raise self._missing(name, f"skep keys create {name}") from error
         # (2) A key that others could read may have been copied: do not sign with it silently.
         if mode & 0o077:
             raise UsageError(
@@ -111,10 +111,11 @@ class KeyRing:
         if not any(self._path(name, suffix).exists() for suffix in (".key", ".pub")):
             raise self._missing(name)
 
-    def _missing(self, name: str, more: str = "") -> NotFound:
+    def _missing(self, name: str, hint: str = "skep keys list") -> NotFound:
         return NotFound(
-            f"there is no key {name!r} in {self.directory}",
-            hint=f"keys here: {', '.join(self.names()) or 'none'}{more}",
+            f"there is no key {name!r} in {self.directory}; keys there: "
+            f"{', '.join(self.names()) or 'none'}",
+            hint=hint,
             misnamed=Misnamed(name, tuple(self.names())),
         )
 

@@ -1,5 +1,6 @@
 """What a person typed, found: an object file, a package folder, or a package by reference."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,7 +67,7 @@ def open_layout(path: Path) -> Found:
         if not built:
             raise NotFound(
                 f"there is no package in {path}",
-                hint="skep build makes one in dist/; give its folder, or the project's",
+                hint=f"skep build {shlex.quote(str(path))}",
             )
         layout = built[-1]
     store = ContentStore(layout)

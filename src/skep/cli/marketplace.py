@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from skep.cli import live_names
-from skep.cli.context import Invocation, invocation
+from skep.cli.context import Invocation, as_root, invocation
 from skep.cli.options import CommandGroup, argument, json_option, quiet_option, wide_option
 from skep.json_documents import schema_id
 
@@ -151,9 +151,7 @@ def _path(run: Invocation, *, node: bool) -> Path:
     from skep.errors import NotPermitted
 
     if node and not run.environment.is_root:
-        raise NotPermitted(
-            "the node's marketplaces are root's to change", hint="run the command with sudo"
-        )
+        raise NotPermitted("the node's marketplaces are root's to change", hint=as_root())
     return run.environment.node_marketplaces if node else run.environment.user_marketplaces
 
 

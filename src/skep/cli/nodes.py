@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 
 from skep.cli.calling import called_in
-from skep.cli.context import current_output
+from skep.cli.context import as_root, current_output
 from skep.cli.environment import Environment
 from skep.cli.progress import working
 from skep.cli.told_warnings import tell_warnings
@@ -33,7 +33,7 @@ def require_root(environment: Environment) -> None:
         NotPermitted: the user is not root.
     """
     if not environment.is_root:
-        raise NotPermitted("attaching programs needs root", hint="run the command with sudo")
+        raise NotPermitted("attaching programs needs root", hint=as_root())
 
 
 def this_node(

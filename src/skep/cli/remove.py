@@ -40,7 +40,7 @@ def command(
         raise UsageError(
             "expected the name of a deployment or --on HOOK:TARGET, got "
             + ("neither" if name is None else "both"),
-            hint="skep list shows what is where",
+            hint="skep list",
         )
     what = parse_hook_target(on) if on is not None else name or ""
     with this_node(run.environment) as node:

@@ -54,7 +54,8 @@ def command(
         known = [str(one.version) for one in listed.versions]
         if version is None:
             raise NotFound(
-                f"{place.short} has no {wanted.local}", hint=f"versions there: {', '.join(known)}"
+                f"{place.short} has no {wanted.local}; versions there: {', '.join(known)}",
+                hint=f"skep show {place.short}/{wanted.package}:{known[0]}",
             )
         metadata = fetch_metadata(client, wanted.package, version.version, version.digest)
     shown = Shown(

@@ -32,7 +32,9 @@ def command(*, what: str, json: bool, quiet: bool, wide: bool) -> None:
     run = invocation(json=json, quiet=quiet, wide=wide)
     found = locate(what, run.environment)
     if isinstance(found, Path):
-        raise UsageError(f"{found} is a file; only packages carry signatures")
+        raise UsageError(
+            f"{found} is a file; only packages carry signatures", hint=f"skep inspect {what}"
+        )
     document = verify_found(found, run.environment)
     checked = document["checked"]
     steps = checked if isinstance(checked, list) else []

@@ -96,7 +96,7 @@ def ifindex(name: str) -> int:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise InterfaceMissing(
             f"there is no network interface {name[:64]!r}",
-            hint="ip link shows the interfaces there are",
+            hint="ip link",
         ) from error
 
 
@@ -146,7 +146,7 @@ def parse_interface(answer: bytes, missing: str) -> Interface:
     if kind == _NLMSG_ERROR:
         number = -int(struct.unpack_from("=i", answer, _HEADER.size)[0])
         if number in {errno.ENODEV, errno.EINVAL}:
-            raise InterfaceMissing(missing, hint="ip link shows the interfaces there are")
+            raise InterfaceMissing(missing, hint="ip link")
         raise KernelRefused(f"could not ask about an interface: {os.strerror(number)}")
     begin = _HEADER.size + _IFINFO.size
     if kind != _RTM_NEWLINK or len(answer) < begin:

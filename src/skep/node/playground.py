@@ -182,7 +182,7 @@ class PlaygroundKeeper:
         except FileExistsError as error:
             raise PlaygroundInUse(
                 f"there is a playground {name!r} already",
-                hint="if its command was killed: skep doctor --repair",
+                hint="skep doctor --repair",
             ) from error
         marker = _Marker(name, (os.getpid(), start_time(os.getpid()) or 0), parents=missing)
         try:

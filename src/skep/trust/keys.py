@@ -53,7 +53,7 @@ class PublicKey:
         except ValueError as error:
             raise MalformedKey(
                 "expected a public key in PEM (-----BEGIN PUBLIC KEY-----), got something else",
-                hint="skep keys create makes a pair; the file that ends in .pub is the public key",
+                hint="give the file that ends in .pub; keys create makes a pair",
             ) from error
         return cls._of(key)
 
@@ -149,7 +149,7 @@ def load_private_key(pem: bytes, password: bytes | None = None) -> Signer:
     except (ValueError, TypeError) as error:
         raise MalformedKey(
             "expected a private key in PEM, and its password if it has one, got something else",
-            hint="skep keys create makes a pair",
+            hint="skep keys create",
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise UnsupportedKey(f"expected an ECDSA key over P-256, got {type(key).__name__}")
@@ -160,5 +160,5 @@ def _require_p256(curve: ec.EllipticCurve) -> None:
     if not isinstance(curve, ec.SECP256R1):
         raise UnsupportedKey(
             f"expected an ECDSA key over P-256, got one over {curve.name}",
-            hint="skep keys create makes a key of the right kind",
+            hint="skep keys create",
         )

@@ -8,6 +8,7 @@ Those that need a kernel, a marketplace or an answer to a question are shown els
   ``tests/journeys/test_trusting.py``
 """
 
+import ast
 import io
 import json
 import os
@@ -188,7 +189,9 @@ def test_a_name_nothing_has_is_answered_with_the_nearest(
 
 def test_a_name_that_is_like_no_other_is_answered_with_those_there_are(skep: Skep) -> None:
     skep.ok("keys", "create", "work")
-    assert "hint:  keys here: work" in skep("sign", ".", "--key", "elsewhere").err
+    err = skep("sign", ".", "--key", "elsewhere").err
+    assert "keys there: work" in err
+    assert "hint:  skep keys create elsewhere" in err
 
 
 # --json answers every error, usage errors too.
@@ -378,3 +381,43 @@ def test_an_error_fits_its_terminal_and_its_hint_stays_whole() -> None:
     assert max(map(len, lines)) <= NARROW
     assert all(line.startswith(" " * 7 + "words") for line in lines[1:])
     assert last == f"hint:  {hint}"
+
+
+def _hints() -> Iterator[tuple[str, str]]:
+    """Where each hint is, and its text with X for what is filled in."""
+    for path in sorted(CLI.parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "hint":
+                for text in _texts(node.value):
+                    yield f"{path.relative_to(CLI.parent)}:{node.value.lineno}", text
+
+
+def _texts(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=values):
+            yield "".join(
+                str(each.value) if isinstance(each, ast.Constant) else "X" for each in values
+            )
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from _texts(body)
+            yield from _texts(orelse)
+
+
+def test_a_hint_that_is_a_command_is_nothing_but_a_command() -> None:
+    commands = [(where, text) for where, text in _hints() if text.startswith("skep ")]
+    assert len(commands) > 20
+    wrong = []
+    for where, text in commands:
+        root = click.Context(app, info_name="skep")
+        found: click.Command | None = app
+        rest = shlex.split(text)[1:]
+        try:
+            while isinstance(found, click.Group):
+                _, found, rest = found.resolve_command(root, rest)
+            assert found is not None
+            found.make_context(found.name, list(rest), parent=root)
+        except click.ClickException as error:
+            wrong.append(f"{where}: {text}: {error.format_message()}")
+    assert not wrong

@@ -83,7 +83,7 @@ def run_demo(run: Invocation, *, keep: bool) -> None:
             ignore_interrupts()  # cleaning up is not interrupted
     with steps.step("leave nothing behind") as step:
         if directory.exists():
-            raise SkepError(f"{directory} is still there", hint="skep doctor removes it")
+            raise SkepError(f"{directory} is still there", hint="skep doctor --repair")
         kinds = "processes, namespaces, pins and files" if outer.is_root else "processes and files"
         step.result = f"{kinds} are gone"
     total = time.perf_counter() - started

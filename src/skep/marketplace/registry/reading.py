@@ -48,7 +48,7 @@ class Reading:
         if name not in self.publishers:
             raise NoSuchPublisher(
                 f"there is no publisher {name} in this marketplace",
-                hint="skep search finds packages; the publisher is the part before the slash",
+                hint=f"skep search {name}",
             )
         return PublisherRecord(name, self.publishers[name])
 
@@ -119,6 +119,6 @@ class Reading:
         if not versions:
             raise RepositoryUnknown(
                 f"there is no package {package} in this marketplace",
-                hint="skep search finds packages by words",
+                hint=f"skep search {package.rpartition('/')[2]}",
             )
         return sorted(versions, key=lambda one: newness(one.version), reverse=True)

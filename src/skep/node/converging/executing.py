@@ -317,7 +317,7 @@ class _Undoable:
             raise NotAsDone(
                 f"expected the chain {action.new} to run on {action.on} now, found "
                 f"{found.name or 'a program without a name'}",
-                hint="another program changed this hook meanwhile; see skep chain",
+                hint=f"skep chain {action.on}",
             )
 
 

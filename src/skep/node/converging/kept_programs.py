@@ -82,7 +82,7 @@ def require_readable(services: Services, on: HookTarget) -> None:
         if row.on == on:
             raise RecordDamaged(
                 f"the record of {row.name} is damaged ({row.reason}), and its kept copy is lost",
-                hint=f"skep remove {row.name}, then install it again",
+                hint=f"skep remove {row.name}",
             )
 
 

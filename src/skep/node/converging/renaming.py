@@ -73,7 +73,7 @@ def _names(spots: Mapping[HookTarget, Spot], on: HookTarget) -> dict[HookTarget,
                 return {}
             raise NameInUse(
                 f"{on} is called {names[on]} now, and another chain was installed under that name",
-                hint=f"skep remove --on {was}, or rename the interface",
+                hint=f"skep remove --on {was}",
             )
         names[was] = called
         was = called if called in spots else None

@@ -66,9 +66,9 @@ def require_maps_in_use(services: Services, on: HookTarget) -> None:
         if one.deployment in names and not one.is_missing:
             raise MapReplaced(
                 f"{replaced_text(one)}; nothing was changed",
-                hint="skep doctor --repair puts the map in use back"
+                hint="skep doctor --repair"
                 if one.in_use is not None
-                else f"skep remove {one.deployment}, then install it again; its maps start empty",
+                else f"skep remove {one.deployment}",
             )
 
 

@@ -45,7 +45,7 @@ def desired_settings(services: Services, name: str, changes: Mapping[str, str]) 
     """
     if not changes:
         raise NothingToSet(
-            f"expected settings for {name}, got none", hint=f"for example: skep set {name} rate=5/s"
+            f"expected settings for {name}, got none", hint=f"skep set {name} rate=5/s"
         )
     installed = services.state.installed()
     deployment = find_installed(installed, name).deployment

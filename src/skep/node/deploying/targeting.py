@@ -56,12 +56,12 @@ def _check_name(looked: Survey, wanted: HookTarget) -> None:
         raise NameMoved(
             f"what {wanted} was when its chain was installed is called {known.called} now, and "
             "another one has the name",
-            hint="skep doctor --repair records the new name; then install again",
+            hint="skep doctor --repair",
         )
     raise NameMoved(
         f"what {wanted} was when its chain was installed is not visible from here, and another "
         "one has the name",
-        hint="skep list shows what is installed under that name: remove it, or rename the new one",
+        hint="skep list",
     )
 
 

@@ -155,7 +155,7 @@ class PinReader:
 
     def _existing(self) -> PinRoot:
         if self._root is None:
-            raise NoSuchPin("nothing is pinned on this node", hint="skep doctor looks for damage")
+            raise NoSuchPin("nothing is pinned on this node", hint="skep doctor")
         return self._root
 
     def _names(self, *parts: str) -> Sequence[str]:

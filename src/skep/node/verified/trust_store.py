@@ -111,7 +111,7 @@ class TrustStore:
         except FileNotFoundError as error:
             raise NoSuchKey(
                 f"{fingerprint} is no trusted key of {publisher}",
-                hint="skep keys list shows the trusted keys",
+                hint="skep keys list",
             ) from error
         except PermissionError as error:
             raise TrustStoreUnsafe(

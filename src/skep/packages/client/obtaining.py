@@ -126,7 +126,7 @@ def not_here(reference: Reference, tags: Mapping[str, Descriptor]) -> Marketplac
         reference: with a host instead of the name of a marketplace.
         tags: of the content store.
     """
-    hint = f"skep pull {reference} fetches it"
+    hint, more = f"skep pull {reference}", ""
     elsewhere = [
         tag
         for text, descriptor in tags.items()
@@ -140,14 +140,14 @@ def not_here(reference: Reference, tags: Mapping[str, Descriptor]) -> Marketplac
         return MarketplaceNotFound(
             f"{reference.host} was never asked for {reference.package}@{reference.digest};"
             f" the content on this machine came from {places}",
-            hint=f"skep pull {reference} asks; without the place, the content here is meant",
+            hint=f"skep pull {reference}",
         )
     if elsewhere:
         others = ", ".join(str(tag.reference) for tag in elsewhere)
-        hint = f"from another place there is {others}; {hint}"
+        more = f"; from another place there is {others}"
     known = {tag.package for text in tags if (tag := parse_tag(text)) is not None}
     return MarketplaceNotFound(
-        f"{reference} is not on this machine",
+        f"{reference} is not on this machine{more}",
         hint=hint,
         misnamed=Misnamed(reference.package, tuple(known)),
     )

@@ -73,7 +73,7 @@ def newest_version(registry: Registry, package: str) -> Version:
     if found is None:
         raise MarketplaceNotFound(
             f"{registry.called} has no version of {package}",
-            hint="look for the package with skep search",
+            hint=f"skep search {package.rpartition('/')[2]}",
         )
     return found
 

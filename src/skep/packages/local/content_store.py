@@ -79,12 +79,10 @@ def reading_package(reference: Reference) -> Iterator[None]:
     except NoSuchContent as error:
         raise NoSuchContent(
             f"package {reference.package} is missing on this machine: {error.message}",
-            hint=f"{again} fetches it again",
+            hint=again,
         ) from error
     except DigestMismatch as error:
-        raise DigestMismatch(
-            f"package {reference.package}: {error.message}", hint=f"{again} puts it right"
-        ) from error
+        raise DigestMismatch(f"package {reference.package}: {error.message}", hint=again) from error
 
 
 class ContentStore:
@@ -193,7 +191,7 @@ class ContentStore:
         except Malformed as error:
             raise IndexDamaged(
                 f"the list of packages in {self.root} is damaged: {error.message}",
-                hint="skep pull PACKAGE makes it anew from the content that is here",
+                hint="pull a package: that makes the list anew from the content that is here",
             ) from error
 
     @property

@@ -112,7 +112,7 @@ class Configuration:
         if self.urls.get(name, url) != url:
             raise MarketplaceExists(
                 f"{name} is {self.urls[name]} already",
-                hint=f"skep marketplace remove {name} first, or choose another name",
+                hint=f"skep marketplace remove {name}",
             )
         return self._with({**self.urls, name: url}, self.default)
 
@@ -304,9 +304,9 @@ class Marketplaces:
             if name in configuration.urls:
                 return Marketplace(configuration.urls[name], name)
         raise UnknownMarketplace(
-            f"there is no marketplace {one_line(name)!r}",
-            hint=f"configured: {', '.join(self.names) or 'none'};"
-            f" skep marketplace add {one_line(name)} URL adds one",
+            f"there is no marketplace {one_line(name)!r}; configured: "
+            f"{', '.join(self.names) or 'none'}",
+            hint=f"skep marketplace add {one_line(name)} https://market.example",
             misnamed=Misnamed(name, tuple(self.names)),
         )
 
@@ -326,7 +326,7 @@ class Marketplaces:
         if host is None:
             raise UsageError(
                 f"expected a marketplace's name, URL or host, got {one_line(text)!r}",
-                hint="skep marketplace list shows the names",
+                hint="skep marketplace list",
             )
         return self._at(host)
 
