@@ -140,7 +140,7 @@ def foresee_removal_on(services: Services, on: HookTarget) -> Removal:
     strays = _strays(services, looked.strays, meant.on)
     if not (names or rows or strays):
         raise NoSuchDeployment(
-            f"there is nothing of this node on {on}", hint="skep list shows what is where"
+            f"there is nothing of this node on {on}", hint="skep list"
         )
     plan: ChangePlan | None = None
     if names or rows:
