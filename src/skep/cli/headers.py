@@ -45,7 +45,7 @@ def vmlinux(
 
     from skep.bytecode.btf.c_header import Uses, c_header
     from skep.bytecode.btf.kernel_types import KernelTypes
-    from skep.cli.build import include_directories
+    from skep.cli.include_directories import include_directories
     from skep.cli.kernel_checking import read_types
     from skep.compiling.sources import read_sources
     from skep.errors import Conflict

@@ -1,6 +1,6 @@
 """What can be wrong with a package and with what people say about one."""
 
-from skep.errors import Malformed, NotFound, Unsupported, Untrusted, UsageError
+from skep.errors import Malformed, NotFound, Refused, Unsupported, Untrusted, UsageError
 
 
 class MalformedReference(UsageError):
@@ -37,3 +37,7 @@ class UnusableSetting(Malformed):
 
 class UnknownProgram(NotFound):
     """The package has no program of this name."""
+
+
+class Unloadable(Refused):
+    """No kernel loads a program of the package."""

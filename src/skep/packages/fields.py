@@ -7,10 +7,12 @@ its problems. Whoever opened the document raises when :attr:`Fields.problems` is
 
 import json
 from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeGuard
 
 from skep.packages.names import one_line
 
+MISSING = "but it is missing"
 MOST_PROBLEMS = 50  # nobody reads more, and a hostile document could have a million
 
 
@@ -30,6 +32,26 @@ def shown(value: object) -> str:
     if isinstance(value, Sequence):
         return "a list"
     return f"a {type(value).__name__}"
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadKey:
+    """A key that nobody asked for.
+
+    Attributes:
+        table: path of the table it is in; empty for the document.
+        key: as written.
+        known: keys that were asked for in that table.
+    """
+
+    table: str
+    key: str
+    known: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """Path of the key."""
+        return f"{self.table}.{self.key}" if self.table else self.key
 
 
 def _is_table(value: object) -> TypeGuard[Mapping[str, object]]:
@@ -76,7 +98,7 @@ class Fields:
         value = self._table.get(key)
         if value is None and required:
             # TOML has no null; in JSON a null where a value must be is as good as nothing.
-            self.problem(key, f"expected {expected}, but it is missing")
+            self.problem(key, f"expected {expected}, {MISSING}")
         return value
 
     def __contains__(self, key: str) -> bool:
@@ -184,4 +206,16 @@ class Fields:
         found = {self.at(key): value for key, value in self._table.items() if key not in self._read}
         for inner in self._inner.values():
             found |= inner.unread()
+        return found
+
+    def unread_keys(self) -> list[UnreadKey]:
+        """The same, each with the keys it could have been."""
+        known = tuple(sorted(self._read))
+        found = [
+            UnreadKey(self.path, one_line(key, 64), known)
+            for key in self._table
+            if key not in self._read
+        ]
+        for inner in self._inner.values():
+            found += inner.unread_keys()
         return found

@@ -4,49 +4,45 @@ Asked by ``skep build`` and by the review, so that an author hears it first. A n
 when it links, as it believes neither.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
+from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
 from skep.bytecode.linking.errors import UnfitSetting
 from skep.bytecode.linking.maps import check_size, leaves_size_open, sizable_maps
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
-from skep.packages.errors import MalformedMetadata, MalformedPackage
+from skep.errors import SkepError
+from skep.packages.contradictions import find_contradictions
+from skep.packages.errors import MalformedMetadata, MalformedPackage, UnknownProgram, Unloadable
 from skep.packages.metadata import PackageMetadata
-
-ObstacleKind = Literal["licence", "metadata", "size", "nested"]
-"""``licence``, ``metadata`` and ``size``: no node can install it. ``nested``: no node of this
-version can."""
+from skep.packages.obstacles import Obstacle, ObstacleKind
+from skep.packages.toml_places import key_lines
+from skep.packages.toml_problems import place_of
+from skep.packages.unloadable import DECLARE_GPL, find_unloadable
 
 _NESTING = frozenset({"ARRAY_OF_MAPS", "HASH_OF_MAPS"})
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why a package cannot be installed.
-
-    Attributes:
-        kind: what it is about.
-        text: one sentence.
-        hint: what the author does about it.
-    """
-
-    kind: ObstacleKind
-    text: str
-    hint: str
-
-    def __str__(self) -> str:
-        return f"{self.text}; {self.hint}"
+_REFUSALS: Mapping[ObstacleKind, type[SkepError]] = {
+    "program": UnknownProgram,
+    "contradiction": MalformedMetadata,
+    "metadata": MalformedMetadata,
+    "licence": MalformedPackage,
+    "gpl": Unloadable,
+    "code": Unloadable,
+    "size": MalformedMetadata,
+}
+"""What ``skep build`` refuses, and as what; it warns about the others."""
 
 
 def find_obstacles(
-    metadata: PackageMetadata, objects: Mapping[str, ObjectFile]
+    metadata: PackageMetadata,
+    objects: Mapping[str, ObjectFile],
+    reports: Mapping[str, AnalysisReport],
 ) -> tuple[Obstacle, ...]:
     """Everything that keeps the programs of ``metadata`` from being installed.
 
     Args:
         objects: by file name, as read.
+        reports: by file name; of those that could be analysed.
     """
     programs = {program.name for program in metadata.programs}
     used = {
@@ -55,7 +51,9 @@ def find_obstacles(
         if any(spec.name in programs for spec in each.programs)
     }
     return (
+        *find_contradictions(metadata, objects),
         *(_without_licence(name) for name, each in used.items() if each.licence is None),
+        *find_unloadable(metadata, objects, reports),
         *_sizes(metadata, objects),
         *(
             found
@@ -66,29 +64,38 @@ def find_obstacles(
     )
 
 
-def refuse_obstacles(
-    metadata: PackageMetadata, objects: Mapping[str, ObjectFile]
-) -> tuple[str, ...]:
+def refuse_obstacles(toml: bytes, obstacles: Sequence[Obstacle]) -> tuple[str, ...]:
     """Refuse mistakes of the author; return the other obstacles as warnings.
 
+    Args:
+        toml: the ``skep.toml``, for lines.
+
     Raises:
-        MalformedMetadata: ``skep.toml`` speaks of maps that are not there, or of impossible sizes.
+        UnknownProgram: a program of it is in no object file, or in several.
+        MalformedMetadata: it contradicts the objects, or sizes maps impossibly or not at all.
         MalformedPackage: an object declares no kernel licence.
+        Unloadable: no kernel loads a program.
     """
-    found = find_obstacles(metadata, objects)
-    for each in found:
-        if each.kind == "licence":
-            raise MalformedPackage(each.text, hint=each.hint)
-        if each.kind == "metadata":
-            raise MalformedMetadata(f"skep.toml: {each.text}", hint=each.hint)
-    return tuple(str(each) for each in found)
+    refused = [each for each in obstacles if each.kind in _REFUSALS]
+    if not refused:
+        return tuple(each.advice for each in obstacles)
+    lines = key_lines(toml)
+    placed = [_placed(each, lines) for each in refused]
+    more = f" (and {len(placed) - 1} more)" if len(placed) > 1 else ""
+    first = refused[0]
+    raise _REFUSALS[first.kind](f"{placed[0]}{more}", hint=first.hint, detail="\n".join(placed))
+
+
+def _placed(obstacle: Obstacle, lines: dict[str, int]) -> str:
+    return f"{place_of(lines, obstacle.path)}: {obstacle}" if obstacle.path else str(obstacle)
 
 
 def _without_licence(name: str) -> Obstacle:
     return Obstacle(
         "licence",
-        f"{name} declares no kernel licence, and nodes load no program without",
-        'declare one in the source: char LICENSE[] SEC("license") = "GPL";',
+        "no kernel licence is declared, and no program is loaded without one",
+        f"in the source: {DECLARE_GPL}",
+        place=name,
     )
 
 
@@ -106,7 +113,7 @@ def _sizes(metadata: PackageMetadata, objects: Mapping[str, ObjectFile]) -> list
         if each.max_entries_of is not None
     ]
     found = [
-        Obstacle("metadata", f"{path}: no object has a map {name} that can be sized", names)
+        Obstacle("metadata", f"no object file has a map {name} that can be sized", names, path)
         for path, name in sized
         if name not in known
     ]
@@ -118,7 +125,7 @@ def _sizes(metadata: PackageMetadata, objects: Mapping[str, ObjectFile]) -> list
                 check_size(spec, sizing.max_entries)
             except UnfitSetting as error:
                 path = f"maps.{sizing.name}.max_entries"
-                found.append(Obstacle("metadata", f"{path}: {error.message}", error.hint))
+                found.append(Obstacle("metadata", error.message, error.hint, path))
     return found
 
 
@@ -130,17 +137,19 @@ def _of_map(metadata: PackageMetadata, file: str, spec: MapSpec) -> list[Obstacl
         found.append(
             Obstacle(
                 "size",
-                f"{file}: nothing says how many entries map {spec.name} has",
-                f"say it in skep.toml: [maps.{spec.name}] max_entries = 4096",
+                f"nothing says how many entries map {spec.name} has",
+                f"in skep.toml: [maps.{spec.name}] max_entries = 4096",
+                place=file,
             )
         )
     if spec.inner is not None or spec.initial or _type_name(spec) in _NESTING:
         found.append(
             Obstacle(
                 "nested",
-                f"{file}: map {spec.name} begins with other maps or programs, which nodes of this "
-                "version cannot make",
+                f"map {spec.name} begins with other maps or programs, which nodes of this version"
+                " cannot make",
                 "let user space fill it, or wait for a version that can",
+                place=file,
             )
         )
     return found

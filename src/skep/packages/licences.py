@@ -50,7 +50,8 @@ def check_licence(expression: str) -> str:
         ]
     except (ExpressionError, ValueError, RecursionError) as error:
         raise UnknownLicence(
-            f"{one_line(expression, 80)!r} is no licence expression: {one_line(str(error))}",
+            f"expected an SPDX expression such as GPL-2.0-only OR BSD-2-Clause, got"
+            f" {one_line(expression, 80)!r}",
             hint=_HINT,
         ) from error
     if unknown:

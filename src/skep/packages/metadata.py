@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from skep.errors import Misnamed
 from skep.hooks.table import HOOKS
-from skep.packages.errors import MalformedMetadata, UnknownProgram, UnknownSetting
-from skep.packages.fields import Fields
+from skep.packages.errors import UnknownProgram, UnknownSetting
+from skep.packages.fields import Fields, UnreadKey
 from skep.packages.map_sizes import MapMetadata, read_map
 from skep.packages.metrics import MetricSpec, read_metric
 from skep.packages.names import (
@@ -27,6 +27,7 @@ from skep.packages.names import (
 )
 from skep.packages.settings import SettingSpec, read_setting
 from skep.packages.toml_documents import parse_toml
+from skep.packages.toml_problems import problems_of, refusal
 from skep.versions import MalformedVersion, Version
 
 _MOST_PROGRAMS = 32
@@ -87,6 +88,7 @@ class PackageMetadata:
         metrics: in the author's order.
         maps: those it says something about, in the author's order.
         unknown: fields this version of Skep does not know, by path.
+        unread: the same, each with the keys it could have been.
     """
 
     name: str
@@ -102,6 +104,7 @@ class PackageMetadata:
     unknown: Mapping[str, object] = field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )
+    unread: tuple[UnreadKey, ...] = field(default=(), compare=False)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -267,11 +270,10 @@ def parse_metadata(toml: bytes) -> PackageMetadata:
         metrics=metrics,
         maps=maps,
     )
-    problems = document.problems
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise MalformedMetadata(
-            f"skep.toml: {problems[0]}{more}",
-            detail="\n".join(problems),
-        )
-    return replace(metadata, unknown=MappingProxyType(document.unread()))
+    if document.problems:
+        raise refusal(toml, problems_of(document))
+    return replace(
+        metadata,
+        unknown=MappingProxyType(document.unread()),
+        unread=tuple(document.unread_keys()),
+    )

@@ -16,9 +16,9 @@ from skep.packages.names import is_identifier, is_map_name, is_one_line, one_lin
 from skep.packages.setting_types import LARGEST, SCALAR_TYPES, Scalar, ScalarType, split_type
 
 # include/uapi/linux/bpf.h, enum bpf_map_type. Per-CPU maps would need a value per CPU.
-_WRITABLE = frozenset(MAP_TYPES[name] for name in ("HASH", "ARRAY", "LRU_HASH"))
+WRITABLE = frozenset(MAP_TYPES[name] for name in ("HASH", "ARRAY", "LRU_HASH"))
 _ARRAY = MAP_TYPES["ARRAY"]
-_WIDTHS = (1, 2, 4, 8)  # bytes a C integer can have
+WIDTHS = (1, 2, 4, 8)  # bytes a C integer can have
 _SIZE_TYPES = frozenset({"u8", "u16", "u32", "u64", "integer", "size", "bytes"})
 _MOST_ENTRIES = 2**32 - 1
 _LONGEST_TEXT = 1024 * 1024  # characters; a set of all ports needs less
@@ -134,7 +134,7 @@ def parse_setting(spec: SettingSpec, text: str) -> SettingValue:
 
 
 def _number_bytes(spec: SettingSpec, number: int, width: int, what: str) -> bytes:
-    if width not in _WIDTHS:
+    if width not in WIDTHS:
         raise UnusableSetting(
             f"setting {spec.name}: expected {what} of 1, 2, 4 or 8 bytes, it has {width}"
         )
@@ -167,7 +167,7 @@ def map_entries(value: SettingValue, map_plan: MapPlan) -> dict[bytes, bytes]:
         WrongSetting: a number is too large for the map, or a set has too many members.
     """
     spec = value.spec
-    if map_plan.map_type not in _WRITABLE or map_plan.frozen:
+    if map_plan.map_type not in WRITABLE or map_plan.frozen:
         raise UnusableSetting(
             f"setting {spec.name}: map {map_plan.name} is no writable hash or array"
             f" (type {map_plan.map_type})"

@@ -26,7 +26,7 @@ def parsed(more: str = SIZED) -> PackageMetadata:
 def problems(more: str) -> list[str]:
     with pytest.raises(MalformedMetadata) as caught:
         parsed(more)
-    return [line.partition(": ")[0] for line in caught.value.detail.splitlines()]
+    return [line.split(": ")[1] for line in caught.value.detail.splitlines()]
 
 
 def test_a_package_says_how_large_its_maps_are() -> None:

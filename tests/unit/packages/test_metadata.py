@@ -1,3 +1,4 @@
+import re
 import time
 
 import pytest
@@ -56,7 +57,7 @@ help = "connections dropped"
 def problems(toml: bytes) -> list[str]:
     with pytest.raises(MalformedMetadata) as caught:
         parse_metadata(toml)
-    return caught.value.detail.splitlines()
+    return [re.sub(r"^skep\.toml(:\d+)?: ", "", line) for line in caught.value.detail.splitlines()]
 
 
 def test_the_document_of_the_product_is_read_as_a_whole() -> None:

@@ -33,6 +33,9 @@ _OWN_STACKS = frozenset(
 
 _BY_REFERENCE = frozenset({0, LDDW, CALL})  # 0: the second half of a wide load
 _OPTIMISE = "compile with -O2"
+_AS_A_LOOP = "write it as a loop with a bound"
+_PROVIDE = "define it in a source; a kernel function is declared extern … __ksym"
+_IN_A_MAP = "keep large data in a map, such as a per-CPU array of one entry"
 
 
 class CodeChecks:
@@ -67,9 +70,9 @@ def code_refusals(
         for what, slot, hint in checks.of(flow):
             yield _refused(what, (name, flow.function.name, slot), hint)
     if program.graph.recursive:
-        yield _refused("functions call themselves", (name, "", None))
+        yield _refused("functions call themselves", (name, "", None), _AS_A_LOOP)
     for missing in dict.fromkeys((*program.graph.missing, *program.missing)):
-        yield _refused(f"calls {missing}, which no kernel provides", (name, "", None))
+        yield _refused(f"calls {missing}, which no kernel provides", (name, "", None), _PROVIDE)
 
 
 def _of_function(flow: FunctionFlow) -> Iterator[tuple[str, int | None, str]]:
@@ -100,7 +103,7 @@ def _stack(program: AnalysedProgram) -> Iterator[KernelNeed]:
     for function, facts in program.function_facts():
         if facts.is_resolved and facts.frame_bytes > _MOST_STACK_BYTES:
             what = f"{facts.frame_bytes} bytes of stack in one function, 512 are allowed"
-            yield _refused(what, (spec.name, function, None))
+            yield _refused(what, (spec.name, function, None), _IN_A_MAP)
             return
     deepest = stack_bytes(program)
     if deepest is None or deepest <= _MOST_STACK_BYTES:
@@ -111,7 +114,7 @@ def _stack(program: AnalysedProgram) -> Iterator[KernelNeed]:
         yield KernelNeed((6, 13), "more than 512 bytes of stack in nested calls", spec.name)
     else:
         what = f"{deepest} bytes of stack in nested calls, 512 are allowed"
-        yield _refused(what, (spec.name, "", None))
+        yield _refused(what, (spec.name, "", None), _IN_A_MAP)
 
 
 def _refused(what: str, place: tuple[str, str, int | None], hint: str = "") -> KernelNeed:

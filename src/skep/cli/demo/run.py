@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from skep.bytecode.analysis.label import label_of
-from skep.cli.build import build_package
+from skep.cli.building import build_package
 from skep.cli.context import Invocation
 from skep.cli.demo.operating import operate
 from skep.cli.demo.server import marketplace, url_of

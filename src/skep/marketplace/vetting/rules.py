@@ -4,7 +4,7 @@ A rule's identifier never changes its meaning: verdicts, publishers' scripts and
 refer to it. A stricter rule is a new rule.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from skep.bytecode.analysis.taxonomy import PERMISSIONS
@@ -15,6 +15,7 @@ from skep.marketplace.vetting.verdicts import Severity
 from skep.packages.content import REPORT_TITLE
 from skep.packages.licence_classes import licence_findings
 from skep.packages.licences import UnknownLicence, check_licence
+from skep.packages.obstacles import ObstacleKind
 
 Check = Callable[[Submission], Iterable[str]]
 
@@ -123,16 +124,31 @@ def _incomplete(submission: Submission) -> Iterable[str]:
     yield from metadata.warnings
 
 
-def _nowhere_installable(submission: Submission) -> Iterable[str]:
+_ABOUT_OBJECTS = frozenset({"metadata", "contradiction"})
+
+
+def _obstacles(submission: Submission, kinds: Collection[ObstacleKind]) -> Iterable[str]:
     for obstacle in submission.obstacles:
         # While an object cannot be read, nobody knows which maps there are.
-        is_sure = obstacle.kind != "metadata" or not submission.unreadable
-        if obstacle.kind != "nested" and is_sure:
-            yield str(obstacle)
+        is_sure = obstacle.kind not in _ABOUT_OBJECTS or not submission.unreadable
+        if obstacle.kind in kinds and is_sure:
+            yield obstacle.advice
+
+
+def _nowhere_installable(submission: Submission) -> Iterable[str]:
+    return _obstacles(submission, {"licence", "metadata", "size"})
+
+
+def _contradictory(submission: Submission) -> Iterable[str]:
+    return _obstacles(submission, {"contradiction"})
+
+
+def _unloadable(submission: Submission) -> Iterable[str]:
+    return _obstacles(submission, {"code"})
 
 
 def _not_yet_installable(submission: Submission) -> Iterable[str]:
-    return (str(each) for each in submission.obstacles if each.kind == "nested")
+    return _obstacles(submission, {"nested"})
 
 
 def _no_sources(submission: Submission) -> Iterable[str]:
@@ -203,6 +219,20 @@ STANDARD_RULES: tuple[Rule, ...] = (
         "Nodes have everything they need to load the programs.",
         "Fix each finding in the source or in skep.toml, and build again.",
         _nowhere_installable,
+    ),
+    Rule(
+        "consistent",
+        "error",
+        "skep.toml and the object files do not contradict each other.",
+        "Correct what each finding names, and build again.",
+        _contradictory,
+    ),
+    Rule(
+        "loadable",
+        "error",
+        "No program has code that every kernel refuses.",
+        "Correct what each finding names, and build again.",
+        _unloadable,
     ),
     Rule(
         "nodes-can-load",

@@ -13,8 +13,9 @@ from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object
 from skep.errors import SkepError
 from skep.packages.content import PackageContent
-from skep.packages.installable import Obstacle, find_obstacles
+from skep.packages.installable import find_obstacles
 from skep.packages.made_costs import as_made
+from skep.packages.obstacles import Obstacle
 from skep.trust.verifying import SignatureEvidence
 
 
@@ -54,5 +55,5 @@ def submit(content: PackageContent, evidence: SignatureEvidence | None) -> Submi
         evidence,
         MappingProxyType(reports),
         MappingProxyType(unreadable),
-        find_obstacles(content.metadata, objects),
+        find_obstacles(content.metadata, objects, reports),
     )

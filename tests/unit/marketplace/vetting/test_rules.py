@@ -3,7 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.builders.elf import EXIT, ElfBuilder
+from tests.builders.elf import ALLOCATED, EXIT, WRITABLE, ElfBuilder
 from tests.builders.objects import fixture_bytes
 from tests.builders.published import make_package, make_signature, object_bytes, report_of, toml
 from tests.builders.trust import NOW, signer
@@ -217,3 +217,32 @@ def test_what_nodes_cannot_make_yet_is_a_warning() -> None:
     verdict = verdict_on(made)
     assert "nodes-can-load" in {each.rule_id for each in verdict.findings}
     assert "installable" not in broken(verdict)
+
+
+def test_settings_for_maps_that_are_not_there_are_refused() -> None:
+    metadata = toml(more='[settings.limit]\ntype = "u64"\nmap = "nowhere"\nhelp = "a limit"')
+    verdict = verdict_on(make_package(metadata))
+    assert broken(verdict) == {"consistent"}
+    assert "settings.limit.map: no object file has a map 'nowhere'" in str(verdict.findings[0])
+    assert verdict.outcome == "refused"
+
+
+def test_a_hook_that_contradicts_the_section_is_refused() -> None:
+    verdict = verdict_on(make_package(toml(hook="tcx-ingress")))
+    assert "consistent" in broken(verdict)
+
+
+def test_what_no_kernel_loads_is_refused() -> None:
+    code = (Instruction(0x8D, 1, 0, 0, 0), Instruction(0xB7, 0, 0, 0, 1), EXIT)
+    builder = ElfBuilder()
+    builder.section("license", b"GPL\0", flags=ALLOCATED | WRITABLE)
+    builder.symbol("prog", builder.code("xdp", code), size=8 * len(code))
+    verdict = verdict_on(make_package(objects={"counting.o": builder.build()}))
+    assert broken(verdict) >= {"loadable"}
+    assert "calls through a register" in "\n".join(map(str, verdict.findings))
+
+
+def test_while_an_object_cannot_be_read_nothing_is_said_about_its_maps() -> None:
+    metadata = toml(more='[settings.limit]\ntype = "u64"\nmap = "nowhere"\nhelp = "a limit"')
+    package = make_package(metadata, objects={"a.o": b"not ELF"}, report=b"{}")
+    assert "consistent" not in broken(verdict_on(package))
