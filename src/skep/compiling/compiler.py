@@ -31,7 +31,7 @@ from skep.compiling.errors import (
     SourceMissing,
 )
 from skep.compiling.headers import needs_vmlinux, unpack_vmlinux
-from skep.compiling.messages import errors_first, read_messages, show_paths
+from skep.compiling.messages import advice, errors_first, read_messages, shortened, show_paths
 from skep.compiling.stripping import strip_debug
 from skep.compiling.toolchain import CompilerChoice
 from skep.errors import UsageError
@@ -45,7 +45,6 @@ _LARGEST_OBJECT_BYTES = 64 << 20
 _NO_SPACE = ("No space left on device", "NoSpaceLeft")  # clang in LC_ALL=C, and zig
 _LONGEST_MESSAGES = 64 << 10  # characters of the compiler's messages that are kept
 _MOST_OUTPUT = 16 << 20  # bytes of messages that are read: a compiler stops after 20 errors
-_HEADERS_THERE = "bpf/*.h, skep/*.h, linux/*.h, asm/*.h, vmlinux.h and a few of a C library"
 
 _OPTIONS = (
     "-O2",
@@ -223,7 +222,7 @@ def _run(
             ) from error
     text = shown(output[:_MOST_OUTPUT].decode(errors="replace").strip())
     ordered = errors_first(read_messages(text))
-    messages = "\n".join(line for message in ordered for line in message.lines)
+    messages = "\n".join(line for message in ordered for line in shortened(message))
     messages = messages[:_LONGEST_MESSAGES]
     if process.returncode != 0:
         if any(words in messages for words in _NO_SPACE):
@@ -232,14 +231,12 @@ def _run(
                 hint="free space in the cache of Skep, and try again",
                 detail=messages,
             )
-        first = next((message for message in ordered if message.is_error), None)
-        missing = first.missing_header if first else ""
+        errors = [message for message in ordered if message.is_error]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise CompileFailed(
             f"{name} does not compile: "
-            + (first.heading if first else f"exit code {process.returncode}"),
-            hint=f"headers there are: {_HEADERS_THERE}; put {missing} beside the source"
-            if missing
-            else "the messages of the compiler tell where",
+            + (errors[0].heading + more if errors else f"exit code {process.returncode}"),
+            hint=advice(errors[0], shown(f"{name}:1:").partition(":")[0]) if errors else "",
             detail=messages,
         )
     return messages

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import normpath
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _PLACE = r"(?P<path>[^\s:][^:\n]*):(?P<line>\d+)(?::\d+)?"
 _MESSAGE = re.compile(
@@ -18,6 +18,17 @@ _MESSAGE = re.compile(
 )
 _LEADING_HERE = re.compile(r"In file included from ")
 _PATH = re.compile(rf"^(?P<before>In file included from )?{_PLACE}(?=:)")
+_NOTE = re.compile(rf"(?:{_PLACE}: )?note: ")
+_COUNTED = re.compile(r"\d+ (?:warning|error)s?(?: and \d+ errors?)? generated\.")
+_UNDECLARED = re.compile(r"undeclared (?:identifier|function) '(\w+)'")
+_INCOMPLETE = re.compile(r"incomplete (?:definition of )?type|variable has incomplete type")
+_KERNEL_ONLY = ("linux/", "asm/", "net/", "uapi/", "trace/")
+_TYPES = (
+    '#include "vmlinux.h" for types of the kernel; skep headers vmlinux writes one of your kernel'
+)
+_THERE = "bpf/*.h, skep/*.h, linux/*.h, asm/*.h, vmlinux.h and a few of a C library"
+_MOST_NOTES = 2  # of a message
+_MOST_INCLUDES = 3  # lines that lead to it
 _NOT_FOUND = re.compile(r"'([^']+)' file not found")
 
 
@@ -71,6 +82,52 @@ def read_messages(text: str) -> list[Message]:
 def errors_first(messages: Sequence[Message]) -> list[Message]:
     """Errors in their order, then everything else in its order."""
     return sorted(messages, key=lambda message: not message.is_error)
+
+
+def shortened(message: Message) -> list[str]:
+    """A message without most of its notes: of each only the first line, and of many a few."""
+    includes = [line for line in message.lines if _LEADING_HERE.match(line)]
+    kept: list[str] = []
+    notes = 0
+    for line in message.lines:
+        if line in includes[1:-1] and len(includes) > _MOST_INCLUDES:
+            continue
+        if _NOTE.match(line):
+            notes += 1
+            if notes <= _MOST_NOTES:
+                kept.append(line)
+        elif not notes or _COUNTED.fullmatch(line):
+            kept.append(line)
+    if notes > _MOST_NOTES:
+        kept.append(f"… {notes - _MOST_NOTES} more notes")
+    return kept
+
+
+def advice(message: Message, source: str) -> str:
+    """What to do about an error that is often made; empty if nothing sensible can be said.
+
+    Args:
+        source: path of the C file, as its author writes it.
+    """
+    header = message.missing_header
+    if header:
+        return _header_advice(header, source)
+    match = _UNDECLARED.search(message.heading)
+    if match and match[1].startswith("bpf_"):
+        return "#include <bpf/bpf_helpers.h>"
+    return _TYPES if _INCOMPLETE.search(message.heading) else ""
+
+
+def _header_advice(header: str, source: str) -> str:
+    if header.startswith("vmlinux"):
+        beside = str(PurePosixPath(source).parent / header)
+        return f"skep headers vmlinux --output {beside} writes it"
+    if header.startswith("bpf/"):
+        system = 'libbpf = "system" in [build] takes the headers of an installed libbpf'
+        return f"put {header} beside the source, or {system}; there are {_THERE}"
+    if header.startswith(_KERNEL_ONLY):
+        return _TYPES
+    return f"put {header} beside the source; there are {_THERE}"
 
 
 def show_paths(text: str, directory: Path, root: Path, include: Sequence[tuple[Path, str]]) -> str:

@@ -93,7 +93,7 @@ def _placed(obstacle: Obstacle, lines: dict[str, int]) -> str:
 def _without_licence(name: str) -> Obstacle:
     return Obstacle(
         "licence",
-        "no kernel licence is declared, and no program is loaded without one",
+        "it declares no kernel licence, and no program is loaded without one",
         f"in the source: {DECLARE_GPL}",
         place=name,
     )

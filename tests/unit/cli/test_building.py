@@ -309,7 +309,7 @@ DECLARE = 'in the source: char LICENSE[] SEC("license") = "GPL";'
 def test_without_a_kernel_licence_it_is_refused(tmp_path: Path) -> None:
     error = refused(write_project(tmp_path / "p", licence=""), tmp_path / "root")
     assert error.message == (
-        "project.bpf.c: no kernel licence is declared, and no program is loaded without one"
+        "project.bpf.c: it declares no kernel licence, and no program is loaded without one"
     )
     assert (error.hint, codes(error).exit_code) == (DECLARE, 3)
 

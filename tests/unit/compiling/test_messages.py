@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from skep.compiling.messages import errors_first, read_messages, show_paths
+from skep.compiling.messages import advice, errors_first, read_messages, shortened, show_paths
 
 TEXT = """\
 In file included from x.bpf.c:1:
@@ -75,3 +75,80 @@ def test_a_compiler_that_says_nothing_has_no_messages() -> None:
 def test_paths_are_relative_to_the_package(line: str, shown: str) -> None:
     found = show_paths(line, Path("/home/p/src"), Path("/home/p"), [(Path("/inc"), "")])
     assert found == shown
+
+
+NOTED = """\
+In file included from x.bpf.c:1:
+In file included from ./a.h:1:
+In file included from ./b.h:1:
+In file included from ./c.h:1:
+./d.h:7:1: error: no such thing
+    7 | int thing;
+      |     ^
+./d.h:1:1: note: one
+    1 | #define ONE
+      |         ^
+./d.h:2:1: note: two
+note: (skipping 3 expansions in backtrace)
+./d.h:3:1: note: four
+2 warnings and 1 error generated."""
+
+
+def test_of_notes_the_first_lines_of_a_few_are_kept_and_of_includes_both_ends() -> None:
+    (message,) = read_messages(NOTED)
+    assert shortened(message) == [
+        "In file included from x.bpf.c:1:",
+        "In file included from ./c.h:1:",
+        "./d.h:7:1: error: no such thing",
+        "    7 | int thing;",
+        "      |     ^",
+        "./d.h:1:1: note: one",
+        "./d.h:2:1: note: two",
+        "2 warnings and 1 error generated.",
+        "… 2 more notes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "fatal error: 'vmlinux_6.h' file not found",
+            "skep headers vmlinux --output src/vmlinux_6.h writes it",
+            id="types-of-a-kernel",
+        ),
+        pytest.param(
+            "fatal error: 'net/sock.h' file not found",
+            '#include "vmlinux.h" for types of the kernel; skep headers vmlinux writes one of your'
+            " kernel",
+            id="header-of-the-kernel",
+        ),
+        pytest.param(
+            "fatal error: 'bpf/usdt.bpf.h' file not found",
+            'put bpf/usdt.bpf.h beside the source, or libbpf = "system" in [build] takes the'
+            " headers of an installed libbpf; there are bpf/*.h, skep/*.h, linux/*.h, asm/*.h,"
+            " vmlinux.h and a few of a C library",
+            id="header-of-libbpf",
+        ),
+        pytest.param(
+            "error: call to undeclared function 'bpf_map_lookup_elem'; ISO C99",
+            "#include <bpf/bpf_helpers.h>",
+            id="helper",
+        ),
+        pytest.param(
+            "error: incomplete definition of type 'struct task_struct'",
+            '#include "vmlinux.h" for types of the kernel; skep headers vmlinux writes one of your'
+            " kernel",
+            id="incomplete-type",
+        ),
+        pytest.param("error: use of undeclared identifier 'x'", "", id="something-else"),
+    ],
+)
+def test_what_is_advised(text: str, expected: str) -> None:
+    (message,) = read_messages(f"src/x.bpf.c:1:2: {text}")
+    assert advice(message, "src/x.bpf.c") == expected
+
+
+def test_any_other_missing_header_belongs_beside_the_source() -> None:
+    (message,) = read_messages("x.c:1:2: fatal error: 'mine.h' file not found")
+    assert advice(message, "x.c").startswith("put mine.h beside the source; there are bpf/*.h")

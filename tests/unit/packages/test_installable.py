@@ -44,7 +44,7 @@ def test_a_good_package_has_none() -> None:
 def test_without_kernel_licence_it_is_refused() -> None:
     object_file = replace(fixture("callback"), licence=None)
     assert kinds(metadata("walk"), object_file) == ["licence"]
-    with pytest.raises(MalformedPackage, match=r"x\.o: no kernel licence is declared") as caught:
+    with pytest.raises(MalformedPackage, match=r"x\.o: it declares no kernel licence") as caught:
         refuse("walk", object_file)
     assert 'SEC("license")' in caught.value.hint
 
