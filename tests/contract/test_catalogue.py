@@ -24,6 +24,7 @@ from skep.marketplace.registry.records import (
 from skep.marketplace.registry.store.catalogue import SqliteCatalogue
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.oci.media_types import MANIFEST
+from skep.packages.wire.search_query import Field
 from skep.schema_steps import DatabaseTooNew
 from skep.versions import Version
 
@@ -273,6 +274,27 @@ def test_a_publication_without_an_entry_leaves_search_alone(catalogue: Catalogue
     catalogue.publish(Publication(version(older, "1.0.0"), (), None))
     (hit,) = catalogue.search(["limits"], 10)
     assert hit.version == made
+
+
+def test_search_by_a_filter_looks_in_one_field_only(catalogue: Catalogue) -> None:
+    publish(catalogue, record(b"1", repository="a/other"), summary="goes well with firewall")
+    publish(catalogue, record(b"2", repository="z/firewall"), summary="drops packets")
+    named: list[tuple[Field, str]] = [("name", "fire")]
+    told: list[tuple[Field, str]] = [("summary", "fire")]
+    both: list[tuple[Field, str]] = [("name", "z"), ("name", "firewall")]
+    asked: dict[str, tuple[list[str], list[tuple[Field, str]]]] = {
+        "name": ([], named),
+        "summary": ([], told),
+        "both": (["drops"], both),
+        "neither": (["goes"], both),
+    }
+    found = {
+        text: [hit.package for hit in catalogue.search(words, 10, filters)]
+        for text, (words, filters) in asked.items()
+    }
+    assert found == {
+        "name": ["z/firewall"], "summary": ["a/other"], "both": ["z/firewall"], "neither": [],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("word", ['"', "*", "near", "or", "a" * 1000, "ü", "日本"])

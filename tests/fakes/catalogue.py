@@ -14,6 +14,7 @@ from skep.marketplace.registry.records import (
     Upload,
 )
 from skep.packages.oci.descriptors import Descriptor
+from skep.packages.wire.search_query import Field
 from skep.versions import Version
 
 Key = tuple[str, Digest]
@@ -127,15 +128,19 @@ class FakeCatalogue:
         if publication.search is not None:
             self._search[version.package] = publication.search
 
-    def search(self, words: Sequence[str], limit: int) -> Sequence[SearchHit]:
+    def search(
+        self, words: Sequence[str], limit: int, filters: Sequence[tuple[Field, str]] = ()
+    ) -> Sequence[SearchHit]:
         hits = []
         for entry in self._search.values():
-            text = f"{entry.package} {entry.summary} {entry.words}".casefold()
-            there = "".join(char if char.isalnum() else " " for char in text).split()
-            if all(any(one.startswith(word) for one in there) for word in words):
+            fields = {"name": entry.package, "summary": entry.summary}
+            everything = f"{entry.package} {entry.summary} {entry.words}"
+            if all(_begins(everything, word) for word in words) and all(
+                _begins(fields[field], word) for field, word in filters
+            ):
                 version = self._versions[entry.package, entry.version]
                 hits.append(SearchHit(entry.package, version))
-        if words:
+        if words or filters:
             hits.sort(key=lambda hit: (not any(word in hit.package for word in words), hit.package))
         else:
             hits.sort(key=lambda hit: hit.package)
@@ -148,3 +153,8 @@ class FakeCatalogue:
             for repository, digest in self._published
             for blob in self._manifests[repository, digest][0].blobs
         }
+
+
+def _begins(text: str, word: str) -> bool:
+    there = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
+    return any(one.startswith(word) for one in there)

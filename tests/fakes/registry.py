@@ -40,6 +40,7 @@ class Fault(Enum):
     NOT_JSON = auto()
     CLOSED = auto()  # the connection ends without an answer
     DENIED = auto()
+    NO_SUCH_PAGE = auto()  # a server that knows nothing of this path
 
 
 class FakeRegistry:
@@ -161,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._fail(404, "NAME_UNKNOWN", "\x1b[2Jgone", detail="\x1b]0;x\x07\nline")
             case Fault.DENIED:
                 self._fail(403, "DENIED", "not you")
+            case Fault.NO_SUCH_PAGE:
+                self._send(404, b"404 page not found\n", "text/plain")
             case Fault.COMPRESSED:
                 self._send(200, b"\x1f\x8b\x08", Content_Encoding="gzip")
             case Fault.NOT_JSON:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from skep.cli.rows import column_lines
 from skep.cli.surfaces import Surface
 from skep.packages.metadata import PackageMetadata
+from skep.packages.settings import SettingSpec
 
 
 def metadata_lines(metadata: PackageMetadata, surface: Surface) -> Iterator[str]:
@@ -13,12 +14,18 @@ def metadata_lines(metadata: PackageMetadata, surface: Surface) -> Iterator[str]
         [each.name, each.hook, continuation_text(each.run_on)] for each in metadata.programs
     ]
     settings = [
-        [each.name, each.type, each.default or "(none)", each.help] for each in metadata.settings
+        [each.name, each.type, _default_text(each), each.help] for each in metadata.settings
     ]
     metrics = [[each.name, each.kind, each.help] for each in metadata.metrics]
     yield from column_lines("Programs", programs, surface)
     yield from column_lines("Settings", settings, surface)
     yield from column_lines("Metrics", metrics, surface)
+
+
+def _default_text(setting: SettingSpec) -> str:
+    """The default; members of a set apart, so that a line can end between them."""
+    text = setting.default or "(none)"
+    return text.replace(",", ", ") if setting.is_set else text
 
 
 def continuation_text(run_on: Sequence[str]) -> str:

@@ -33,11 +33,13 @@ class PulledPackage:
         package: ``publisher/name:version``.
         digest: of its manifest.
         marketplace: it came from.
+        changed: this machine did not have all of it.
     """
 
     package: str
     digest: str
     marketplace: Marketplace
+    changed: bool
 
 
 def pull_package(
@@ -69,7 +71,9 @@ def pull_package(
     metadata = pulled.content.metadata
     if reference.version is None and reference.digest is None:
         remember(environment, marketplace, {metadata.name: metadata.version})
-    return PulledPackage(f"{metadata.name}:{metadata.version}", str(pulled.digest), marketplace)
+    return PulledPackage(
+        f"{metadata.name}:{metadata.version}", str(pulled.digest), marketplace, pulled.changed
+    )
 
 
 @dataclass(frozen=True, slots=True)

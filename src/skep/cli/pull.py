@@ -43,12 +43,14 @@ def command(
     run = invocation(json=json, quiet=quiet, wide=wide)
     pulled = pull_package(parse_reference(reference), marketplace, run.environment, run.output)
     place = pulled.marketplace.short
+    what = "pulled" if pulled.changed else "unchanged:"
     run.output.emit(
         {
             "schema": schema_id("pull"),
             "package": pulled.package,
             "digest": pulled.digest,
             "marketplace": pulled.marketplace.url,
+            "changed": pulled.changed,
         },
-        lambda: [f"pulled {pulled.package} from {place}  {run.output.digest(pulled.digest)}"],
+        lambda: [f"{what} {pulled.package} from {place}  {run.output.digest(pulled.digest)}"],
     )

@@ -12,6 +12,7 @@ from skep.cli.surfaces import Surface, columns, wrapped
 NAME_WIDTH = 9  # columns of the names at the left edge
 _HANGING = 2  # columns that what did not fit is indented by
 _GAP = 2  # columns at least between cells
+_USUAL_CELL = 24  # columns; on a terminal, wider cells stick out
 _NARROWEST = 28  # columns of text that leave room for something at the right
 _WIDEST = 100  # columns; beyond, eyes no longer find what is at the right
 
@@ -91,27 +92,46 @@ def marked_lines(
 
 
 def column_lines(name: str, rows: Sequence[Sequence[str]], surface: Surface) -> Iterator[str]:
-    """A name at the left, a table beside it; the last column is wrapped within itself."""
+    """A name at the left, a table beside it; the last column is wrapped within itself.
+
+    On a terminal a cell that is much wider than others widens no column: its row sticks out, and
+    its last cell goes below.
+    """
     if not rows:
         return
-    widths = [max(columns(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    before = sum(widths) + _GAP * len(widths)
     room = _room(surface)
+    widths = _widths(rows, room)
+    before = sum(widths) + _GAP * len(widths)
     is_beside = room is None or room - before >= _NARROWEST
     for row in rows:
         cells = "".join(
-            cell + " " * (width - columns(cell) + _GAP)
+            cell + " " * (max(width - columns(cell), 0) + _GAP)
             for cell, width in zip(row, widths, strict=False)
         )
-        if is_beside:
+        if is_beside and columns(cells) == before:
             first, *further = wrapped(row[-1], room and room - before)
             yield f"{name:<{NAME_WIDTH}}{cells}{first}".rstrip()
             yield from (" " * (NAME_WIDTH + before) + line for line in further)
         else:
-            yield f"{name:<{NAME_WIDTH}}{cells}".rstrip()
-            for line in wrapped(row[-1], room and room - _HANGING) if row[-1] else ():
+            first, *further = wrapped(cells.rstrip(), room)
+            if further:
+                first, *further = wrapped(cells.rstrip(), room and room - _HANGING)
+            yield f"{name:<{NAME_WIDTH}}{first}".rstrip()
+            if row[-1]:
+                further += wrapped(row[-1], room and room - _HANGING)
+            for line in further:
                 yield " " * (NAME_WIDTH + _HANGING) + line
         name = ""
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int | None) -> list[int]:
+    """Columns that all cells but the last take in most rows."""
+    widths = []
+    for column in range(len(rows[0]) - 1):
+        found = [columns(row[column]) for row in rows]
+        usual = [width for width in found if room is None or width <= _USUAL_CELL]
+        widths.append(max(usual or found))
+    return widths
 
 
 def _room(surface: Surface) -> int | None:

@@ -33,6 +33,7 @@ from skep.node.looking.listing import Listed
 from skep.node.looking.standing import Newer, Standing
 from skep.node.occupants import Occupant
 from skep.node.records import Installed
+from skep.packages.local.marketplaces import Marketplace
 from skep.packages.metadata import PackageMetadata, parse_metadata
 from skep.packages.wire.package_listing import PackageListing
 from skep.packages.wire.version_listing import VersionListing
@@ -248,7 +249,8 @@ def drawn(name: str, previewed: Preview) -> Callable[[Surface], Iterator[str]]:
                 ),
                 listing({}, package="acme/later", summary="With a label of a later version"),
             ]
-            return lambda surface: iter(hit_lines(hits, surface))
+            place = Marketplace("https://market.example", "public")
+            return lambda surface: iter(hit_lines(hits, "limit", place, surface))
 
 
 NAMES = (

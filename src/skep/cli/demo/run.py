@@ -26,6 +26,7 @@ from skep.cli.output import Output
 from skep.cli.publishing import publish_layout
 from skep.cli.sign import sign_layout
 from skep.cli.verifying import verify_found
+from skep.clock import system_clock
 from skep.errors import NotFound, SkepError
 from skep.file_modes import make_directory
 from skep.json_documents import schema_id
@@ -145,7 +146,7 @@ def _publish(
         ring = KeyRing(inner.keys)
         key = ring.create(_KEY)
         for layout in layouts:
-            sign_layout(layout, _KEY, inner)
+            sign_layout(layout, _KEY, inner, system_clock())
         step.result = "with a new key"
         step.lines = [key.fingerprint]
         step.facts = {"fingerprint": key.fingerprint}
@@ -158,7 +159,10 @@ def _publish(
         step.result = url
         step.facts = {"url": url}
     with steps.step("publish both over HTTP") as step:
-        verdicts = [publish_layout(layout, Marketplace(url)).verdict for layout in layouts]
+        verdicts = []
+        for layout in layouts:
+            published = publish_layout(layout, Marketplace(url), system_clock())
+            verdicts.append(published.receipt.verdict)
         outcomes = ", ".join(str(verdict.get("outcome")) for verdict in verdicts)
         step.result = f"reviewed automatically: {outcomes}"
     return url

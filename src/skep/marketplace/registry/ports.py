@@ -19,6 +19,7 @@ from skep.marketplace.registry.records import (
     Upload,
 )
 from skep.packages.oci.descriptors import Descriptor
+from skep.packages.wire.search_query import Field
 from skep.versions import Version
 
 
@@ -115,12 +116,16 @@ class ReadingCatalogue(Protocol):
 class SearchingCatalogue(Protocol):
     """For :mod:`~skep.marketplace.registry.searching`."""
 
-    def search(self, words: Sequence[str], limit: int) -> Sequence[SearchHit]:
+    def search(
+        self, words: Sequence[str], limit: int, filters: Sequence[tuple[Field, str]] = ()
+    ) -> Sequence[SearchHit]:
         """Packages in which every word begins some word, best first.
 
         Args:
-            words: letters and digits only; none lists the packages published last.
+            words: letters and digits only; without any, and without filters, the packages
+                published last.
             limit: at most this many.
+            filters: words that begin a word of one field.
         """
 
 

@@ -148,7 +148,7 @@ class Publishing:
                 f"the review refused {package} {content.metadata.version}: "
                 + ", ".join(finding.rule_id for finding in verdict.errors),
                 hint=verdict.errors[0].remediation,
-                detail="\n".join(map(str, verdict.errors)),
+                detail=verdict.explained,
             )
         # (8)
         label = label_of(submission.reports)

@@ -19,6 +19,7 @@ from skep.packages.wire.publisher_listing import (
 )
 from skep.packages.wire.receipt import Receipt, read_receipt
 from skep.packages.wire.search_answer import read_search_answer
+from skep.packages.wire.search_query import parse_query
 from skep.packages.wire.version_listing import VersionListing
 
 
@@ -29,8 +30,10 @@ class MarketplaceClient(Registry):
         """Packages that fit the words, best first.
 
         Raises:
+            UsageError: it is no search; nobody is asked.
             MarketplaceUnavailable, MalformedAnswer: and others of a request.
         """
+        parse_query(text)
         answer = self.transport.request(
             "GET",
             "/api/v1/search?" + urlencode({"q": text, "limit": limit}),

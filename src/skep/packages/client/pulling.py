@@ -54,6 +54,7 @@ class Pulled:
         tag: name in the store, with the origin; see :mod:`skep.packages.tags`.
         content: the opened package.
         bundles: signatures as they came; not verified.
+        changed: the store did not have all of it.
     """
 
     reference: Reference
@@ -61,6 +62,7 @@ class Pulled:
     tag: str
     content: PackageContent
     bundles: tuple[bytes, ...]
+    changed: bool = True
 
 
 def newest_version(registry: Registry, package: str) -> Version:
@@ -148,6 +150,7 @@ def pull(
     manifest = parse_package_manifest(fetched.data)
     layers = {layer.digest: layer for layer in (manifest.config, *manifest.layers)}
     meter = ByteMeter(sum(layer.size for layer in layers.values()), progress)
+    was_whole = all(map(store.has_blob, (fetched.digest, *layers)))
     # (3) The metadata first: whoever does not want it is spared the rest.
     for layer in sorted(layers.values(), key=lambda one: one.media_type != METADATA):
         data = _fetch(client, package, layer, store, meter)
@@ -179,6 +182,13 @@ def pull(
     subject = content.manifest
     signatures = _fetch_signatures(client, package, subject, store)
     # (7)
+    listed = {referrer.digest for referrer in store.referrers(fetched.digest)}
+    changed = (
+        not was_whole
+        or tag not in tags
+        or tags[tag].digest != fetched.digest
+        or any(Digest.of(data) not in listed for data, _ in signatures)
+    )
     store.add([NewManifest(data) for data, _ in signatures] + [NewManifest(fetched.data, tag=tag)])
     return Pulled(
         Reference(reference.publisher, reference.name, found.version, fetched.digest, origin),
@@ -186,6 +196,7 @@ def pull(
         tag,
         content,
         tuple(bundle for _, bundle in signatures),
+        changed,
     )
 
 

@@ -1,5 +1,6 @@
 """Pushing: a package and its signatures from the content store to a marketplace."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from skep.digests import Digest
@@ -28,9 +29,14 @@ class Pushed:
 
 
 def push(
-    store: ContentStore, digest: Digest, client: Registry, progress: Progress | None = None
+    store: ContentStore,
+    digest: Digest,
+    client: Registry,
+    progress: Progress | None = None,
+    *,
+    leave_out: Collection[Digest] = (),
 ) -> Pushed:
-    """Push a package and everything in the store that refers to it.
+    """Push a package and what in the store refers to it.
 
     The package is opened first, so nothing that is damaged or no package leaves this machine.
     Blobs the marketplace has are not sent again; the manifest goes by digest, then by tag, then
@@ -41,6 +47,7 @@ def push(
         digest: of its manifest.
         client: the marketplace.
         progress: told about bytes of blobs and manifests.
+        leave_out: manifests that refer to it and are not pushed.
 
     Raises:
         NoSuchContent, DigestMismatch, MalformedPackage: the store has no such sound package.
@@ -52,6 +59,8 @@ def push(
 
     manifests = [(data, store.manifest(digest))]
     for referrer in store.referrers(digest):
+        if referrer.digest in leave_out:
+            continue
         manifests.append((store.blob(referrer.digest), store.manifest(referrer.digest)))
     total = sum(
         len(bytes_)

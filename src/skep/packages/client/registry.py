@@ -101,6 +101,10 @@ class Registry:
         """Whether the registry says it has this blob."""
         return self._has(self._path(name, "blobs", str(digest)))
 
+    def has_manifest(self, name: str, digest: Digest) -> bool:
+        """Whether the registry says it has this manifest."""
+        return self._has(self._path(name, "manifests", str(digest)))
+
     def _has(self, path: str) -> bool:
         answer = self.transport.request(
             "HEAD", path, largest=0, headers={"Accept": f"{MANIFEST}, {INDEX}, */*"}

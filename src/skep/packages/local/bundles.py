@@ -26,8 +26,13 @@ def stored_bundles(store: ContentStore, subject: Digest) -> tuple[bytes, ...]:
         MalformedDocument: a referrer says it is a bundle and is none.
         NoSuchContent, DigestMismatch: the store is damaged.
     """
-    return tuple(
-        store.blob(bundle_layer(store.manifest(referrer.digest)).digest)
+    return tuple(stored_signatures(store, subject).values())
+
+
+def stored_signatures(store: ContentStore, subject: Digest) -> dict[Digest, bytes]:
+    """The same, by the digest of the manifest that attaches each."""
+    return {
+        referrer.digest: store.blob(bundle_layer(store.manifest(referrer.digest)).digest)
         for referrer in store.referrers(subject)
         if referrer.artifact_type == BUNDLE
-    )
+    }

@@ -28,6 +28,7 @@ from skep.marketplace.registry.records import (
 )
 from skep.marketplace.registry.store.schema import SCHEMA
 from skep.packages.oci.descriptors import Descriptor
+from skep.packages.wire.search_query import Field
 from skep.schema_steps import (
     BUSY_SECONDS,
     bring_up_to_date,
@@ -47,6 +48,7 @@ _VERSION = """
     FROM versions
 """
 # Weights of package, summary and words: a name that fits is what people look for.
+_COLUMNS: dict[Field, str] = {"name": "package", "summary": "summary"}
 _RANK = "bm25(search, 10.0, 4.0, 1.0)"
 
 
@@ -288,16 +290,20 @@ class SqliteCatalogue:
             if publication.search is not None:
                 _index(write, publication.search)
 
-    def search(self, words: Sequence[str], limit: int) -> Sequence[SearchHit]:
+    def search(
+        self, words: Sequence[str], limit: int, filters: Sequence[tuple[Field, str]] = ()
+    ) -> Sequence[SearchHit]:
         """Packages in which every word begins some word, best first."""
-        if words:
+        if words or filters:
             # Quoted, a word is no operator; the star behind it asks for a prefix.
             quoted = ['"' + word.replace('"', '""') + '"*' for word in words]
+            for field, word in filters:
+                quoted.append(f'{_COLUMNS[field]} : "{word.replace(chr(34), chr(34) * 2)}"*')
             rows = self._rows(
                 _VERSION + "JOIN newest USING (package, version)"
                 " JOIN search ON search.rowid = newest.package_id"
                 f" WHERE search MATCH ? ORDER BY {_RANK}, versions.package LIMIT ?",
-                " ".join(quoted),
+                " AND ".join(quoted),
                 limit,
             )
         else:
