@@ -24,7 +24,7 @@ from skep.packages.client.errors import (
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.progress import Progress
 from skep.packages.client.pushing import push
-from skep.packages.client.surveying import Survey, survey
+from skep.packages.client.surveying import PublicationSurvey, survey
 from skep.packages.content import PackageContent
 from skep.packages.local.bundles import stored_signatures
 from skep.packages.local.marketplaces import Marketplace
@@ -48,7 +48,7 @@ class PublishPlan:
 
     found: Found
     marketplace: Marketplace
-    survey: Survey
+    survey: PublicationSurvey
     verdict: ReviewVerdict
     left_out: frozenset[Digest]
     obstacle: SkepError | None
@@ -200,7 +200,7 @@ def _not_accepted(
     )
 
 
-def _conflict(surveyed: Survey) -> MarketplaceConflict:
+def _conflict(surveyed: PublicationSurvey) -> MarketplaceConflict:
     there = surveyed.published.digest if surveyed.published else ""
     return MarketplaceConflict(
         f"{surveyed.package}:{surveyed.version} is published with other content, {there}",

@@ -7,7 +7,6 @@ Source: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#
 """
 
 import re
-from collections.abc import Iterable
 
 _COMPONENT = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _PACKAGE_NAME = re.compile(rf"({_COMPONENT})/({_COMPONENT})")
@@ -89,14 +88,3 @@ def one_line(text: str, longest: int = 200) -> str:
     """
     shown = "".join(char if char.isprintable() else "?" for char in text[: longest + 1])
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The one of ``known`` that was probably meant; empty if none is near.
-
-    >>> nearest("licens", ["licence", "name"]), nearest("colour", ["licence", "name"])
-    ('licence', '')
-    """
-    from difflib import get_close_matches  # slow to import, and only mistakes need it
-
-    return next(iter(get_close_matches(word, known, 1, 0.6)), "")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from skep.packages.errors import MalformedMetadata
 from skep.packages.fields import MISSING, Fields, UnreadKey
-from skep.packages.names import nearest
+from skep.packages.nearest import nearest
 from skep.packages.toml_places import key_lines, line_of
 
 _INDEX = re.compile(r"\[\d+\]")

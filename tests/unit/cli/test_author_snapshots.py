@@ -16,7 +16,7 @@ from skep.cli.surfaces import Surface, columns
 from skep.digests import Digest
 from skep.errors import Conflict, SkepError
 from skep.marketplace.vetting.verdicts import ReviewFinding, ReviewVerdict
-from skep.packages.client.surveying import Survey, Upload
+from skep.packages.client.surveying import PackagePart, PublicationSurvey
 from skep.packages.local.content_store import ContentStore
 from skep.packages.local.marketplaces import Marketplace
 from skep.packages.metadata import parse_metadata
@@ -90,12 +90,12 @@ def plan(
     obstacle: SkepError | None = None,
 ) -> PublishPlan:
     uploads = (
-        Upload("skep.toml", OTHER, 512, is_there=bool(published)),
-        Upload("limiter.o", OTHER, 61_000, is_there=False),
-        Upload("manifest", DIGEST, 1200, is_there=False),
-        Upload("signature", OTHER, 1900, is_there=False),
+        PackagePart("skep.toml", OTHER, 512, is_there=bool(published)),
+        PackagePart("limiter.o", OTHER, 61_000, is_there=False),
+        PackagePart("manifest", DIGEST, 1200, is_there=False),
+        PackagePart("signature", OTHER, 1900, is_there=False),
     )
-    survey = Survey("skep/limiter", Version(1, 2, 0), DIGEST, uploads, published, None)
+    survey = PublicationSurvey("skep/limiter", Version(1, 2, 0), DIGEST, uploads, published, None)
     found = Found(
         ContentStore(Path("dist")), Descriptor("x", DIGEST, 1), "skep/limiter", "skep/limiter:1.2.0"
     )

@@ -19,7 +19,7 @@ Step = Literal["publish", "add signatures", "unchanged", "conflict"]
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
+class PackagePart:
     """A part of a package.
 
     Attributes:
@@ -36,7 +36,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class PublicationSurvey:
     """A package and a marketplace, compared.
 
     Attributes:
@@ -51,7 +51,7 @@ class Survey:
     package: str
     version: Version
     digest: Digest
-    uploads: tuple[Upload, ...]
+    uploads: tuple[PackagePart, ...]
     versions: tuple[VersionListing, ...]
     publisher: PublisherListing | None
 
@@ -81,7 +81,7 @@ class Survey:
 
 def survey(
     store: ContentStore, digest: Digest, content: PackageContent, client: MarketplaceClient
-) -> Survey:
+) -> PublicationSurvey:
     """Ask a marketplace what it has of a package; only ``GET`` and ``HEAD`` are sent.
 
     Args:
@@ -100,7 +100,7 @@ def survey(
         versions = client.show(publisher, name).versions
     except MarketplaceNotFound:
         versions = ()
-    return Survey(
+    return PublicationSurvey(
         metadata.name,
         metadata.version,
         digest,
@@ -127,7 +127,7 @@ def _publisher(client: MarketplaceClient, publisher: str) -> PublisherListing | 
 
 def _uploads(
     store: ContentStore, digest: Digest, package: str, client: MarketplaceClient, *, is_known: bool
-) -> Iterator[Upload]:
+) -> Iterator[PackagePart]:
     """Parts of the package, then its manifest, then signatures.
 
     Args:
@@ -136,15 +136,15 @@ def _uploads(
     manifest = store.manifest(digest)
     for layer in manifest.layers:
         is_there = is_known and client.has_blob(package, layer.digest)
-        yield Upload(layer.annotations.get(TITLE, ""), layer.digest, layer.size, is_there)
+        yield PackagePart(layer.annotations.get(TITLE, ""), layer.digest, layer.size, is_there)
     config = manifest.config
     if config.digest != EMPTY_DESCRIPTOR.digest:
         is_there = is_known and client.has_blob(package, config.digest)
-        yield Upload("config", config.digest, config.size, is_there)
+        yield PackagePart("config", config.digest, config.size, is_there)
     is_there = is_known and client.has_manifest(package, digest)
-    yield Upload("manifest", digest, len(store.blob(digest)), is_there)
+    yield PackagePart("manifest", digest, len(store.blob(digest)), is_there)
     for referrer in store.referrers(digest):
         is_there = is_known and client.has_manifest(package, referrer.digest)
         parsed = store.manifest(referrer.digest)
         size = len(store.blob(referrer.digest)) + sum(each.size for each in parsed.layers)
-        yield Upload("signature", referrer.digest, size, is_there)
+        yield PackagePart("signature", referrer.digest, size, is_there)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from skep.errors import UsageError
-from skep.packages.names import nearest, one_line
+from skep.packages.names import one_line
+from skep.packages.nearest import nearest
 
 Field = Literal["name", "summary"]
 FILTERS: tuple[Field, ...] = get_args(Field)

@@ -8,7 +8,7 @@ from tests.fakes.registry import FakeRegistry, Fault
 from skep.packages.client.errors import MarketplaceUnsupported
 from skep.packages.client.marketplace import MarketplaceClient
 from skep.packages.client.pushing import push
-from skep.packages.client.surveying import Survey, survey
+from skep.packages.client.surveying import PublicationSurvey, survey
 from skep.packages.content import Package
 from skep.packages.local.bundles import store_bundle
 from skep.packages.local.content_store import ContentStore
@@ -19,7 +19,9 @@ PACKAGE = package()
 NAME = "skep/limiter"
 
 
-def surveyed(store: ContentStore, client: MarketplaceClient, made: Package = PACKAGE) -> Survey:
+def surveyed(
+    store: ContentStore, client: MarketplaceClient, made: Package = PACKAGE
+) -> PublicationSurvey:
     digest = put_package(store, made).digest
     return survey(store, digest, open_package(made.manifest_data, store.blob), client)
 
