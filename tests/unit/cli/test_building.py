@@ -346,7 +346,7 @@ def test_a_licence_that_its_helpers_do_not_allow_is_refused_at_the_call(tmp_path
         pytest.param(
             "extern int nowhere(void);",
             "if (nowhere()) return 1;",
-            "no kernel loads prog: calls nowhere, which nothing provides",
+            "no kernel loads prog: calls nowhere, which no kernel provides",
             id="call-of-nothing",
         ),
     ],
