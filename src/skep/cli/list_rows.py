@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from skep.cli.listings import called_text, condition_text, shown_target
-from skep.cli.output import table
 from skep.cli.surfaces import Surface, columns, wrapped
+from skep.cli.tables import table
 from skep.node.looking.listing import Listed
 from skep.node.looking.standing import Newer, Standing
 from skep.packages.references import parse_reference

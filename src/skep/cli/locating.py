@@ -14,6 +14,7 @@ from skep.errors import NotFound, UsageError
 from skep.packages.content import PackageContent
 from skep.packages.identity import check_identity
 from skep.packages.local.content_store import ContentStore, reading_package
+from skep.packages.metadata import PackageMetadata
 from skep.packages.oci.descriptors import Descriptor
 from skep.packages.opening import open_package
 from skep.packages.references import Reference, parse_reference
@@ -46,7 +47,7 @@ class Found:
     @property
     def metadata(self) -> PackageMetadata:
         """Its metadata, hashed; whoever signed it."""
-        return _metadata(self.store, self.descriptor)
+        return stored_metadata(self.store, self.descriptor.digest)
 
     def open(self) -> PackageContent:
         """Open the package, every byte hashed."""

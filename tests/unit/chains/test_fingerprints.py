@@ -4,7 +4,12 @@ import pytest
 from tests.builders.deployments import deployment, hash_map, rodata
 
 from skep.bytecode.linking.plan import MapPlan
-from skep.chains.deployment import BadDeploymentName, Deployment, parse_deployment_name
+from skep.chains.deployment import (
+    AttachmentSpec,
+    BadDeploymentName,
+    Deployment,
+    parse_deployment_name,
+)
 from skep.chains.fingerprints import (
     BadMapName,
     ChainMember,
@@ -161,7 +166,9 @@ def test_a_refusal_of_a_verdict_names_hook_and_verdict() -> None:
 
 
 def test_what_a_deployment_has_unless_it_is_said() -> None:
-    least = Deployment("a", "b/c", "sha256:00", "f", parse_hook_target("xdp:eth0"), 1, ())
+    least = Deployment(
+        "a", "b/c", "sha256:00", (AttachmentSpec("f", parse_hook_target("xdp:eth0")),), 1, ()
+    )
     assert (least.settings, least.policy, least.signer, least.maps) == ((), "require-key", "", ())
     assert least.accepts_unsigned is False
     assert replace(least, policy="insecure-accept-all").accepts_unsigned is True

@@ -369,15 +369,15 @@ def test_licences_that_the_kernel_takes_for_gpl_are_these() -> None:
 def test_a_chain_has_at_most_as_many_instructions_as_a_verifier_walks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert splicing.MOST_SLOTS == 1_000_000
+    assert splicing.MOST_INSTRUCTIONS == 1_000_000
     members = [
         member("a", [calls(3, 0), *returns(2), *returns(3)], subprograms=(0, 3)),
         member("b"),
     ]
     count = len(splice(members).program.instructions)
-    monkeypatch.setattr(splicing, "MOST_SLOTS", count)
+    monkeypatch.setattr(splicing, "MOST_INSTRUCTIONS", count)
     splice(members)
-    monkeypatch.setattr(splicing, "MOST_SLOTS", count - 1)
+    monkeypatch.setattr(splicing, "MOST_INSTRUCTIONS", count - 1)
     with pytest.raises(CannotSplice, match=f"{count - 1} instructions, this one has {count}"):
         splice(members)
 

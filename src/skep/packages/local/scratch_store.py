@@ -20,12 +20,12 @@ class ScratchStore(ContentStore):
 
     def __init__(self, root: Path) -> None:
         super().__init__(root)
-        self._blobs: dict[Digest, bytes] = {}
+        self._new: dict[Digest, bytes] = {}
         self._listed: ImageIndex | None = None
 
     def blob(self, digest: Digest) -> bytes:
         """Content of a blob or manifest; see :meth:`ContentStore.blob`."""
-        kept = self._blobs.get(digest)
+        kept = self._new.get(digest)
         return super().blob(digest) if kept is None else kept
 
     def put_blob(self, data: bytes) -> Digest:
@@ -34,7 +34,7 @@ class ScratchStore(ContentStore):
         if len(data) > LARGEST_PACKAGE:
             raise UsageError(f"expected at most {LARGEST_PACKAGE} bytes, got {len(data)}")
         if not self.has_blob(digest):
-            self._blobs[digest] = data
+            self._new[digest] = data
         return digest
 
     @contextmanager

@@ -13,14 +13,11 @@ from skep.chains.planning import HookOccupied, HookTargetMissing, LinkedDeployme
 from skep.digests import Digest
 from skep.hooks.identity import Binding
 from skep.hooks.table import parse_hook_target
-from skep.node.converging.changing import (
-    Change,
-    change,
-    change_if_needed,
-    change_with_remarks,
-)
+from skep.node.converging.changing import Change, carry_out, change_if_needed, prepare
+from skep.node.converging.executing import Outcome
+from skep.node.converging.services import Writer
 from skep.node.ports import PinnedLink
-from skep.node.records import Consent, Measured
+from skep.node.records import Consent, Installed, Measured
 
 ETH0, ETH1 = parse_hook_target("xdp:eth0"), parse_hook_target("xdp:eth1")
 LIMIT = linked("limit", maps=[hash_map("counts")])
@@ -32,8 +29,29 @@ def consent(person: str = "somebody") -> Consent:
     return Consent("then", person, "yes", LIMIT.deployment.digest, 1, (), ())
 
 
+class Noting(dict[str, LinkedDeployment]):
+    """Linked programs, and for which deployments they were asked for."""
+
+    def __init__(self, asked: list[str], linked: dict[str, LinkedDeployment]) -> None:
+        super().__init__(linked)
+        self.asked = asked
+
+    def __getitem__(self, name: str) -> LinkedDeployment:
+        self.asked.append(name)
+        return super().__getitem__(name)
+
+
+def carried_out(writer: Writer, wanted: Change) -> Outcome:
+    return carry_out(writer, wanted, prepare(writer.services, wanted))
+
+
+def change(writer: Writer, wanted: Change) -> tuple[Installed, ...]:
+    carried_out(writer, wanted)
+    return writer.state.installed()
+
+
 class Node(MemoryNode):
-    """Links what it is told, and notes for which deployments it was asked."""
+    """Has linked programs, and notes for which deployments they were asked for."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,12 +59,13 @@ class Node(MemoryNode):
         self.known = {one.deployment.name: one for one in (LIMIT, FILTER, ELSEWHERE)}
 
     def link(self, deployment: Deployment) -> LinkedDeployment:
-        self.asked.append(deployment.name)
         one = self.known[deployment.name]
         return replace(one, deployment=replace(deployment, maps=one.deployment.maps))
 
     def wanted(self, *after: LinkedDeployment, **more: Any) -> Change:
-        return Change("a change", [one.deployment for one in after], link=self.link, **more)
+        declared = [one.deployment for one in after]
+        linked = Noting(self.asked, {one.name: self.link(one) for one in declared})
+        return Change("a change", declared, linked=linked, **more)
 
     def make(self, *after: LinkedDeployment, **more: Any) -> None:
         change(self.writer, self.wanted(*after, **more))
@@ -108,7 +127,7 @@ def test_another_hook_target_is_looked_at_where_it_is_asked_for(same: Node) -> N
 
 
 def test_without_another_source_programs_come_from_packages(node: Node) -> None:
-    change(node.writer, replace(node.wanted(LIMIT), link=None))
+    change(node.writer, replace(node.wanted(LIMIT), linked=None))
     assert node.packages.opened == ["skep/limit"]
     assert node.asked == []
 
@@ -138,9 +157,7 @@ def test_remarks_are_told_with_the_steps(same: Node, monkeypatch: pytest.MonkeyP
     wanted = same.wanted(LIMIT, ELSEWHERE, also=[ETH0])
     assert change_if_needed(same.writer, wanted)[-1] == "generic mode"
     same.kernel.detach(same.kernel.links()[-1])
-    installed, remarks = change_with_remarks(same.writer, wanted)
-    assert installed == same.state.installed()
-    assert remarks == {ETH0: "generic mode"}
+    assert carried_out(same.writer, wanted).remarks == {ETH0: "generic mode"}
 
 
 def test_records_keep_what_a_change_says_nothing_about(same: Node) -> None:

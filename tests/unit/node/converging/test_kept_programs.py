@@ -6,6 +6,7 @@ import pytest
 from tests.builders.deployments import hash_map, linked
 from tests.builders.memory_nodes import NOW_TEXT, MemoryNode
 
+from skep.chains.deployment import AttachmentSpec
 from skep.chains.planning import LinkedDeployment
 from skep.digests import Digest
 from skep.hooks.identity import Binding, InterfaceIdentity
@@ -43,7 +44,7 @@ def node() -> MemoryNode:
 def test_a_program_comes_from_its_copy_and_not_from_its_package(node: MemoryNode) -> None:
     one = node.keep(LIMIT)
     moved = replace(one.deployment, order=99, reference="skep/limit:1.0.1", maps=("other",))
-    found = kept_program(node.writer, replace(one, deployment=moved))
+    found = kept_program(node.writer.services, replace(one, deployment=moved))
     assert found.program == LIMIT.program
     # As it is declared now, but for the maps, which are what the copy was linked with.
     assert found.deployment == replace(moved, maps=LIMIT.deployment.maps)
@@ -53,7 +54,7 @@ def test_a_program_comes_from_its_copy_and_not_from_its_package(node: MemoryNode
 @pytest.mark.parametrize("kept", ["", "sha256:ab"])
 def test_where_none_was_kept_the_package_is_opened(node: MemoryNode, kept: str) -> None:
     one = replace(node.keep(LIMIT), kept=kept)
-    assert kept_program(node.writer, one).deployment.name == "limit"
+    assert kept_program(node.writer.services, one).deployment.name == "limit"
     assert node.packages.opened == ["skep/limit"]
 
 
@@ -61,13 +62,13 @@ def test_a_lost_copy_and_a_damaged_one_are_replaced_by_the_package(node: MemoryN
     one = node.keep(LIMIT)
     digest = Digest.parse(one.kept)
     node.kept.damage(digest)
-    kept_program(node.writer, one)
+    kept_program(node.writer.services, one)
     node.kept.lose(digest)
-    kept_program(node.writer, one)
+    kept_program(node.writer.services, one)
     assert node.packages.opened == ["skep/limit", "skep/limit"]
     node.packages.gone.add("skep/limit")
     with pytest.raises(NoSuchVersion):
-        kept_program(node.writer, one)
+        kept_program(node.writer.services, one)
 
 
 @pytest.mark.parametrize(
@@ -75,13 +76,15 @@ def test_a_lost_copy_and_a_damaged_one_are_replaced_by_the_package(node: MemoryN
     [
         pytest.param(replace(LIMIT.deployment, name="filter"), id="name"),
         pytest.param(replace(LIMIT.deployment, digest="sha256:" + "cd" * 32), id="package"),
-        pytest.param(replace(LIMIT.deployment, program="filter"), id="program"),
-        pytest.param(replace(LIMIT.deployment, on=ETH1), id="hook-target"),
+        pytest.param(
+            replace(LIMIT.deployment, attachments=(AttachmentSpec("filter", ETH0),)), id="program"
+        ),
+        pytest.param(LIMIT.deployment.with_target(ETH1), id="hook-target"),
     ],
 )
 def test_the_copy_of_another_deployment_is_not_run(node: MemoryNode, other: object) -> None:
     one = node.keep(replace(LIMIT, deployment=other))  # type: ignore[arg-type]
-    kept_program(node.writer, replace(one, deployment=LIMIT.deployment))
+    kept_program(node.writer.services, replace(one, deployment=LIMIT.deployment))
     assert node.packages.opened == ["skep/limit"]
 
 
@@ -130,9 +133,9 @@ def test_a_copy_that_this_version_cannot_use_restores_nothing(node: MemoryNode) 
 def test_a_chain_with_a_damaged_record_is_refused_and_others_are_not(node: MemoryNode) -> None:
     node.commit(node.keep(LIMIT))
     node.state.damage("limit", "it is torn")
-    require_readable(node.writer, ETH1)
+    require_readable(node.writer.services, ETH1)
     with pytest.raises(RecordDamaged, match=r"limit is damaged \(it is torn\)") as caught:
-        require_readable(node.writer, ETH0)
+        require_readable(node.writer.services, ETH0)
     assert caught.value.hint == "skep remove limit, then install it again"
 
 
