@@ -361,14 +361,6 @@ def distrusting(skep: Skep) -> Iterator[None]:
         skep.ok("keys", "trust", "skep", skep.root / "keys" / "author.pub")
 
 
-def test_a_key_is_deleted_off_a_terminal_with_yes_alone(skep: Skep) -> None:
-    skep.ok("keys", "create", "spare")
-    ran = skep("keys", "remove", "spare")
-    assert ran.code == 11
-    assert "hint: skep keys remove spare --yes" in ran.err
-    assert "deleted key spare" in skep.ok("keys", "remove", "spare", "--yes").out
-
-
 # What list says
 
 

@@ -12,7 +12,7 @@ from tests.builders.trust import signer
 from tests.fakes.registry import running_fake_registry
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="attaching programs needs root")
-NOWHERE = "xdp:nosuch0"  # an interface that is not there: what comes before attaching is tested
+LOOPBACK = "xdp:lo"  # without --yes nothing is loaded: what comes before consent is tested
 
 
 def refused(ran: Ran, code: int, *words: str) -> None:
@@ -157,14 +157,14 @@ def test_a_place_that_cannot_be_asked_is_refused_and_not_ignored(
             "h.example",
             "--marketplace",
         )
-    refused(operator("install", "nowhere/skep/port-filter", "--on", NOWHERE), 4, "nowhere")
+    refused(operator("install", "nowhere/skep/port-filter", "--on", LOOPBACK), 4, "nowhere")
 
 
 @needs_root
 @pytest.mark.parametrize("command", ["install", "pull", "show", "inspect", "verify"])
 def test_a_digest_does_not_stand_in_for_the_name(skep: Skep, command: str) -> None:
     other = str(skep.ok("pull", "skep/ratelimiting", "--json").document["digest"])
-    more = ("--on", NOWHERE, "--yes") if command == "install" else ()
+    more = ("--on", LOOPBACK) if command == "install" else ()
     ran = skep(command, f"skep/port-filter@{other}", *more)
     if command in {"pull", "show"}:  # the marketplace has no such digest under that name
         refused(ran, 4)
@@ -198,8 +198,8 @@ def test_what_one_marketplace_served_does_not_answer_for_another(
 def test_a_digest_does_not_stand_in_for_the_place(operator: Skep, skep: Skep, evil: Skep) -> None:
     digest = operator.ok("pull", f"{host_of(skep)}/skep/ratelimiting", "--json").document["digest"]
     wanted = f"{host_of(evil)}/skep/ratelimiting@{digest}"
-    install = ("install", wanted, "--on", NOWHERE, "--yes", "--insecure-accept-unsigned")
-    refused(operator(*install), 4, "skep/ratelimiting")  # and not for the missing interface
+    install = ("install", wanted, "--on", LOOPBACK, "--insecure-accept-unsigned")
+    refused(operator(*install), 4, "skep/ratelimiting")
     refused(operator(*install, "--offline"), 4, "was never asked for", host_of(skep))
     refused(operator("verify", wanted), 4, "was never asked for")
 
@@ -223,7 +223,7 @@ def test_an_operator_completes_trust_at_a_terminal(
     operator: Skep, skep: Skep, fingerprint: str
 ) -> None:
     operator.ok("marketplace", "add", "public", skep.url)
-    install = ("install", "skep/port-filter", "--on", NOWHERE, "--yes")
+    install = ("install", "skep/port-filter", "--on", LOOPBACK)
     refused(
         operator(*install),
         6,
@@ -240,7 +240,7 @@ def test_an_operator_completes_trust_at_a_terminal(
     assert trusted["origin"] == f"public ({skep.url})"
     listed = operator.ok("keys", "list").out
     assert f"from public ({skep.url})\n  {fingerprint}" in listed
-    refused(operator(*install), 4, "nosuch0")  # verified; only the interface is missing
+    refused(operator(*install), 11, "needs consent")  # verified; only consent is missing
     again = operator.at_terminal("keys", "trust", "skep", "--from", "public", keys="")
     assert again.code == 0
     assert f"unchanged: {fingerprint}" in again.screen
@@ -364,7 +364,7 @@ def test_another_marketplaces_publisher_of_the_same_name_is_another_one(
     operator.ok("keys", "trust", "skep", skep.root / "keys" / "author.pub")
     reference = f"{host_of(evil)}/skep/port-filter"
     refused(
-        operator("install", reference, "--on", NOWHERE, "--yes"),
+        operator("install", reference, "--on", LOOPBACK),
         6,
         f"signed by {stranger}, which is not trusted here for skep",
         f"trusted for skep: {fingerprint}",
@@ -388,7 +388,7 @@ def test_install_asks_for_the_newest_and_does_without_when_nobody_answers(
     (layout,) = publish_bundled(author, tmp_path / "projects", "port-filter")
     public = author.root / "keys" / "author.pub"
     operator.ok("keys", "trust", "skep", public)
-    install = ("install", "skep/port-filter", "--on", NOWHERE, "--yes")
+    install = ("install", "skep/port-filter", "--on", LOOPBACK)
     with author.serving("--publisher", f"skep={public}") as commands:
         commands.ok("publish", layout)
         operator.ok("marketplace", "add", "public", commands.url)
@@ -404,14 +404,14 @@ def test_install_asks_for_the_newest_and_does_without_when_nobody_answers(
         assert "pulled skep/port-filter:1.1.0" in operator(*install).err
         assert "pull" not in operator(*install).err
     offline = operator(*install)
-    refused(offline, 4, "could not reach public (", "using skep/port-filter 1.1.0 that is on this")
+    refused(offline, 11, "could not reach public (", "using skep/port-filter 1.1.0 that is on this")
     # Quiet or not: whoever blocks the network chooses the version.
     assert "warning: could not reach public" in operator(*install, "-q").err
     assert "could not reach" not in operator(*install, "--offline").err
     exact = operator("install", "skep/port-filter:1.0.0", *install[2:])
-    refused(exact, 4, "nosuch0")
+    refused(exact, 11, "needs consent")
     assert "could not reach" not in exact.err
-    refused(operator("install", "skep/ratelimiting", "--on", NOWHERE), 9)
+    refused(operator("install", "skep/ratelimiting", "--on", LOOPBACK), 9)
 
 
 @needs_root

@@ -7,6 +7,7 @@ from tests.builders.kernel_programs import array, counting, returning
 from tests.builders.members import member
 
 from skep.bytecode.isa.codes import (
+    MOST_INSTRUCTIONS,
     PSEUDO_BTF_ID,
     PSEUDO_FUNCTION,
     PSEUDO_MAP_FD,
@@ -369,7 +370,7 @@ def test_licences_that_the_kernel_takes_for_gpl_are_these() -> None:
 def test_a_chain_has_at_most_as_many_instructions_as_a_verifier_walks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert splicing.MOST_INSTRUCTIONS == 1_000_000
+    assert MOST_INSTRUCTIONS == 1_000_000
     members = [
         member("a", [calls(3, 0), *returns(2), *returns(3)], subprograms=(0, 3)),
         member("b"),
