@@ -240,19 +240,32 @@ def _in_fork(passes: Callable[[], bool], seconds: float) -> Verdict:
     return "killed" if os.WEXITSTATUS(status) else "survived"
 
 
-def _passes_anew(mutant: Mutant, tests: Sequence[str]) -> bool:
+class _Chosen:
+    """A pytest plug-in: only these tests, in their order."""
+
+    def __init__(self, tests: Sequence[str]) -> None:
+        self._ranks = {test: rank for rank, test in enumerate(tests)}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        chosen = [item for item in items if item.nodeid in self._ranks]
+        items[:] = sorted(chosen, key=lambda item: self._ranks[item.nodeid])
+
+
+def _passes_anew(mutant: Mutant | None, tests: Sequence[str]) -> bool:
     """Whether tests pass in this process, which has imported none of our modules yet."""
     loader = importlib.machinery.SourceFileLoader
     original = loader.get_code
 
     def get_code(self: importlib.machinery.SourceFileLoader, name: str) -> CodeType | None:
-        if Path(self.path) == ROOT / mutant.file:
+        if mutant is not None and Path(self.path) == ROOT / mutant.file:
             return compile(mutant.tree(), self.path, "exec")
         return original(self, name)
 
     loader.get_code = get_code  # type: ignore[method-assign,assignment]
     # Plain assertions: where they are rewritten, modules with examples go past the loader.
-    return pytest.main([*_QUIET, "--assert=plain", "-x", *tests]) == 0
+    files = dict.fromkeys(test.partition("::")[0] for test in tests)
+    options = (*_QUIET, "--assert=plain", "-x")
+    return pytest.main([*options, *files], plugins=[_Chosen(tests)]) == 0
 
 
 _QUIET = (*("-q", "--no-header", "-p", "no:cacheprovider"),)
@@ -301,6 +314,10 @@ def examine(files: Sequence[Path], sample: Sequence[Mutant], tests: Sequence[str
     """What becomes of each mutant."""
     reach, verdicts = _examine(files, sample, tests)
     assert not any(name in sys.modules for name in _EARLY)
+    everything = sorted(reach.seconds)
+    seconds = sum(reach.seconds.values())
+    if _in_fork(partial(_passes_anew, None, everything), seconds + 5) != "survived":
+        sys.exit("mutants: the tests do not pass where nothing is changed")
     told: list[Verdict] = []
     for index, mutant in enumerate(sample):
         verdict = verdicts.get(index)
