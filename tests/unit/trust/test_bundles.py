@@ -86,7 +86,9 @@ def test_a_key_that_is_not_named_leaves_the_hint_empty() -> None:
             id="payload-type",
         ),
         pytest.param(
-            make_bundle(change=lambda d: d.update(messageSignature={})), "one content", id="content"
+            make_bundle(change=lambda d: d.update(messageSignature={})),
+            "expected a bundle with one content",
+            id="content",
         ),
         pytest.param(
             make_bundle(change=lambda d: d["dsseEnvelope"].update(signatures=[])),
@@ -95,17 +97,17 @@ def test_a_key_that_is_not_named_leaves_the_hint_empty() -> None:
         ),
         pytest.param(
             make_bundle(change=lambda d: d.update(verificationMaterial={})),
-            "a public key or a certificate in a bundle, got neither",
+            "expected a public key or a certificate in a bundle, got neither",
             id="no-material",
         ),
         pytest.param(
             make_bundle(change=lambda d: d["verificationMaterial"].update(certificate={})),
-            "a public key or a certificate in a bundle, got both",
+            "expected a public key or a certificate in a bundle, got both",
             id="both-materials",
         ),
         pytest.param(
             make_bundle(change=lambda d: d["verificationMaterial"].update(publicKey="")),
-            "publicKey: expected an object",
+            "Sigstore bundle: verificationMaterial.publicKey: expected an object",
             id="key-is-text",
         ),
         pytest.param(b"[" * 33 + b"]" * 33, "Sigstore bundle: expected at most 32", id="deep"),
@@ -117,12 +119,12 @@ def test_a_key_that_is_not_named_leaves_the_hint_empty() -> None:
         ),
         pytest.param(
             make_bundle(statement=lambda s: s.update(subject=[])),
-            "one subject, got 0",
+            "expected a statement about one subject, got 0",
             id="subject",
         ),
         pytest.param(
             make_bundle(statement=lambda s: s["subject"][0].update(digest={})),
-            "one digest of the subject, got 0",
+            "expected one digest of the subject, got 0",
             id="digests",
         ),
         pytest.param(
@@ -135,7 +137,7 @@ def test_a_key_that_is_not_named_leaves_the_hint_empty() -> None:
 def test_a_refusal_says_where_in_the_bundle(data: bytes, said: str) -> None:
     with pytest.raises(MalformedBundle) as caught:
         parse_bundle(data)
-    assert said in caught.value.message
+    assert caught.value.message.startswith(said)
 
 
 def test_a_bundle_of_the_largest_size_is_read() -> None:

@@ -19,6 +19,11 @@ def test_a_key_and_the_hint_of_its_bundles_have_one_fingerprint() -> None:
     assert parse_fingerprint(KEY.fingerprint) == KEY.fingerprint
 
 
+def test_a_fingerprint_in_capital_letters_is_the_same() -> None:
+    capitals = "SHA256:" + KEY.fingerprint.removeprefix("SHA256:").upper()
+    assert parse_fingerprint(capitals) == KEY.fingerprint
+
+
 @pytest.mark.parametrize(
     "hint",
     [

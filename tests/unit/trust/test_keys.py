@@ -64,6 +64,12 @@ def test_equal_keys_are_equal_and_hash_alike() -> None:
     assert key != signer("another").public_key
 
 
+def test_a_private_key_that_is_read_twice_is_the_same() -> None:
+    pem = create_private_key()
+    assert load_private_key(pem) == load_private_key(pem)
+    assert load_private_key(pem) != load_private_key(create_private_key())
+
+
 def test_a_compressed_point_is_the_same_key_with_the_same_fingerprint() -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     point = private.public_key().public_bytes(
@@ -106,7 +112,7 @@ def test_another_algorithm_is_refused(kind: str) -> None:
         if kind == "rsa"
         else ed25519.Ed25519PrivateKey.generate()
     )
-    with pytest.raises(UnsupportedKey):
+    with pytest.raises(UnsupportedKey, match=f"got {type(key).__name__}"):
         load_private_key(
             key.private_bytes(
                 serialization.Encoding.PEM,
@@ -114,7 +120,7 @@ def test_another_algorithm_is_refused(kind: str) -> None:
                 serialization.NoEncryption(),
             )
         )
-    with pytest.raises(UnsupportedKey):
+    with pytest.raises(UnsupportedKey, match=f"got {type(key.public_key()).__name__}"):
         PublicKey.from_pem(
             key.public_key().public_bytes(
                 serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -107,6 +107,7 @@ def test_a_hint_that_is_no_digest_does_not_reach_the_screen() -> None:
         verify(SUBJECT, [bundle], POLICY, NOW)
     assert caught.value.message.isprintable()
     assert "a key it does not name" in caught.value.message
+    assert caught.value.fingerprint == ""
 
 
 def test_the_refusal_of_an_unsigned_package_names_its_publisher() -> None:
@@ -275,6 +276,11 @@ def test_where_no_marketplace_is_known_none_is_asked_for() -> None:
     with pytest.raises(UnknownKey) as caught:
         verify_calling(dict[str, str]().__getitem__, SUBJECT, [_BUNDLE], RequireKey(()), NOW)
     assert caught.value.hint == "skep keys trust skep --from MARKETPLACE"
+
+
+def test_an_unknown_key_has_what_is_known_of_it() -> None:
+    error = UnknownKey("who is that?")
+    assert (error.hint, error.publisher, error.fingerprint) == ("", "", "")
 
 
 def test_every_key_that_is_trusted_is_named_beside_the_one_that_is_not() -> None:
