@@ -196,7 +196,7 @@ def test_a_kill_while_the_doctor_repairs_is_repaired_by_the_next_command(node: L
             (listed,) = opened.installed()
             assert (listed.called, listed.deployment.on.target) == (None, renamed)
         with node.opened() as opened:
-            opened.set("port-filter", {"ports": str(CLOSED)})
+            opened.set("port-filter", {"ports": f"{CLOSED},{OPEN}"})  # a change: it clears up
         no_litter(node)
         with node.opened() as opened:
             opened.remove("port-filter")

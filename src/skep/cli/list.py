@@ -14,7 +14,7 @@ def command(*, json: bool, quiet: bool, wide: bool) -> None:
     """List deployments: where, whether they run, trust, settings, newer versions."""
     from skep.cli.list_rows import damaged_row, list_lines, list_row
     from skep.cli.listings import doubt_text
-    from skep.cli.newer_versions import with_newer
+    from skep.cli.newer_versions import with_newer, without_defaults
     from skep.cli.reading import this_node_for_reading
     from skep.node.looking.documents import list_document
 
@@ -23,6 +23,7 @@ def command(*, json: bool, quiet: bool, wide: bool) -> None:
         installed, damaged = node.installed(with_remarks=json), node.damaged()
         here, interrupted, doubt = node.here(), node.interrupted(), node.doubt
         standings = [node.standing(one) for one in installed]
+    standings = without_defaults(run.environment.content, installed, standings)
     listed = with_newer(run.environment.heard, installed, standings)
     if interrupted:
         run.output.warn("a change was interrupted; skep doctor --repair undoes it")

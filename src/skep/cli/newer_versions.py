@@ -1,4 +1,7 @@
-"""Newer versions of what is deployed, from what marketplaces said; nobody is asked."""
+"""What ``skep list`` says besides: settings that are not the defaults, and newer versions.
+
+Only what is needed is imported, as listing must start fast. Nobody is asked.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -7,6 +10,26 @@ from pathlib import Path
 from skep.node.looking.listing import Listed
 from skep.node.looking.standing import Newer, Standing
 from skep.packages.references import parse_reference
+
+
+def without_defaults(
+    content: Path, installed: Sequence[Listed], standings: Sequence[Standing]
+) -> list[Standing]:
+    """How deployments stand, with those settings alone that differ from the defaults.
+
+    Args:
+        content: where packages are.
+    """
+    if not any(one.deployment.settings for one in installed):
+        return [*standings]
+    from skep.node.observing.chosen_settings import changed_settings
+
+    return [
+        replace(standing, changed_settings=changed_settings(content, one.deployment))
+        if one.deployment.settings
+        else standing
+        for one, standing in zip(installed, standings, strict=True)
+    ]
 
 
 def with_newer(
