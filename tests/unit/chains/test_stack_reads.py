@@ -348,6 +348,12 @@ def test_values_are_copied_in_whole_words_where_there_is_one_for_each_cpu(
     assert reads(*code, maps=maps) == ((-24,) if is_rounded else ())
 
 
+def test_a_value_of_whole_words_is_not_rounded() -> None:
+    maps = (MapPlan("counts", PERCPU_ARRAY, 4, 8, 1),)
+    code = [store(-8), *address(2, -8), *address(3, -32), *map_load(), call(2)]
+    assert reads(*code, maps=maps) == (-32,)
+
+
 def test_of_another_map_than_the_first_the_sizes_are_its_own() -> None:
     maps = (array(), MapPlan("keys", 1, 16, 8, 1))
     assert reads(*address(2, -24), *map_load(1), call(1), maps=maps) == (-24, -16)
