@@ -68,7 +68,7 @@ def write_archive(files: Mapping[str, bytes]) -> bytes:
 
 def _octal(field: bytes) -> int:
     digits = field.rstrip(b"\0 ")
-    if not digits or not digits.isdigit() or any(digit in b"89" for digit in digits):
+    if not digits.isdigit() or any(digit in b"89" for digit in digits):
         raise MalformedPackage("sources: expected a size in a tar header")
     return int(digits, 8)
 

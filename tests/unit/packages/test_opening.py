@@ -173,11 +173,11 @@ def test_4_a_missing_part_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [METADATA, REPORT, README, SOURCES])
 def test_4_a_doubled_part_is_refused(kind: str) -> None:
-    opening_fails(
-        lambda document: document["layers"].extend(
-            [entry for entry in document["layers"] if entry["mediaType"] == kind]
-        )
-    )
+    def change(document: dict[str, Any]) -> None:
+        document["layers"] += [each for each in document["layers"] if each["mediaType"] == kind]
+
+    with pytest.raises(MalformedPackage, match=r"expected [01] to 1 layers .*, got 2"):
+        parse_package_manifest(changed_manifest(PACKAGE, change))
 
 
 def test_4_thousands_of_layers_are_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 from skep.packages.errors import MalformedPackage
 from skep.packages.source_archive import MOST_FILES, check_paths, read_archive, write_archive
 
-FILES = {"a.bpf.c": b"int x;\n", "include/deep/b.h": b"", "z": bytes(600)}
+FILES = {"a.bpf.c": b"int x;\n", "box": b"x", "include/deep/b.h": b"", "z": bytes(600)}
 
 
 def archive(*entries: tuple[str, bytes, Callable[[tarfile.TarInfo], object]]) -> bytes:
