@@ -11,7 +11,7 @@ from skep.cli.options import Command, json_option, quiet_option, wide_option
 @quiet_option
 @wide_option
 def command(*, json: bool, quiet: bool, wide: bool) -> None:
-    """List deployments: where, whether they run, trust, settings, newer versions."""
+    """List deployments: state, trust, settings, newer versions."""
     from skep.cli.list_rows import damaged_row, list_lines, list_row
     from skep.cli.listings import doubt_text
     from skep.cli.newer_versions import with_newer, without_defaults

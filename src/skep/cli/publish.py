@@ -40,7 +40,10 @@ def command(
     verbose: bool,
     wide: bool,
 ) -> None:
-    """Publish a signed package. A published version stays: it cannot be taken back."""
+    """Publish a signed package.
+
+    A published version stays: it cannot be taken back.
+    """
     run = invocation(json=json, quiet=quiet, verbose=verbose, wide=wide)
     if dry_run:
         _show_plan(run, layout, marketplace)

@@ -42,8 +42,8 @@ def sign_layout(layout: Path, key: str, environment: Environment, now: datetime)
     from skep.trust.statements import Subject
     from skep.trust.verifying import RequireKey, verify
 
-    found = open_layout(layout)
     signer = KeyRing(environment.keys).signer(key)
+    found = open_layout(layout)
     digest = found.descriptor.digest
     subject = Subject(found.name, digest)
     is_signed = False

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from skep.bytecode.objectfile.model import ObjectFile, ProgramSpec
 from skep.hooks.table import HOOKS
 from skep.packages.metadata import PackageMetadata, ProgramMetadata
-from skep.packages.metrics import metric_misfit
+from skep.packages.metric_places import metric_misfit
 from skep.packages.nearest import nearest
 from skep.packages.obstacles import Obstacle
 from skep.packages.setting_places import MapPlace, map_misfit, variable_misfit

@@ -4,16 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
-from skep.bytecode.objectfile.model import MapSpec
 from skep.packages.fields import Fields
 from skep.packages.names import is_identifier, is_map_name, is_one_line
 
 MetricKind = Literal["counter", "gauge"]
 _KINDS: tuple[MetricKind, ...] = get_args(MetricKind)
-_LONGEST = 8  # bytes of a number
-_ARRAYS = frozenset({"ARRAY", "PERCPU_ARRAY"})
-_HASHES = frozenset({"HASH", "LRU_HASH", "PERCPU_HASH", "LRU_PERCPU_HASH"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +37,6 @@ def metric_number(values: Sequence[bytes]) -> int:
     3
     """
     return sum(int.from_bytes(value[:8], "little") for value in values)
-
-
-def metric_misfit(metric: MetricSpec, spec: MapSpec) -> str:
-    """Why a map cannot hold a metric; empty if it can."""
-    kind = MAP_TYPE_NAMES.get(spec.map_type, f"map type {spec.map_type}")
-    if kind not in _ARRAYS | _HASHES:
-        return f"map {spec.name} is a {kind}; a metric needs an array or a hash"
-    if spec.value_size > _LONGEST:
-        return f"map {spec.name} has values of {spec.value_size} bytes; a metric has 8 at most"
-    if metric.key >= 1 << 8 * spec.key_size:
-        return f"key {metric.key} does not fit into the {spec.key_size}-byte keys of {spec.name}"
-    if kind in _ARRAYS and 0 < spec.max_entries <= metric.key:
-        return f"key {metric.key} is past the end of map {spec.name}, which has {spec.max_entries}"
-    return ""
 
 
 def read_metric(name: str, fields: Fields) -> MetricSpec:

@@ -55,7 +55,7 @@ def test_what_is_not_known_has_its_reason() -> None:
 def test_settings_and_what_is_out_are_below_the_row() -> None:
     standing = Standing("signed", {"rate": "5/s", "ports": "80, 443"}, NEWER)
     assert lines([list_row(LISTED, standing, "")]) == [
-        "name   package           on        state    trust",
+        "NAME   PACKAGE           ON        STATE    TRUST",
         "limit  skep/limit 1.0.0  xdp:eth0  running  signed",
         "  rate 5/s · ports 80, 443",
         "  1.3.0 is out (market.example, 2026-11-30)",
@@ -96,7 +96,7 @@ def test_rows_fit_the_terminal(width: int) -> None:
 def test_wide_shortens_nothing_and_shows_more() -> None:
     heading, row = lines([list_row(LONG, SIGNED, "")], 80, is_wide=True)
     assert heading.split() == [
-        "name", "package", "on", "state", "trust", "order", "digest", "installed",
+        "NAME", "PACKAGE", "ON", "STATE", "TRUST", "ORDER", "DIGEST", "INSTALLED",
     ]  # fmt: skip
     assert LONG.deployment.name in row
     assert state_text(LONG) in row

@@ -12,6 +12,7 @@ from skep.node.observing.metrics import read_metrics
 from skep.packages.metrics import MetricSpec
 
 HEAVY = ("cryptography", "pyroute2", "license_expression", "urllib3", "msgspec", "starlette")
+PACKAGES = ("skep.packages.metadata", "skep.packages.opening", "skep.packages.client")
 LINKING = ("skep.bytecode.btf", "skep.bytecode.linking.linking", "skep.bytecode.linking.core")
 
 
@@ -20,7 +21,7 @@ LINKING = ("skep.bytecode.btf", "skep.bytecode.linking.linking", "skep.bytecode.
     [
         (
             "skep.node.observing.wiring",
-            (*HEAVY, "skep.packages", "skep.trust", "skep.kernel.network", *LINKING),
+            (*HEAVY, *PACKAGES, "skep.trust", "skep.kernel.network", *LINKING),
         ),
         ("skep.node.observing.metrics", (*HEAVY, *LINKING)),
         # Changes do without what only a demonstration or a download needs.

@@ -115,7 +115,7 @@ class ContentStore:
         except DigestMismatch as error:
             raise DigestMismatch(
                 f"{self._blobs.path(digest)} was damaged or changed: {error.message}",
-                hint="skep pull fetches the package again and puts it right",
+                hint="skep pull PACKAGE",
             ) from error
         except BlobsUnavailable as error:
             if isinstance(error.__cause__, PermissionError):
@@ -191,7 +191,7 @@ class ContentStore:
         except Malformed as error:
             raise IndexDamaged(
                 f"the list of packages in {self.root} is damaged: {error.message}",
-                hint="pull a package: that makes the list anew from the content that is here",
+                hint="skep pull PACKAGE",
             ) from error
 
     @property

@@ -233,7 +233,7 @@ def test_an_interface_made_anew_is_bound_only_where_that_is_asked(same: Node) ->
     same.kernel.add_interface("eth0", 9)
     change(same.writer, same.wanted(LIMIT, FILTER, ELSEWHERE))
     assert not same.runs()
-    with pytest.raises(HookTargetMissing, match="made anew"):
+    with pytest.raises(HookTargetMissing, match="was replaced"):
         change(same.writer, same.wanted(LIMIT, ELSEWHERE, also=[ETH0], must_run=[ETH0]))
     # Others that wait are not bound by the way, and the link to the old interface goes.
     same.kernel.remove_interface("eth1")

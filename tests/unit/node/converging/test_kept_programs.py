@@ -136,7 +136,7 @@ def test_a_chain_with_a_damaged_record_is_refused_and_others_are_not(node: Memor
     require_readable(node.writer.services, ETH1)
     with pytest.raises(RecordDamaged, match=r"limit is damaged \(it is torn\)") as caught:
         require_readable(node.writer.services, ETH0)
-    assert caught.value.hint == "skep remove limit, then install it again"
+    assert caught.value.hint == "skep remove limit"
 
 
 def test_records_are_restored_beside_those_that_are_whole(node: MemoryNode) -> None:
@@ -165,14 +165,14 @@ def test_where_nothing_can_be_restored_nothing_is_written(node: MemoryNode) -> N
 def test_a_copy_is_kept_anew_and_the_other_records_stay(node: MemoryNode) -> None:
     one, other = node.keep(LIMIT), node.keep(FILTER)
     node.commit(replace(one, kept=""), other)
-    assert keep_again(node.writer, "limit") == ("kept a copy of limit anew",)
+    assert keep_again(node.writer, "limit") == ("made a new copy of limit",)
     found = {each.deployment.name: each for each in node.state.installed()}
     assert found["filter"] == other
     assert node.kept.kept(Digest.parse(found["limit"].kept)).deployment.name == "limit"
     entry = node.state.history()[0]
     assert (entry.command, entry.steps) == (
-        "keep a copy of limit anew",
-        ("keep a copy of limit anew",),
+        "make a new copy of limit",
+        ("make a new copy of limit",),
     )
     assert entry.started_at == entry.ended_at == NOW_TEXT
 

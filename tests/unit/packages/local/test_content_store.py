@@ -351,7 +351,7 @@ def test_what_is_missing_or_damaged_is_said_of_the_package_with_the_command(
         reading_package(wanted),
     ):
         store.blob(PACKAGE.manifest.digest)
-    assert missing.value.hint == "skep pull m.example/skep/limiter:1.2.0 fetches it again"
+    assert missing.value.hint == "skep pull m.example/skep/limiter:1.2.0"
     digest = store.put_blob(b"content")
     blob_file(store, digest).write_bytes(b"changed")
     with (
@@ -359,7 +359,7 @@ def test_what_is_missing_or_damaged_is_said_of_the_package_with_the_command(
         reading_package(wanted),
     ):
         store.blob(digest)
-    assert damaged.value.hint == "skep pull m.example/skep/limiter:1.2.0 puts it right"
+    assert damaged.value.hint == "skep pull m.example/skep/limiter:1.2.0"
 
 
 def test_a_link_in_place_of_a_blob_is_replaced(store: ContentStore, tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ def test_a_host_in_a_reference_is_asked() -> None:
     assert made.of(parse_reference("skep/a"), LAB) == Marketplace(LAB)
     with pytest.raises(UnknownMarketplace) as caught:
         made.of(parse_reference("lab/skep/a"))
-    assert "skep marketplace add lab URL" in caught.value.hint
+    assert "skep marketplace add lab https:" in caught.value.hint
 
 
 def test_the_environment_says_how_its_host_is_asked() -> None:
