@@ -7,13 +7,13 @@ from skep.cli.options import Command, json_option, quiet_option
 
 
 @click.command("doctor", cls=Command, examples=("skep doctor", "skep doctor --repair"))
-@click.option("--repair", is_flag=True, help="Mend what can be mended; otherwise only look.")
+@click.option("--repair", is_flag=True, help="Repair what can be repaired. Without it, only look.")
 @json_option
 @quiet_option
 def command(*, repair: bool, json: bool, quiet: bool) -> None:
-    """Look for what is not as it should be, and say what mends it.
+    """Find problems on this node, and how to repair them.
 
-    Exits with 12 if something is to be mended.
+    Exits with 12 if there is something to repair.
     """
     from contextlib import nullcontext
 

@@ -29,7 +29,7 @@ def draw(subject: Inspected, program: str | None, to: Path | None, output: Outpu
         return
     try:
         if to.exists() and not to.is_file():
-            raise UsageError(f"expected a file to write to, {to} is none")
+            raise UsageError(f"cannot write to {to}: it is not a file")
         write_atomically(to, picture.encode())
     except PermissionError as error:
         raise NotPermitted(f"{to} may not be written by this user") from error

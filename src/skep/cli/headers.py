@@ -14,7 +14,7 @@ _MARK = b"/* vmlinux.h by Skep"
 
 @click.group("headers", cls=CommandGroup)
 def command() -> None:
-    """Make headers that sources include."""
+    """Write headers for sources, such as vmlinux.h."""
 
 
 @command.command(

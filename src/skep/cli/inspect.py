@@ -37,18 +37,18 @@ from skep.cli.options import PATH, Command, argument, json_option, quiet_option,
     metavar="FILE|VERSION",
     help="Check against a vmlinux, a BTF file, a version, or 'running'.",
 )
-@click.option("--strict", is_flag=True, help="With --kernel: fail if it cannot be told, too.")
+@click.option("--strict", is_flag=True, help="With --kernel: fail also if the answer is unknown.")
 @click.option(
     "--set",
     "constants",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Say what a constant switches off.",
+    help="Give a constant a value; show what that switches off.",
 )
 @click.option(
     "--program", metavar="NAME", help="Only this program.", shell_complete=live_names.programs
 )
-@click.option("-o", "--output", "to", type=PATH, metavar="FILE", help="Where the SVG goes.")
+@click.option("-o", "--output", "to", type=PATH, metavar="FILE", help="File to write the SVG to.")
 @json_option
 @quiet_option
 @verbose_option

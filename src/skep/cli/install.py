@@ -62,17 +62,32 @@ class InstallWords(TypedDict):
     shell_complete=live_names.targets,
 )
 @click.option("--name", help="Name of the deployment.")
-@click.option("--program", help="If there are several.", shell_complete=live_names.programs)
+@click.option(
+    "--program",
+    metavar="NAME",
+    help="The program, if the package has several.",
+    shell_complete=live_names.programs,
+)
 @click.option(
     "--set",
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="May be repeated.",
+    help="Value of a setting. May be repeated.",
     shell_complete=live_names.settings,
 )
-@click.option("--before", help="Run before this one.", shell_complete=live_names.deployment_names)
-@click.option("--after", help="Run after this one.", shell_complete=live_names.deployment_names)
+@click.option(
+    "--before",
+    metavar="NAME",
+    help="Run before this deployment.",
+    shell_complete=live_names.deployment_names,
+)
+@click.option(
+    "--after",
+    metavar="NAME",
+    help="Run after this deployment.",
+    shell_complete=live_names.deployment_names,
+)
 @click.option("--order", type=int, help="Lower runs first.")
 @yes_option
 @dry_run_option

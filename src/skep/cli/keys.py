@@ -12,7 +12,7 @@ from skep.json_documents import schema_id
 
 @click.group("keys", cls=CommandGroup)
 def command() -> None:
-    """Make signing keys, and say whose keys to trust."""
+    """Manage your signing keys and the keys you trust."""
 
 
 @command.command("create", examples=("skep keys create", "skep keys create work"))
@@ -45,7 +45,7 @@ def create(*, name: str, json: bool, quiet: bool) -> None:
 @json_option
 @quiet_option
 def list_keys(*, json: bool, quiet: bool) -> None:
-    """List own keys, and trusted ones with since when and where from."""
+    """List your signing keys and the keys you trust."""
     from skep.cli.key_lists import key_document, key_lines
     from skep.cli.keyring import KeyRing
     from skep.node.verified.trust_store import TrustStore
@@ -135,7 +135,7 @@ def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool)
         {"schema": schema_id("keys-untrust"), "publisher": publisher, "fingerprints": [*gone]},
         lambda: [
             *(f"no longer trusted for {publisher}: {one}" for one in gone),
-            "what runs already runs on; it is refused when it is next loaded",
+            "programs that run keep running; they are refused when they are next loaded",
         ],
     )
 

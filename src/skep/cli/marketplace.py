@@ -14,7 +14,7 @@ node_option = click.option("--node", is_flag=True, help="For everybody on this n
 
 @click.group("marketplace", cls=CommandGroup)
 def command() -> None:
-    """Give marketplaces names, and say which one is the default."""
+    """Manage the marketplaces you use."""
 
 
 @command.command("add", examples=("skep marketplace add public https://market.example",))
@@ -124,7 +124,7 @@ def remove(*, name: str, node: bool, json: bool, quiet: bool) -> None:
 @json_option
 @quiet_option
 def default(*, name: str, node: bool, json: bool, quiet: bool) -> None:
-    """Say which marketplace is meant where none is named."""
+    """Set the default marketplace."""
     from dataclasses import replace
 
     from skep.cli.asking import known_marketplaces

@@ -35,8 +35,18 @@ class MoveWords(TypedDict):
     examples=("skep move ratelimiting --before port-filter", "skep move ratelimiting --order 10"),
 )
 @argument("name", help="Name of the deployment.", shell_complete=live_names.deployment_names)
-@click.option("--before", help="Run before this one.", shell_complete=live_names.deployment_names)
-@click.option("--after", help="Run after this one.", shell_complete=live_names.deployment_names)
+@click.option(
+    "--before",
+    metavar="NAME",
+    help="Run before this deployment.",
+    shell_complete=live_names.deployment_names,
+)
+@click.option(
+    "--after",
+    metavar="NAME",
+    help="Run after this deployment.",
+    shell_complete=live_names.deployment_names,
+)
 @click.option("--order", type=int, help="Lower runs first.")
 @yes_option
 @dry_run_option

@@ -58,8 +58,8 @@ def pull_package(
     with connected(marketplace) as client, working(text, output) as progress:
         if store.is_damaged and (kept := store.rebuild_index()) is not None:
             output.warn(
-                "the list of packages on this machine was damaged and is made anew; the damaged one"
-                f" is {kept}. To name a package that was here, pull it again"
+                "the list of packages on this machine was damaged and has been rebuilt; the damaged"
+                f" one is {kept}. To name a package that was here, pull it again"
             )
         pulled = pull(
             known.located(reference),

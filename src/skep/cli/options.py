@@ -159,6 +159,6 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Show what it woul
 marketplace_option = click.option(
     "--marketplace",
     metavar="NAME|URL",
-    help="Another marketplace than the default one.",
+    help="Ask this marketplace, not the default one.",
     shell_complete=live_names.marketplaces,
 )

@@ -19,17 +19,17 @@ from skep.cli.options import Command, argument, dry_run_option, json_option, qui
 @click.option(
     "--on",
     metavar="HOOK:TARGET",
-    help="Take everything of Skep's off this hook.",
+    help="Remove every Skep program from this hook.",
     shell_complete=live_names.declared_targets,
 )
-@click.option("--yes", "-y", is_flag=True, help="Agree that others stop that cannot run again.")
+@click.option("--yes", "-y", is_flag=True, help="Agree that programs stop which cannot run again.")
 @dry_run_option
 @json_option
 @quiet_option
 def command(
     *, name: str | None, on: str | None, yes: bool, dry_run: bool, json: bool, quiet: bool
 ) -> None:
-    """Take a deployment away; the rest of its chain runs on."""
+    """Remove a deployment; the rest of its chain keeps running."""
     from skep.cli.nodes import this_node
     from skep.cli.removing import removed_by, tell_removed
     from skep.errors import UsageError

@@ -62,7 +62,7 @@ def command(
     )
 
     def ready(url: str) -> None:
-        names = ", ".join(keys) or "nobody; --publisher NAME=KEYFILE says who"
+        names = ", ".join(keys) or "no publisher yet; --publisher NAME=KEYFILE adds one"
         run.output.emit(
             {
                 "schema": schema_id("serve"),

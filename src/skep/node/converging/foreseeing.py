@@ -29,8 +29,8 @@ def database_findings(services: Services) -> list[Finding]:
     if not problem:
         return []
     text = (
-        f"{problem}; restore the database from a backup, or move it away and install again. What "
-        "runs runs on, and skep remove --on HOOK takes it away"
+        f"{problem}; restore the database from a backup, or move it away and install again. "
+        "Programs that run keep running, and skep remove --on HOOK removes them"
     )
     return [Finding("database damaged", "database", text)]
 

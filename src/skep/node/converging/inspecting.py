@@ -116,8 +116,8 @@ def in_the_way(kernel: KernelReader, spot: Spot, looked: Survey) -> str | None:
         return f"the chain that was installed on {other.on}, which is the same"
     if looked.stray_on(identity, hook) is not None:
         return (
-            "a chain of this node that nothing declares any more (skep remove "
-            f"--on {spot.place.called} takes it away)"
+            "a chain of this node that no deployment declares (skep remove "
+            f"--on {spot.place.called} removes it)"
         )
     try:
         return kernel.foreign_program(hook, identity)

@@ -126,7 +126,7 @@ SCHEMA = Schema(
     journal_mode="DELETE",
 )
 
-_RUNS_ON = "what runs runs on, and skep remove --on HOOK takes it away"
+_RUNS_ON = "programs that run keep running, and skep remove --on HOOK removes them"
 # Memory first: disks may be full.
 _COPIES_GO_TO = (Path("/dev/shm"), Path("/run"), Path("/tmp"))  # noqa: S108 - a directory of our own is made there
 _WAL_FORMAT = b"\x02"  # in the header of a file, at 18 and 19

@@ -246,8 +246,8 @@ class SqliteState:
     def _damaged(self, error: Exception) -> DatabaseDamaged:
         return DatabaseDamaged(
             f"{self._path} has a row that Skep did not write: {error}",
-            hint="restore it from a backup, or move it away and install again; what runs runs on, "
-            "and skep remove --on HOOK takes it away",
+            hint="restore it from a backup, or move it away and install again; programs that run "
+            "keep running, and skep remove --on HOOK removes them",
         )
 
 

@@ -285,7 +285,7 @@ def test_what_cannot_be_read_says_that_the_programs_run_on(tmp_path: Path, damag
     for reading in (True, False):
         with pytest.raises((DatabaseDamaged, DatabaseTooNew)) as caught:
             SqliteState(path, reading=reading)
-        assert "what runs runs on, and skep remove --on HOOK takes it away" in caught.value.hint
+        assert "programs that run keep running, and skep remove --on HOOK" in caught.value.hint
 
 
 # Consent
