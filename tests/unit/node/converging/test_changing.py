@@ -248,6 +248,16 @@ def test_an_interface_made_anew_is_bound_only_where_that_is_asked(same: Node) ->
     assert sorted(link.is_attached for link in same.kernel.links()) == [False, True]
 
 
+def test_a_chain_that_runs_follows_its_interface_also_where_it_could_be_bound_anew(
+    same: Node,
+) -> None:
+    same.kernel.interface("eth0").name = "eth9"
+    same.kernel.add_interface("eth0", 9)
+    change(same.writer, same.wanted(LIMIT, FILTER, ELSEWHERE, must_run=[ETH0], anew=True))
+    assert same.runs("eth9")
+    assert not same.runs("eth0")
+
+
 def test_what_was_never_installed_is_bound_like_its_chain(same: Node) -> None:
     same.kernel.remove_interface("eth0")
     change(same.writer, same.wanted(LIMIT, FILTER, ELSEWHERE))

@@ -220,3 +220,7 @@ def test_a_member_that_makes_objects_of_its_own_types_runs_alone() -> None:
     making = replace(second, program=replace(second.program, kernel_names=names))
     with pytest.raises(CannotSplice, match="'second' makes objects"):
         compose_two(PickyKernel(Refusal("", None)), member("first"), making)
+    # Something else of that name makes none.
+    variable = (names[0]._replace(kind="variable"),)
+    naming = replace(second, program=replace(second.program, kernel_names=variable))
+    compose_two(PickyKernel(Refusal("", None)), member("first"), naming)

@@ -110,10 +110,11 @@ def test_what_is_to_be_done_is_in_the_journal_and_ends_with_the_state(world: Wor
 def test_a_scope_names_each_deployment_once_in_order_and_places_that_are_seen() -> None:
     world = World()
     spots = world.spots(ETH0) | {ETH1: Spot(ETH1, "hidden")}
-    retire = RetireMaps("zebra", ("a",))
-    actions = (retire, MAKE, MAKE, run(chain(LIMIT)), run(chain(FILTER), on=ETH1))
+    others = tuple(RetireMaps(name, ("a",)) for name in "zyxwvutabcdefg")
+    runs = (run(chain(LIMIT)), run(chain(FILTER), on=ETH1))
+    actions: tuple[Action, ...] = (*others, MAKE, MAKE, *runs)
     assert scope_of(Plan(actions), spots) == Scope(
-        (("xdp", world.kernel.identity()),), ("limit", "zebra")
+        (("xdp", world.kernel.identity()),), (*"abcdefg", "limit", *"tuvwxyz")
     )
 
 
@@ -289,6 +290,27 @@ def test_what_ran_before_comes_back_itself_and_is_not_composed_anew(world: World
             run(chain(FILTER), previous=chain(LIMIT)), run(chain(FILTER), on=ETH1), fault=fault
         )
     assert world.kernel.snapshot() == ran
+
+
+def test_steps_are_undone_from_the_last_to_the_first(world: World) -> None:
+    world.runs_limit()
+    before = world.kernel.snapshot()
+    steps = (
+        run(chain(FILTER), previous=chain(LIMIT)),
+        run(Chain(), previous=chain(FILTER)),
+        run(chain(LIMIT), previous=Chain()),
+    )
+    with pytest.raises(PlannedFailure, match="call 8 fails"):
+        world.do(*steps, fault=Fault(8, kills=False))
+    assert world.kernel.snapshot() == before
+
+
+def test_what_was_detached_comes_back_itself(world: World) -> None:
+    world.runs_limit()
+    before = world.kernel.snapshot()
+    with pytest.raises(PlannedFailure, match="call 2 fails"):
+        world.do(run(Chain(), previous=chain(LIMIT)), fault=Fault(2, kills=False))
+    assert world.kernel.snapshot() == before
 
 
 def test_new_maps_are_deleted_from_the_last_to_the_first(world: World) -> None:
