@@ -343,7 +343,7 @@ def test_removing_what_stops_others_names_the_whole_command(skep: Skep, on: str)
         assert "ratelimiting would not run any more" in foreseen.err
         ran = skep("remove", "port-filter")
         assert ran.code == 11, ran.err
-        assert "hint: skep remove port-filter --yes" in ran.err
+        assert "hint:  skep remove port-filter --yes" in ran.err
         assert skep.at_terminal("remove", "port-filter", keys="n\n").code == 11
         assert whole(skep, on) == before
         seen = skep.at_terminal("remove", "port-filter", keys="y\n")

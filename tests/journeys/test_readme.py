@@ -13,6 +13,9 @@ PAGES = (ROOT / "README.md", ROOT / "docs" / "getting-started.md")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="attaching programs needs root")
 
+# Temporary folders of pages are there, in a mount of their own: lines with longer paths would wrap.
+_SHORT = "/var/tmp"  # noqa: S108 - empty and private in there
+
 
 @pytest.fixture
 def variables(tmp_path: Path) -> Mapping[str, str]:
@@ -24,13 +27,12 @@ def variables(tmp_path: Path) -> Mapping[str, str]:
         if not key.startswith(("SKEP_", "XDG_")) or key == "SKEP_PYTHON"
     }
     folders = {
-        name: tmp_path / name.lower()
-        for name in ("TMPDIR", "SKEP_ROOT", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+        name: tmp_path / name.lower() for name in ("SKEP_ROOT", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
     }
     for folder in folders.values():
         folder.mkdir()
     named = {name: str(folder) for name, folder in folders.items()}
-    return {**kept, **named, "HISTFILE": "", "LANG": "C.UTF-8"}
+    return {**kept, **named, "TMPDIR": _SHORT, "HISTFILE": "", "LANG": "C.UTF-8"}
 
 
 # As process 1 of a machine of its own: what is mounted, named or started there ends with it.
@@ -38,6 +40,7 @@ _MACHINE = """
 set -e
 mkdir -p /run/netns
 mount -t tmpfs none /run/netns
+mount -t tmpfs none /var/tmp
 ip link set lo up
 ip link add eth0 type veth peer name far
 ip link set eth0 up

@@ -326,5 +326,5 @@ def test_only_a_bpf_file_system_is_unmounted(tmp_path: Path, bpffs: Path) -> Non
 
 def test_a_mount_point_that_cannot_be_made_is_ours_to_explain(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SkepError, match="could not make"):
+    with pytest.raises(SkepError, match="could not create"):
         mount_bpffs(tmp_path / "file" / "bpf")
