@@ -33,7 +33,7 @@ from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
 from skep.chains.member import Member
 from skep.chains.splicing import splice
-from skep.compiling.compiler import compile_object
+from skep.compiling.compiler import CSource, compile_object
 from skep.compiling.toolchain import CompilerChoice, find_compiler
 from skep.errors import SkepError, codes
 from skep.kernel.loading import LoadedProgram, load_program
@@ -67,12 +67,10 @@ class Sources:
         if (shape, members) in self._plans:
             return self._plans[shape, members]
         data = compile_object(
-            _SOURCE,
-            [_INCLUDE],
+            CSource(_SOURCE, [_INCLUDE], {shape.upper(): str(members)}),
             self._compiler,
             cache=self._cache,
             environment=os.environ,
-            defines={shape.upper(): str(members)},
         )
         plan = link(read_object(data), None, LinkSettings())
         return self._plans.setdefault((shape, members), plan)

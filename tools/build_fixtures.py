@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from skep.compiling.compiler import compile_object
+from skep.compiling.compiler import CSource, compile_object
 from skep.compiling.errors import CompilerMissing
 from skep.compiling.toolchain import CompilerChoice, find_compiler
 
@@ -66,7 +66,9 @@ def stale() -> list[str]:
 
 
 def _compile(name: str, compiler: CompilerChoice, cache: Path) -> bytes:
-    return compile_object(sources()[name], [], compiler, cache=cache, environment=dict(os.environ))
+    return compile_object(
+        CSource(sources()[name]), compiler, cache=cache, environment=dict(os.environ)
+    )
 
 
 def main() -> int:

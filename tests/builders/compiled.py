@@ -9,7 +9,7 @@ from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.plan import LoadPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
-from skep.compiling.compiler import compile_object
+from skep.compiling.compiler import CSource, compile_object
 from skep.compiling.toolchain import CompilerChoice, find_compiler
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,8 +32,7 @@ def cache_directory() -> Path:
 def bundled_object(name: str) -> bytes:
     """Object file of a bundled program."""
     return compile_object(
-        PROGRAMS / name / f"{name}.bpf.c",
-        [INCLUDE],
+        CSource(PROGRAMS / name / f"{name}.bpf.c", [INCLUDE]),
         compiler(),
         cache=cache_directory(),
         environment=os.environ,
@@ -51,12 +50,10 @@ def compiled_object(source: str, **settings: object) -> bytes:
         path = Path(directory) / "source.bpf.c"
         path.write_text(source)
         return compile_object(
-            path,
-            [INCLUDE],
+            CSource(path, [INCLUDE], {name: str(value) for name, value in settings.items()}),
             compiler(),
             cache=cache_directory(),
             environment=os.environ,
-            defines={name: str(value) for name, value in settings.items()},
         )
 
 

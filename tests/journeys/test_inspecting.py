@@ -82,7 +82,7 @@ def test_a_picture_is_well_formed_and_always_the_same(looking: Skep, tmp_path: P
 def test_a_picture_goes_nowhere_else(looking: Skep, tmp_path: Path) -> None:
     wanted = ["inspect", PASS, "--graph", "-o"]
     _refused(looking(*wanted, tmp_path / "none" / "a.svg"), 4, "cannot be written")
-    _refused(looking(*wanted, tmp_path), 2, "expected a file")
+    _refused(looking(*wanted, tmp_path), 2, "it is not a file")
 
 
 def test_what_is_no_object_is_refused_by_every_view(looking: Skep, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from skep.bytecode.btf.layout import resolved
 from skep.bytecode.btf.table import TypeTable, read_btf
 from skep.bytecode.btf.types import BtfType, Kind
 from skep.bytecode.objectfile.reading import read_object
-from skep.compiling.compiler import compile_object
+from skep.compiling.compiler import CSource, compile_object
 from skep.kernel.kernel_types import VMLINUX
 
 pytestmark = [
@@ -72,7 +72,7 @@ def compiled(directory: Path, text: str) -> bytes:
     source = directory / "asserts.bpf.c"
     source.write_text(text)
     return compile_object(
-        source, [INCLUDE], compiler(), cache=cache_directory(), environment=os.environ
+        CSource(source, [INCLUDE]), compiler(), cache=cache_directory(), environment=os.environ
     )
 
 

@@ -14,7 +14,7 @@ from skep.cli.environment import Environment
 from skep.cli.files import read_file
 from skep.cli.include_directories import include_directories
 from skep.cli.interrupts import deferred_interrupts
-from skep.compiling.compiler import compile_object
+from skep.compiling.compiler import CSource, compile_object
 from skep.compiling.headers import find_libbpf
 from skep.compiling.toolchain import find_compiler
 from skep.errors import Malformed, NotFound, SkepError, UsageError
@@ -164,13 +164,10 @@ def _compile(
             raise UsageError(f"two sources would become {title}", hint="rename one of them")
         names[title] = name
         data[title] = compile_object(
-            source,
-            include_directories(),
+            CSource(source, include_directories(), libbpf=libbpf, root=directory),
             compiler,
             cache=environment.cache / "compiler",
             environment=environment.variables,
-            libbpf=libbpf,
-            root=directory,
             undisturbed=deferred_interrupts,
         )
         with _about(name):

@@ -1,12 +1,30 @@
 """``skep inspect``: the label of an object file or a package on this machine."""
 
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
 from skep.cli import live_names
 from skep.cli.context import invocation
 from skep.cli.options import PATH, Command, argument, json_option, quiet_option, verbose_option
+
+
+class InspectWords(TypedDict):
+    """What was typed, by option."""
+
+    what: str
+    why: str | None
+    disassemble: bool
+    graph: bool
+    kernel: str | None
+    strict: bool
+    constants: tuple[str, ...]
+    program: str | None
+    to: Path | None
+    json: bool
+    quiet: bool
+    verbose: bool
 
 
 @click.command(
@@ -52,44 +70,32 @@ from skep.cli.options import PATH, Command, argument, json_option, quiet_option,
 @json_option
 @quiet_option
 @verbose_option
-def command(
-    *,
-    what: str,
-    why: str | None,
-    disassemble: bool,
-    graph: bool,
-    kernel: str | None,
-    strict: bool,
-    constants: tuple[str, ...],
-    program: str | None,
-    to: Path | None,
-    json: bool,
-    quiet: bool,
-    verbose: bool,
-) -> None:
+def command(**words: Unpack[InspectWords]) -> None:
     """Show what an object file or package can do, needs and costs."""
     from skep.cli.subjects import find_subject
     from skep.errors import UsageError
 
-    run = invocation(json=json, quiet=quiet, verbose=verbose)
-    views = [why is not None, disassemble, graph]
+    run = invocation(json=words["json"], quiet=words["quiet"], verbose=words["verbose"])
+    why, kernel, constants = words["why"], words["kernel"], words["constants"]
+    program, to = words["program"], words["to"]
+    views = [why is not None, words["disassemble"], words["graph"]]
     if sum([*views, kernel is not None, bool(constants)]) > 1:
         raise UsageError(
             "expected one of --why, --disassemble, --graph, --kernel and --set, got several"
         )
     if program is not None and not any(views):
         raise UsageError("--program goes with --why, --disassemble or --graph")
-    if strict and kernel is None:
+    if words["strict"] and kernel is None:
         raise UsageError("--strict goes with --kernel")
-    if to is not None and not graph:
+    if to is not None and not words["graph"]:
         raise UsageError("--output goes with --graph")
     if why is not None:
         from skep.cli.explaining import check_permission
 
         check_permission(why)
-    subject = find_subject(what, run.environment)
+    subject = find_subject(words["what"], run.environment)
     document = dict(subject.document)
-    if disassemble:
+    if words["disassemble"]:
         from skep.cli.disassembling import choose_programs, listing_document, listing_lines
 
         listings = choose_programs(subject.read(), program)
@@ -98,12 +104,12 @@ def command(
     elif kernel is not None:
         from skep.cli.kernel_checking import check_kernel
 
-        check_kernel(subject, kernel, run.output, is_strict=strict)
+        check_kernel(subject, kernel, run.output, is_strict=words["strict"])
     elif constants:
         from skep.cli.configuring import show_configured
 
         show_configured(subject, constants, run.output)
-    elif graph:
+    elif words["graph"]:
         from skep.cli.graphing import draw
 
         draw(subject, program, to, run.output)

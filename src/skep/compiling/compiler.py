@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from skep.compiling.errors import (
@@ -66,32 +67,43 @@ _OPTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class CSource:
+    """What to compile, and what it may include.
+
+    Attributes:
+        path: a C file; files it includes with quotes are looked up beside it.
+        include: directories for ``#include <…>``, searched before the UAPI headers. If the source
+            asks for a ``vmlinux.h`` that is nowhere, that which one of them has compressed is
+            written out for it.
+        defines: macros, as ``-D``.
+        libbpf: directory that ``#include <bpf/…>`` means, instead of that in ``include``.
+        root: of the package; messages show paths relative to it. That of the source if not given.
+    """
+
+    path: Path
+    include: Sequence[Path] = ()
+    defines: Mapping[str, str] = field(default_factory=dict)
+    libbpf: Path | None = None
+    root: Path | None = None
+
+
 def compile_object(
-    source: Path,
-    include: Sequence[Path],
+    wanted: CSource,
     compiler: CompilerChoice,
     *,
     cache: Path,
     environment: Mapping[str, str],
-    defines: Mapping[str, str] | None = None,
-    libbpf: Path | None = None,
-    root: Path | None = None,
     timeout_seconds: float = 120.0,
     undisturbed: Undisturbed = nullcontext,
 ) -> bytes:
-    """Compile ``source`` for little-endian BPF.
+    """Compile a source for little-endian BPF.
 
     Args:
-        source: a C file; files it includes with quotes are looked up beside it.
-        include: directories for ``#include <…>``, searched before the UAPI headers. If the source
-            asks for a ``vmlinux.h`` that is nowhere, that which one of them has compressed is
-            written out for it.
+        wanted: the source and its surroundings.
         compiler: from :func:`skep.compiling.toolchain.find_compiler`.
         cache: a directory the compiler may fill; made if missing, safe to share and to delete.
         environment: only ``PATH`` of it is passed on.
-        defines: macros, as ``-D``.
-        libbpf: directory that ``#include <bpf/…>`` means, instead of that in ``include``.
-        root: of the package; messages show paths relative to it. That of the source if not given.
         timeout_seconds: then the compiler is ended.
         undisturbed: entered while the compiler is started, so that there is no moment in which it
             runs and nobody knows its number.
@@ -108,10 +120,10 @@ def compile_object(
         CompilerUnsuitable: what it wrote is no BPF object, or is larger than 64 MiB.
         UsageError: a macro name or a directory cannot be passed on.
     """
-    source = source.resolve()
+    source = wanted.path.resolve()
     if not source.is_file():
         raise SourceMissing(f"expected a C source at {source}, there is none")
-    directories = [directory.resolve() for directory in include]
+    directories = [directory.resolve() for directory in wanted.include]
     for directory in directories:
         if not directory.is_dir():
             raise SourceMissing(f"expected a directory of headers at {directory}, there is none")
@@ -121,13 +133,13 @@ def compile_object(
     with tempfile.TemporaryDirectory(prefix="compile-", dir=cache) as scratch:
         Path(scratch).chmod(PRIVATE_DIRECTORY)
         output = Path(scratch) / "object.o"
-        written = [*_written_headers(source, directories, libbpf, Path(scratch))]
+        written = [*_written_headers(source, directories, wanted.libbpf, Path(scratch))]
         command = [
             *compiler.command,
             *_target(compiler),
             *_OPTIONS,
             *_prefix_maps(source.parent, directories, compiler.uapi, Path(scratch)),
-            *_definitions(defines or {}),
+            *_definitions(wanted.defines),
             *(f"-I{directory}" for directory in (*written, *directories)),
             *(part for directory in compiler.uapi for part in ("-isystem", str(directory))),
             *("-c", name, "-o", str(output)),  # (4)
@@ -141,7 +153,7 @@ def compile_object(
             "ZIG_LOCAL_CACHE_DIR": str(cache / "zig"),
         }
         shown_as = [(each, "") for each in (Path(scratch) / "headers", *directories)]
-        package = (root or source.parent).resolve()
+        package = (wanted.root or source.parent).resolve()
         messages = _run(
             command,
             source.parent,

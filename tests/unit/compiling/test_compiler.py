@@ -12,7 +12,7 @@ import pytest
 from tests.builders.compiled import INCLUDE, compiler
 
 from skep.bytecode.objectfile.reading import read_object
-from skep.compiling.compiler import Undisturbed, compile_object
+from skep.compiling.compiler import CSource, Undisturbed, compile_object
 from skep.compiling.errors import (
     CompileFailed,
     CompilerMissing,
@@ -63,12 +63,10 @@ def build(
     undisturbed: Undisturbed = nullcontext,
 ) -> bytes:
     return compile_object(
-        source,
-        [include],
+        CSource(source, [include], defines or {}),
         choice or compiler(),
         cache=cache,
         environment=environment,
-        defines=defines,
         timeout_seconds=timeout_seconds,
         undisturbed=undisturbed,
     )

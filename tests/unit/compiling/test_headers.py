@@ -9,7 +9,7 @@ from tests.builders.compiled import INCLUDE, cache_directory, compiled_object, c
 from skep.bytecode.isa.helpers import HELPERS
 from skep.bytecode.objectfile.model import Function, ObjectFile
 from skep.bytecode.objectfile.reading import read_object
-from skep.compiling.compiler import compile_object
+from skep.compiling.compiler import CSource, compile_object
 from skep.compiling.errors import CompileFailed, CompilerMissing, HeadersMissing, SourceMissing
 from skep.compiling.headers import find_libbpf
 from skep.compiling.sources import read_sources
@@ -55,7 +55,9 @@ def compiled_with(choice: CompilerChoice, directory: Path, source: str) -> Objec
     path = directory / "source.bpf.c"
     path.write_text(source + _END)
     return read_object(
-        compile_object(path, [INCLUDE], choice, cache=cache_directory(), environment=os.environ)
+        compile_object(
+            CSource(path, [INCLUDE]), choice, cache=cache_directory(), environment=os.environ
+        )
     )
 
 
@@ -577,11 +579,14 @@ def test_a_systems_libbpf_is_taken_only_where_it_is_asked_for(tmp_path: Path) ->
     source = tmp_path / "x.bpf.c"
     source.write_text("#include <linux/types.h>\n#include <bpf/bpf_helpers.h>\nint a = IT;\n")
     compile_object(
-        source, [INCLUDE], compiler(), cache=cache_directory(), environment=os.environ, libbpf=found
+        CSource(source, [INCLUDE], libbpf=found),
+        compiler(),
+        cache=cache_directory(),
+        environment=os.environ,
     )
     with pytest.raises(CompileFailed, match="IT"):
         compile_object(
-            source, [INCLUDE], compiler(), cache=cache_directory(), environment=os.environ
+            CSource(source, [INCLUDE]), compiler(), cache=cache_directory(), environment=os.environ
         )
 
 

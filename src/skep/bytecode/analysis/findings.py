@@ -45,16 +45,17 @@ def finding(
     what: str,
     *,
     confidence: str = "declared",
-    call: Call | None = None,
-    function: str = "",
-    slot: int | None = None,
+    at: Call | tuple[str, int] | None = None,
     severity: str | None = None,
     scope: str | None = None,
     fields: tuple[str, ...] = (),
 ) -> CodeFinding:
-    """A finding with scope and severity filled in; ``call`` stands for function and slot."""
-    if call is not None:
-        function, slot = call.function, call.slot
+    """A finding with scope and severity filled in.
+
+    Args:
+        at: where it is: a call, or function and slot; the program as a whole if left out.
+    """
+    function, slot = ("", None) if at is None else _place(at)
     if scope is None:
         scope = _scope_of(permission, program)
     if severity is None:
@@ -65,6 +66,10 @@ def finding(
     return CodeFinding(
         permission, confidence, kind, what, name, function, slot, scope, severity, fields
     )
+
+
+def _place(at: Call | tuple[str, int]) -> tuple[str, int]:
+    return (at.function, at.slot) if isinstance(at, Call) else at
 
 
 def _scope_of(permission: str, program: AnalysedProgram | None) -> str:

@@ -72,7 +72,7 @@ def _registers(program: AnalysedProgram) -> Iterator[CodeFinding]:
     for function, facts in program.function_facts():
         for slot in sorted({slot for slot, _, _ in facts.context_stores}):
             what = "changes registers where it hooks in"
-            yield finding(program, "user.write_memory", "D", what, function=function, slot=slot)
+            yield finding(program, "user.write_memory", "D", what, at=(function, slot))
 
 
 def _context(program: AnalysedProgram) -> Iterator[CodeFinding]:
@@ -107,8 +107,7 @@ def _context_finding(
         "D",
         f"store to {name}" if is_certain else f"store to the context, perhaps {name}",
         confidence="declared" if is_certain else "possible",
-        function=function,
-        slot=slot,
+        at=(function, slot),
         severity=field.severity,
     )
 
@@ -124,7 +123,7 @@ def _arguments(program: AnalysedProgram, call: Call) -> Iterator[CodeFinding]:
         yield from _strongest(program, call, "net.mirror", _broadcast(program, arguments))
     elif number in _SOCKET_REDIRECTS:
         what = "a redirect that can fail, which drops the data"
-        yield finding(program, "net.drop", "D", what, confidence="possible", call=call)
+        yield finding(program, "net.drop", "D", what, confidence="possible", at=call)
     elif number == _CHANGE_TYPE:
         yield from _strongest(program, call, "net.drop", _change_type(arguments))
     elif number in _OUTPUTS and (number != 25 or program.layout.has_packet):
@@ -139,7 +138,7 @@ def _arguments(program: AnalysedProgram, call: Call) -> Iterator[CodeFinding]:
         outcome = _flag(arguments, 3, _ENCAPSULATES, "encapsulates")
         yield from _strongest(program, call, "net.encap", outcome)
     elif number == 164:
-        yield finding(program, "exec.unbounded", "D", helper_name(164), call=call)
+        yield finding(program, "exec.unbounded", "D", helper_name(164), at=call)
 
 
 def _hands_over(arguments: list[tuple[Value, ...]], index: int) -> list[tuple[str, str]]:
@@ -163,10 +162,10 @@ def _sockets_in_maps(
         sockets = [spec.name for spec in specs if spec.map_type in _SOCKET_MAPS]
         if sockets:
             what = f"{name} on the sockets of {', '.join(sockets)}"
-            yield finding(program, "net.steer", "D", what, call=call)
+            yield finding(program, "net.steer", "D", what, at=call)
         elif not specs and any(map(_may_hold_sockets, program.maps.values())):
             what = f"{name} on a map {UNRESOLVED}"
-            yield finding(program, "net.steer", "D", what, confidence="possible", call=call)
+            yield finding(program, "net.steer", "D", what, confidence="possible", at=call)
 
 
 def _may_hold_sockets(spec: MapSpec) -> bool:
@@ -294,7 +293,7 @@ def _replaceable(program: AnalysedProgram) -> Iterator[CodeFinding]:
         if function.type_id and not (function.is_static or function.is_hidden):
             name = flow.function.name
             what = f"global function {name}"
-            yield finding(program, "exec.replaceable", "D", what, function=name, slot=0)
+            yield finding(program, "exec.replaceable", "D", what, at=(name, 0))
 
 
 def _strongest(
@@ -302,7 +301,7 @@ def _strongest(
 ) -> Iterator[CodeFinding]:
     if outcomes:
         confidence, what = max(outcomes, key=lambda outcome: _RANK[outcome[0]])
-        yield finding(program, permission, "D", what, confidence=confidence, call=call)
+        yield finding(program, permission, "D", what, confidence=confidence, at=call)
 
 
 def _symbols(program: AnalysedProgram) -> Iterator[CodeFinding]:
@@ -316,8 +315,7 @@ def _symbols(program: AnalysedProgram) -> Iterator[CodeFinding]:
                 "D",
                 what if is_certain else f"{what}: format {UNRESOLVED}",
                 confidence="declared" if is_certain else "possible",
-                function=function,
-                slot=slot,
+                at=(function, slot),
             )
 
 
@@ -326,8 +324,8 @@ def _loops(program: AnalysedProgram) -> Iterator[CodeFinding]:
         for source, _ in flow.back_edges:
             what = "loop"
             name = flow.function.name
-            yield finding(program, "exec.unbounded", "D", what, function=name, slot=source)
+            yield finding(program, "exec.unbounded", "D", what, at=(name, source))
     for call in program.calls:
         name = call.kernel_function or ""
         if name.startswith("bpf_iter_") and name.endswith("_new"):
-            yield finding(program, "exec.unbounded", "D", f"iterator {name}", call=call)
+            yield finding(program, "exec.unbounded", "D", f"iterator {name}", at=call)

@@ -83,7 +83,7 @@ def memory_findings(program: AnalysedProgram) -> Iterator[CodeFinding]:
         for slot in flow.packet_load_slots:
             name = flow.function.name
             yield finding(
-                program, "net.read", "E", "packet load (LD_ABS or LD_IND)", function=name, slot=slot
+                program, "net.read", "E", "packet load (LD_ABS or LD_IND)", at=(name, slot)
             )
     flows = {flow.function.name: flow for flow in program.graph.functions}
     vague = _dynptr_kinds(program)
@@ -125,8 +125,7 @@ def _of_packets_in_kernel_memory(program: AnalysedProgram) -> Iterator[CodeFindi
                     "D",
                     "load from kernel memory, where the packet is too",
                     confidence="possible",
-                    function=function,
-                    slot=slot,
+                    at=(function, slot),
                 )
 
 
@@ -187,8 +186,7 @@ def _accesses(
                     "D",
                     what if confidence == "declared" else f"{what}: pointer {UNRESOLVED}",
                     confidence=confidence,
-                    function=function,
-                    slot=slot,
+                    at=(function, slot),
                     fields=names,
                 )
 
@@ -204,9 +202,7 @@ def _is_of_others(program: AnalysedProgram, rule: _Rule) -> bool:
 
 def _into_others(program: AnalysedProgram, rule: _Rule, function: str, slot: int) -> CodeFinding:
     what = "store to an element of the map it iterates over, which may be another program's"
-    return finding(
-        program, rule.permission, "D", what, function=function, slot=slot, severity="high"
-    )
+    return finding(program, rule.permission, "D", what, at=(function, slot), severity="high")
 
 
 def _slots(facts: FunctionFacts, rule: _Rule, vague: int) -> tuple[set[int], set[int]]:
@@ -264,6 +260,5 @@ def _of_fields(program: AnalysedProgram) -> Iterator[CodeFinding]:
                     permission,
                     "D",
                     f"reads {name}",
-                    function=function,
-                    slot=record.slot,
+                    at=(function, record.slot),
                 )

@@ -111,8 +111,7 @@ def _of_kernel_variables(program: AnalysedProgram) -> Iterator[CodeFinding]:
             "kernel.kallsyms",
             "D",
             f"kernel variable {relocation.name}",
-            function=function,
-            slot=relocation.slot,
+            at=(function, relocation.slot),
         )
 
 
@@ -122,17 +121,17 @@ def _of_call(program: AnalysedProgram, call: Call) -> Iterator[CodeFinding]:
         what = f"helper {helper_name(number)} ({number})"
         if number not in HELPERS:
             if number != POISON:
-                yield finding(program, "unknown", "E", f"helper {number}", call=call)
+                yield finding(program, "unknown", "E", f"helper {number}", at=call)
             return
         for permission in _BY_HELPER.get(number, ()):
             severity = _SEVERITIES.get((permission, number))
-            yield finding(program, permission, "E", what, severity=severity, call=call)
+            yield finding(program, permission, "E", what, severity=severity, at=call)
         if not is_classified_helper(number):
-            yield finding(program, "unknown", "E", what, call=call)
+            yield finding(program, "unknown", "E", what, at=call)
     elif call.kernel_function is not None:
         yield from _of_kernel_function(program, call, call.kernel_function)
     else:
-        yield finding(program, "unknown", "E", "call of a kernel function by number", call=call)
+        yield finding(program, "unknown", "E", "call of a kernel function by number", at=call)
 
 
 def _of_kernel_function(program: AnalysedProgram, call: Call, name: str) -> Iterator[CodeFinding]:
@@ -140,12 +139,12 @@ def _of_kernel_function(program: AnalysedProgram, call: Call, name: str) -> Iter
     for permission in permissions_of_kernel_function(name):
         pattern, less = _KERNEL_FUNCTION_SEVERITIES.get(permission, (None, None))
         severity = less if pattern is not None and pattern.fullmatch(name) else None
-        yield finding(program, permission, "E", what, severity=severity, call=call)
+        yield finding(program, permission, "E", what, severity=severity, at=call)
     is_classified = is_classified_kernel_function(name)
     severity = "low" if is_classified else "high"
-    yield finding(program, "bpf.kfunc", "E", what, severity=severity, call=call)
+    yield finding(program, "bpf.kfunc", "E", what, severity=severity, at=call)
     if not is_classified:
-        yield finding(program, "unknown", "E", what, call=call)
+        yield finding(program, "unknown", "E", what, at=call)
 
 
 def _of_type(program: AnalysedProgram, struct_ops: tuple[str, ...]) -> Iterator[CodeFinding]:

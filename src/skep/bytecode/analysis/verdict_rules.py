@@ -105,8 +105,7 @@ def _shown(
                 "D",
                 what,
                 confidence="possible" if is_possible else "declared",
-                function=each.function,
-                slot=slot,
+                at=(each.function, slot),
             )
     if not shown:
         handed_on = any(each.handed_on for each in exits)
@@ -204,7 +203,7 @@ def _of_errors(program: AnalysedProgram, table: VerdictTable) -> Iterator[CodeFi
         if call.helper == _SET_RETVAL and is_reached:
             for permission, row in denials.items():
                 confidence, what = _error(program, call, permission, row)
-                yield finding(program, permission, "D", what, confidence=confidence, call=call)
+                yield finding(program, permission, "D", what, confidence=confidence, at=call)
 
 
 def _error(program: AnalysedProgram, call: Call, permission: str, row: Verdict) -> tuple[str, str]:
