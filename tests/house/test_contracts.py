@@ -19,6 +19,12 @@ _OFFENDERS = {
     "2 Inside trust": ("trust/keys.py", "import skep.trust.bundles"),
     "2 Inside chains": ("chains/member.py", "import skep.chains.splicing"),
     "2 Inside the kernel room": ("kernel/syscall.py", "import skep.kernel.loading"),
+    "2 Inside compiling": ("compiling/errors.py", "import skep.compiling.compiler"),
+    "2 Commands know nothing": ("cli/pull.py", "import skep.cli.install"),
+    "3 Inside vetting": (
+        "marketplace/vetting/verdicts.py",
+        "import skep.marketplace.vetting.rules",
+    ),
     "3 Inside the marketplace": (
         "marketplace/vetting/planted.py",
         "import skep.marketplace.registry.ports",
