@@ -186,7 +186,7 @@ def test_something_else_of_the_same_name_is_a_conflict(skep: Skep, on: str) -> N
     ):
         ran = skep("install", REF, "--on", on, *more, "--yes")
         assert ran.code == 5, ran.err
-        assert "there is a deployment 'port-filter' already" in ran.err
+        assert "a deployment 'port-filter' already exists" in ran.err
         assert whole(skep, on) == before
 
 

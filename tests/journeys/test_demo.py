@@ -126,7 +126,7 @@ def test_the_doctor_clears_away_what_a_killed_demo_left(line: str, tmp_path: Pat
     while _leftovers(skep.root, network) and time.monotonic() < deadline:
         time.sleep(0.1)  # the marketplace ends by itself when its pipe does
     assert _leftovers(skep.root, network) == []
-    assert "as it should be" in skep.ok("doctor").out
+    assert "no problems found" in skep.ok("doctor").out
     assert str(skep.root) not in Path("/proc/mounts").read_text()
 
 

@@ -169,4 +169,4 @@ def test_what_nothing_declares_goes_with_its_hook(node: LiveNode) -> None:
     for name in ("port-filter", "ratelimiting"):
         node.skep.ok("remove", name)
     assert maps(node) == set()
-    assert node.skep.ok("doctor").out == "everything is as it should be\n"
+    assert node.skep.ok("doctor").out == "no problems found\n"

@@ -214,7 +214,9 @@ class WriteSetting:
 
     def summary(self) -> str:
         """One line for people."""
-        return f"write settings of {self.deployment} into {self.pin}: {len(self.changed())} entries"
+        count = len(self.changed())
+        noun = "entry" if count == 1 else "entries"
+        return f"write settings of {self.deployment} into {self.pin}: {count} {noun}"
 
     def changed(self) -> dict[bytes, bytes]:
         """What to write."""

@@ -12,7 +12,7 @@ from skep.cli.options import Command, argument, json_option, quiet_option
     "hook",
     required=False,
     metavar="[HOOK:TARGET]",
-    help="Such as xdp:eth0; all if left out.",
+    help="Such as xdp:eth0. Default: all.",
     shell_complete=live_names.declared_targets,
 )
 @json_option
@@ -70,4 +70,4 @@ def command(*, hook: str | None, json: bool, quiet: bool) -> None:
                 lines.append(f"  {number} {'  '.join(filter(None, parts))}")
             lines += [f"  {each}" for each in chain_remarks(view)]
             chains.append((view, counters))
-    run.output.emit(chains_document(chains), lambda: lines or ["no chains here"])
+    run.output.emit(chains_document(chains), lambda: lines or ["no chains on this node"])

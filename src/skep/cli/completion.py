@@ -18,7 +18,7 @@ _SHELLS = ("bash", "zsh", "fish")
         "skep completion fish > ~/.config/fish/completions/skep.fish",
     ),
 )
-@argument("shell", type=click.Choice(_SHELLS), help="Yours.")
+@argument("shell", type=click.Choice(_SHELLS), help="Your shell.")
 @json_option
 @quiet_option
 def command(*, shell: str, json: bool, quiet: bool) -> None:

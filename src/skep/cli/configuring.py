@@ -46,7 +46,7 @@ def show_configured(subject: Inspected, texts: Iterable[str], output: Output) ->
             "set": wanted,
             "objects": {title: each.to_document() for title, each in found.items()},
         },
-        lambda: _lines(subject.heading, wanted, found, output),
+        lambda: _lines(subject.title, wanted, found, output),
     )
 
 

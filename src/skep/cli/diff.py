@@ -44,5 +44,5 @@ def command(*, old: str, new: str, json: bool, quiet: bool, verbose: bool) -> No
     comparison = Comparison.of(before.reports(), after.reports())
     run.output.emit(
         difference_document(before.document, after.document, comparison),
-        lambda: difference_lines((before.heading, after.heading), comparison, run.output),
+        lambda: difference_lines((before.title, after.title), comparison, run.output),
     )

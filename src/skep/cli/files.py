@@ -25,7 +25,7 @@ def read_file(path: Path, what: str, largest: int = LARGEST) -> bytes:
     except IsADirectoryError as error:
         raise UsageError(f"expected {what}, {path} is a directory") from error
     except PermissionError as error:
-        raise NotPermitted(f"{path} may not be read by this user") from error
+        raise NotPermitted(f"{path} cannot be read by this user") from error
     if len(data) > largest:
         raise Malformed(f"expected {what} of at most {largest} bytes, {path} is larger")
     return data

@@ -32,7 +32,7 @@ def draw(subject: Inspected, program: str | None, to: Path | None, output: Outpu
             raise UsageError(f"cannot write to {to}: it is not a file")
         write_atomically(to, picture.encode())
     except PermissionError as error:
-        raise NotPermitted(f"{to} may not be written by this user") from error
+        raise NotPermitted(f"{to} cannot be written by this user") from error
     except OSError as error:
         raise NotFound(
             f"{to} cannot be written: {error.strerror}", hint="name a file in a folder that exists"

@@ -22,10 +22,10 @@ def command() -> None:
     examples=("skep headers vmlinux", "skep headers vmlinux --used-by limit.bpf.c -o vmlinux.h"),
 )
 @click.option(
-    "--kernel", type=PATH, metavar="BTF", help="A vmlinux or a file of BTF; else this kernel."
+    "--kernel", type=PATH, metavar="BTF", help="A vmlinux or BTF file. Default: this kernel."
 )
 @click.option(
-    "-o", "--output", "to", type=PATH, default="vmlinux.h", metavar="FILE", help="Where it goes."
+    "-o", "--output", "to", type=PATH, default="vmlinux.h", metavar="FILE", help="File to write."
 )
 @click.option(
     "--used-by",
@@ -53,7 +53,7 @@ def vmlinux(
     run = invocation(json=json, quiet=quiet)
     if to.exists() and not to.read_bytes()[: len(_MARK)] == _MARK:
         raise Conflict(
-            f"{to} is there already, and was not written by skep headers",
+            f"{to} already exists, and was not written by skep headers",
             hint="remove it, or choose another file with --output",
         )
     include = include_directories()

@@ -8,7 +8,7 @@ from skep.json_documents import schema_id
 
 
 @click.command("help", cls=Command, examples=("skep help install", "skep help keys trust"))
-@argument("words", nargs=-1, metavar="[COMMAND]...", help="A command; all are listed if left out.")
+@argument("words", nargs=-1, metavar="[COMMAND]...", help="A command. Default: list all.")
 @json_option
 @quiet_option
 @click.pass_context

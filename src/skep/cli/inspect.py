@@ -45,7 +45,7 @@ class InspectWords(TypedDict):
 @click.option(
     "--why",
     metavar="PERMISSION",
-    help="Show the evidence for it.",
+    help="Show the evidence for a permission.",
     shell_complete=live_names.permissions,
 )
 @click.option("--disassemble", is_flag=True, help="Print the instructions and their sources.")
@@ -61,7 +61,7 @@ class InspectWords(TypedDict):
     "constants",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Give a constant a value; show what that switches off.",
+    help="Set a constant; show which code that switches off.",
 )
 @click.option(
     "--program", metavar="NAME", help="Only this program.", shell_complete=live_names.programs

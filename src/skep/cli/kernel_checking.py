@@ -52,7 +52,7 @@ def check_kernel(
             "fits": all_fit,
             "objects": {title: fit.to_document() for title, fit in fits.items()},
         },
-        lambda: _lines(f"{subject.heading}  on  {heading}", fits, output),
+        lambda: _lines(f"{subject.title}  on  {heading}", fits, output),
     )
     if all_fit is False or (is_strict and all_fit == "unknown"):
         raise Exit(FAMILIES["unsupported"].exit_code)
@@ -101,7 +101,7 @@ def read_types(path: Path) -> bytes:
         # Without O_NONBLOCK a pipe that nobody writes to would be waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except PermissionError as error:
-        raise NotPermitted(f"{path} may not be read by this user") from error
+        raise NotPermitted(f"{path} cannot be read by this user") from error
     except OSError as error:
         raise NotFound(f"{path} cannot be read: {error.strerror}") from error
     try:

@@ -35,8 +35,8 @@ def create(*, name: str, json: bool, quiet: bool) -> None:
             "public_key": str(public),
         },
         lambda: [
-            f"made key {name}  {key.fingerprint}",
-            f"its public half, to give to others: {public}",
+            f"created key {name}  {key.fingerprint}",
+            f"public key, to give to others: {public}",
         ],
     )
 
@@ -71,7 +71,7 @@ def list_keys(*, json: bool, quiet: bool) -> None:
     help="Ask a marketplace for its keys.",
     shell_complete=live_names.marketplaces,
 )
-@click.option("--fingerprint", metavar="SHA256:…", help="The key that is meant, in full.")
+@click.option("--fingerprint", metavar="SHA256:…", help="Full fingerprint of the key to trust.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask; with --from, add --fingerprint.")
 @json_option
 @quiet_option
@@ -110,13 +110,13 @@ def trust(
     "fingerprint",
     required=False,
     metavar="[SHA256:…]",
-    help="One key; all if left out.",
+    help="One key. Default: all.",
     shell_complete=live_names.fingerprints,
 )
 @json_option
 @quiet_option
 def untrust(*, publisher: str, fingerprint: str | None, json: bool, quiet: bool) -> None:
-    """Stop trusting a publisher's keys; nothing new signed with them runs."""
+    """Stop trusting a publisher's keys; running programs keep running."""
     from skep.errors import Misnamed
     from skep.node.verified.trust_store import NoSuchKey, TrustStore
 

@@ -118,10 +118,10 @@ def chain_rows(report: AnalysisReport) -> list[str]:
             shown = f" ({', '.join(facts)})" if facts and len(standards) == 1 else ""
             lines.append(f"{name}: yes{shown}")
         elif len(standards) == 1:
-            lines.append(f"{name}: no, {unfit[0].reasons[0]}")
+            lines.append(f"{name}: no; {unfit[0].reasons[0]}")
         else:
             who = _listed(standard.program for standard in unfit)
-            lines.append(f"{name}: not {who}: {unfit[0].reasons[0]}")
+            lines.append(f"{name}: no for {who}; {unfit[0].reasons[0]}")
     return lines
 
 

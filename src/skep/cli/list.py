@@ -31,7 +31,7 @@ def command(*, json: bool, quiet: bool, wide: bool) -> None:
         run.output.warn(doubt_text(doubt))
     for row in damaged:
         run.output.warn(
-            f"the record of {row.name} is damaged; skep doctor --repair tries to mend it"
+            f"the record of {row.name} is damaged; skep doctor --repair tries to repair it"
         )
     rows = [list_row(one, standing, here) for one, standing in listed]
     rows += [damaged_row(row.name) for row in damaged]
@@ -40,6 +40,6 @@ def command(*, json: bool, quiet: bool, wide: bool) -> None:
         lambda: (
             list_lines(rows, run.output.surface(), is_wide=wide)
             if rows
-            else ["nothing is deployed here"]
+            else ["no deployments on this node"]
         ),
     )

@@ -54,7 +54,7 @@ def chain_heading(view: ChainView) -> str:
     if view.condition == "undeclared" and runs is not None:
         return f"runs {runs.program_name or 'a program'}, which no deployment declares"
     if view.condition == "not running" and not view.members:
-        return "no program of Skep's"
+        return "no Skep programs attached"
     text = condition_text(view.on, view.condition, view.reason)
     if spot is not None and spot.called is not None:
         text += f"  (called {view.on.hook}:{called_text(spot.called, view.on)} now)"

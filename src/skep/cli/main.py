@@ -77,7 +77,7 @@ class _Skep(CommandGroup):
             f"{title:<13} {'  '.join(str(each.name) for each in commands)}"
             for title, commands in SECTIONS
         ]
-        end = "skep help COMMAND explains one; skep demo shows the whole flow in a minute."
+        end = "skep help COMMAND shows details; skep demo shows the whole flow in a minute."
         return "\n".join((_ABOUT, "", *rows, "", end))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

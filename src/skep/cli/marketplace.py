@@ -9,7 +9,7 @@ from skep.cli.context import Invocation, as_root, invocation
 from skep.cli.options import CommandGroup, argument, json_option, quiet_option, wide_option
 from skep.json_documents import schema_id
 
-node_option = click.option("--node", is_flag=True, help="For everybody on this node, not just you.")
+node_option = click.option("--node", is_flag=True, help="For all users of this node, not just you.")
 
 
 @click.group("marketplace", cls=CommandGroup)
@@ -97,7 +97,7 @@ def list_marketplaces(*, json: bool, quiet: bool, wide: bool) -> None:
 
 
 @command.command("remove", examples=("skep marketplace remove public",))
-@argument("name", help="As it was added.", shell_complete=live_names.marketplaces)
+@argument("name", help="Name of the marketplace.", shell_complete=live_names.marketplaces)
 @node_option
 @json_option
 @quiet_option
@@ -119,7 +119,7 @@ def remove(*, name: str, node: bool, json: bool, quiet: bool) -> None:
 
 
 @command.command("default", examples=("skep marketplace default public",))
-@argument("name", help="As it was added.", shell_complete=live_names.marketplaces)
+@argument("name", help="Name of the marketplace.", shell_complete=live_names.marketplaces)
 @node_option
 @json_option
 @quiet_option

@@ -53,9 +53,9 @@ class MoveWords(TypedDict):
 @json_option
 @quiet_option
 def command(**words: Unpack[MoveWords]) -> None:
-    """Give a deployment another place in its chain.
+    """Move a deployment to another place in its chain.
 
-    The chain is exchanged in one step: no packet passes unprocessed.
+    The chain is replaced atomically: no packet passes unprocessed.
     """
     from skep.cli.changing import done_text, emit_change
     from skep.cli.consenting import change_with_consent, show_needs
@@ -67,7 +67,10 @@ def command(**words: Unpack[MoveWords]) -> None:
     name = words["name"]
     before, after, order = words["before"], words["after"], words["order"]
     if before is None and after is None and order is None:
-        raise UsageError("expected a place", hint="--before NAME, --after NAME or --order NUMBER")
+        raise UsageError(
+            "expected a new place: --before NAME, --after NAME or --order NUMBER",
+            hint=f"skep move {name} --order 1",
+        )
     with this_node(run.environment) as node:
         if words["dry_run"]:
             changed = node.foresee_move(name, before=before, after=after, order=order)

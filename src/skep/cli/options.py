@@ -150,12 +150,12 @@ class CommandGroup(click.Group):
 
 json_option = click.option("--json", is_flag=True, help="Print one JSON document.")
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print errors and warnings only.")
-verbose_option = click.option("--verbose", is_flag=True, help="Print details, whole logs too.")
+verbose_option = click.option("--verbose", is_flag=True, help="Print details and whole logs.")
 wide_option = click.option(
     "--wide", is_flag=True, help="Print everything in full, whatever the terminal's width."
 )
 yes_option = click.option("-y", "--yes", is_flag=True, help="Agree, without being asked.")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Show what it would do; do nothing.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 marketplace_option = click.option(
     "--marketplace",
     metavar="NAME|URL",

@@ -30,7 +30,7 @@ def plan_lines(plan: PublishPlan, surface: Surface) -> Iterator[str]:
     yield f"at {plan.marketplace}"
     yield ""
     parts = [
-        [each.title, human_bytes(each.size_bytes), "there already" if each.is_there else "new"]
+        [each.title, human_bytes(each.size_bytes), "already there" if each.is_there else "new"]
         for each in survey.uploads
     ]
     yield from column_lines("Push", parts, surface)

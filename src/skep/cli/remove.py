@@ -22,7 +22,7 @@ from skep.cli.options import Command, argument, dry_run_option, json_option, qui
     help="Remove every Skep program from this hook.",
     shell_complete=live_names.declared_targets,
 )
-@click.option("--yes", "-y", is_flag=True, help="Agree that programs stop which cannot run again.")
+@click.option("--yes", "-y", is_flag=True, help="Agree to stop programs that cannot be restarted.")
 @dry_run_option
 @json_option
 @quiet_option

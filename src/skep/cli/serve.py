@@ -16,14 +16,14 @@ from skep.json_documents import schema_id
     examples=("skep serve", "skep serve --port 8800 --publisher skep=skep.pub"),
 )
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8750, help="0 takes a free one.")
-@click.option("--data", type=PATH, help="Folder of the marketplace.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8750, help="0 picks a free port.")
+@click.option("--data", type=PATH, help="Folder for the marketplace's data.")
 @click.option(
     "--publisher",
     "publishers",
     multiple=True,
     metavar="NAME=KEYFILE",
-    help="Who may publish; may be repeated.",
+    help="Publisher and public key; may be repeated.",
 )
 @click.option("--until-stdin-ends", is_flag=True, help="Stop when standard input is closed.")
 @json_option
@@ -62,7 +62,7 @@ def command(
     )
 
     def ready(url: str) -> None:
-        names = ", ".join(keys) or "no publisher yet; --publisher NAME=KEYFILE adds one"
+        names = ", ".join(keys) or "none yet; --publisher NAME=KEYFILE adds one"
         run.output.emit(
             {
                 "schema": schema_id("serve"),
@@ -70,7 +70,7 @@ def command(
                 "data": str(settings.directory),
                 "publishers": [*keys],
             },
-            lambda: [f"serving {url}", f"from {settings.directory}; may publish: {names}"],
+            lambda: [f"serving {url}", f"data in {settings.directory}", f"publishers: {names}"],
         )
 
     serve(settings, system_clock, ready, sys.stdin.fileno() if until_stdin_ends else None)

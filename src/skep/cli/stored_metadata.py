@@ -17,4 +17,4 @@ def stored_metadata(store: ContentStore, digest: Digest) -> PackageMetadata:
     for layer in manifest.layers:
         if layer.media_type == METADATA:
             return parse_metadata(store.blob(layer.digest))
-    raise UsageError(f"{digest} is no package of Skep: it has no skep.toml")
+    raise UsageError(f"{digest} is not a Skep package: it has no skep.toml")

@@ -33,6 +33,11 @@ class Inspected:
     metadata: PackageMetadata | None = None
 
     @property
+    def title(self) -> str:
+        """The heading without a package's summary."""
+        return self.heading.partition("  ")[0]
+
+    @property
     def licence(self) -> str | None:
         """SPDX expression a package declares; ``None`` for a bare file."""
         return None if self.metadata is None else self.metadata.licence

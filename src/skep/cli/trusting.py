@@ -64,7 +64,7 @@ def trust_from(
         # (1)
         reason = "--yes does not say which key" if yes else "this is not a terminal"
         raise NeedsConsent(
-            f"trusting a key needs a fingerprint that you have from {publisher}; {reason}",
+            f"to trust a key, give the fingerprint that {publisher} told you; {reason}",
             hint=f"skep keys trust {publisher} --from {place} --fingerprint SHA256:…",
         )
     marketplace = known_marketplaces(run.environment).find(place)

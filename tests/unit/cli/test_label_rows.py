@@ -53,7 +53,7 @@ def test_chains_with_the_reason_where_not() -> None:
     assert chain_rows(analysed(leave(2)))[-1] == "skep chain: yes"
     lines = chain_rows(analyse(fixture("dispatched")))
     assert any(
-        line.startswith("skep chain: not calls_back") and "it takes" in line for line in lines
+        line.startswith("skep chain: no for calls_back") and "it takes" in line for line in lines
     )
 
 

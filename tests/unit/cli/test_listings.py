@@ -22,7 +22,7 @@ LINK = PinnedLink("hook_1", "hook", 1, PLACE, is_attached=True, program_name="sk
 
 
 def test_a_hook_without_a_chain_has_no_program_of_ours() -> None:
-    assert chain_heading(EMPTY) == "no program of Skep's"
+    assert chain_heading(EMPTY) == "no Skep programs attached"
 
 
 def test_an_undeclared_chain_is_named() -> None:

@@ -280,10 +280,10 @@ class _Check:
         else:
             is_called = kind == "extern_call" and name not in asked_for([program])
             if found.kind == "missing" and is_called:
-                what = f"this kernel has no kernel function {name}, and the object does not ask"
+                what = f"this kernel has no kernel function {name}, and the object needs it"
                 yield self._at(program, "no", what, *place)
             elif found.kind == "missing":
-                what = f"this kernel has no {name}; the object can do without"
+                what = f"this kernel has no {name}; the object works without it"
                 yield self._at(program, "note", what, *place)
 
     def _fields(self, program: AnalysedProgram) -> Iterator[FitFinding]:
@@ -303,7 +303,7 @@ class _Check:
                 yield self._at(program, "no", answer.message, record.function, record.slot)
             elif record.kind in EXISTENCE and answer == 0:
                 lacks = "has another" if record.kind == CoreKind.TYPE_MATCHES else "has no"
-                text = f"this kernel {lacks} {self._path(record)}; the object asks first"
+                text = f"this kernel {lacks} {self._path(record)}; the object checks for it first"
                 yield self._at(program, "note", text, record.function, record.slot)
             elif answer is None or (answer == 0 and record.kind in _MISSING_IF_ZERO):
                 text = f"this kernel has no {self._path(record)} ({what})"

@@ -42,7 +42,7 @@ class _Form(Enum):
     TRISTATE = "y, n or m"
     CHARACTER = "y, n, m or a number"
     NUMBER = "a number"
-    TEXT = "a text in double quotes"
+    TEXT = "text in double quotes"
 
 
 @dataclass(frozen=True, slots=True)

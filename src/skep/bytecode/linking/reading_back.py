@@ -140,7 +140,7 @@ class _Reader:
     def refuse(self, what: str) -> Never:
         raise PlanMismatch(
             f"program {self.program.name}: {what}",
-            hint="this is a mistake in Skep; please report it with the object",
+            hint="this is a bug in Skep; please report it with the object",
         )
 
     def functions(self, known: Mapping[str, Function]) -> list[Function]:

@@ -263,7 +263,7 @@ def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
     except (OSError, UnicodeError) as error:  # no address of ours, no name at all
         raise CannotServe(
             f"cannot listen on {host[:80]!r}, port {port}: {error}",
-            hint="choose another address or port; port 0 takes a free one",
+            hint="choose another address or port; port 0 picks a free one",
         ) from error
     with holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -116,7 +116,7 @@ def repair(writer: Writer, playgrounds: Playgrounds) -> tuple[Finding, ...]:
     for finding in tried:
         still = left.pop((finding.kind, finding.subject), None)
         if still is None and finding.is_open:
-            finding = replace(finding, repaired="nothing was left to mend", problem="")
+            finding = replace(finding, repaired="nothing left to repair", problem="")
         elif still is not None and finding.repaired:
             finding = replace(finding, repaired="", problem="repairing had no effect")
         outcome.append(finding)
@@ -132,7 +132,7 @@ def clear_playgrounds(playgrounds: Playgrounds) -> tuple[Finding, ...]:
         except (SkepError, OSError) as error:
             outcome.append(replace(finding, problem=str(error)))
         else:
-            outcome.append(replace(finding, repaired="; ".join(done) or "nothing was left to mend"))
+            outcome.append(replace(finding, repaired="; ".join(done) or "nothing left to repair"))
     return tuple(outcome)
 
 
@@ -212,7 +212,7 @@ def _renamed(view: ChainView) -> list[Finding]:
     if called is None and usurper is not None and view.running:
         text = (
             f"{_members(view)} on what {view.on} was, which is not visible from here; another "
-            f"one has the name, and nothing of Skep's is on it"
+            f"one has the name, with no Skep programs attached"
         )
         return [Finding("target name taken", str(view.on), text, _goodbye(view))]
     if called is None:
@@ -306,7 +306,7 @@ def _leftovers(services: Services, deployments: Sequence[Deployment]) -> list[Fi
             finding = Finding("link without deployment", link.pin, text)
         elif services.state.damaged():
             text = f"{link.place.called} runs {program}, which no readable record declares"
-            remedy = Remedy("mend the damaged records first", "skep doctor --repair")
+            remedy = Remedy("repair the damaged records first", "skep doctor --repair")
             finding = Finding("link without deployment", link.pin, text, remedy)
         else:
             called = link.place.called
@@ -355,7 +355,7 @@ def _repair(writer: Writer, finding: Finding) -> Finding:
         done = _remedy(writer, finding)
     except (SkepError, OSError) as error:
         return replace(finding, problem=str(error))
-    return replace(finding, repaired="; ".join(done) or "nothing was left to mend")
+    return replace(finding, repaired="; ".join(done) or "nothing left to repair")
 
 
 def _remedy(writer: Writer, finding: Finding) -> Sequence[str]:

@@ -65,7 +65,7 @@ def package_findings(services: Services) -> list[Finding]:
 
 
 def _unusable(name: str, error: SkepError) -> Finding:
-    text = f"{name} could not be started again, for example after a boot: {error.message}"
+    text = f"{name} cannot be started again, for example after a reboot: {error.message}"
     return Finding("package unusable", name, f"{text}; {error.hint}" if error.hint else text)
 
 

@@ -218,7 +218,7 @@ _TAKEN_HINT = "choose another name with --name, or remove that one first"
 
 
 def _taken(known: Deployment) -> str:
-    return f"there is a deployment {known.name!r} already, on {known.on}"
+    return f"a deployment {known.name!r} already exists, on {known.on}"
 
 
 def _choose(metadata: PackageMetadata, request: InstallRequest) -> ProgramMetadata:

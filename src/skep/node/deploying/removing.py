@@ -139,7 +139,7 @@ def foresee_removal_on(services: Services, on: HookTarget) -> Removal:
     names = [one.deployment.name for one in installed if one.deployment.on in declared]
     strays = _strays(services, looked.strays, meant.on)
     if not (names or rows or strays):
-        raise NoSuchDeployment(f"there is nothing of this node on {on}", hint="skep list")
+        raise NoSuchDeployment(f"no Skep programs on {on}", hint="skep list")
     plan: ChangePlan | None = None
     if names or rows:
         after = [one.deployment for one in installed if one.deployment.on not in declared]

@@ -130,7 +130,7 @@ class KeptFiles:
     def _translated(self, error: OSError, doing: str) -> SkepError:
         if isinstance(error, PermissionError):
             return KeptNotAccessible(
-                f"{self._path} may not be {doing} by this user", hint="run it as root"
+                f"{self._path} cannot be {doing} by this user", hint="run it as root"
             )
         return KeptUnavailable(
             f"{self._path} cannot be {doing}: {error.strerror or error}",

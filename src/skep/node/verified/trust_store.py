@@ -115,7 +115,7 @@ class TrustStore:
             ) from error
         except PermissionError as error:
             raise TrustStoreUnsafe(
-                f"{path} may not be removed by this user", hint="run the command with sudo"
+                f"{path} cannot be removed by this user", hint="run the command with sudo"
             ) from error
 
     def fingerprints(self, publisher: str) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def _family(told: ErrorAnswer, status: int) -> str:
 # Where the status says more than its family.
 _STATUS_HINTS = {429: "try again later"}
 _HINTS = {
-    "unavailable": "the marketplace has a problem of its own; try again later",
+    "unavailable": "the problem is at the marketplace; try again later",
     "not-found": "look for the package with skep search",
     "not-permitted": "ask the marketplace's owner to register you as a publisher",
 }

@@ -188,7 +188,7 @@ class Transport:
         # (3)
         if not same or not location.isprintable():
             raise RedirectRefused(
-                f"{base} sends us to {one_line(location)!r}, which is another place",
+                f"{base} redirects to {one_line(location)!r}, which is another server",
                 hint="if that is where the marketplace is now, use its new URL",
             )
         return url
@@ -299,9 +299,9 @@ class Transport:
         except (urllib3.exceptions.TimeoutError, TimeoutError) as error:
             raise self._too_slow(error) from error
         except urllib3.exceptions.SSLError as error:
-            raise self._unavailable("shows no certificate we trust", error) from error
+            raise self._unavailable("has no certificate that this machine trusts", error) from error
         except (urllib3.exceptions.ProtocolError, OSError) as error:
-            raise self._unavailable("broke off in the middle", error) from error
+            raise self._unavailable("closed the connection too early", error) from error
         except (HTTPError, ValueError) as error:
             raise MalformedAnswer(f"{url}: {one_line(str(error))}") from error
         finally:

@@ -120,7 +120,7 @@ class ContentStore:
         except BlobsUnavailable as error:
             if isinstance(error.__cause__, PermissionError):
                 where = self._blobs.path(digest)
-                raise StoreNotAccessible(f"{where} may not be read by this user") from error
+                raise StoreNotAccessible(f"{where} cannot be read by this user") from error
             raise
 
     def has_blob(self, digest: Digest) -> bool:
@@ -162,7 +162,7 @@ class ContentStore:
             # Asked again: another process may have made the layout since, and that file first.
             is_layout = not foreign or layout.exists()
         except PermissionError as error:
-            raise StoreNotAccessible(f"{self.root} may not be read by this user") from error
+            raise StoreNotAccessible(f"{self.root} cannot be read by this user") from error
         if not is_layout:
             raise NotAContentStore(
                 f"{self.root} is there, but it is no OCI image layout",

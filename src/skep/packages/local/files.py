@@ -55,7 +55,7 @@ def read_regular(path: Path, largest: int) -> bytes:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NoSuchContent(f"there is no {path.name} in {path.parent}") from error
     except PermissionError as error:
-        raise StoreNotAccessible(f"{path} may not be read by this user") from error
+        raise StoreNotAccessible(f"{path} cannot be read by this user") from error
     with file:
         data = file.read(largest + 1)
     if len(data) > largest:
@@ -84,7 +84,7 @@ def writing(root: Path) -> Iterator[None]:
 def _refused(root: Path, error: OSError) -> SkepError:
     if isinstance(error, PermissionError):
         return StoreNotAccessible(
-            f"{root} may not be written by this user", hint="use another directory, or be root"
+            f"{root} cannot be written by this user", hint="use another directory, or be root"
         )
     told = explain(error)
     kind = StoreNotAccessible if isinstance(told, NotPermitted) else StoreNotWritable

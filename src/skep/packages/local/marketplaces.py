@@ -203,7 +203,7 @@ def read_configuration(path: Path) -> Configuration:
         return Configuration(path)
     except (OSError, RuntimeError) as error:  # a loop of links
         raise MalformedConfiguration(f"{path} cannot be read: {error}") from error
-    hint = f"mend the file, or move it away and use skep marketplace add: {path}"
+    hint = f"correct the file, or move it away and use skep marketplace add: {path}"
     try:
         document = parse_toml(data, str(path))
     except MalformedMetadata as error:

@@ -134,7 +134,7 @@ def test_something_else_of_the_same_name_is_a_conflict(
     node.install("acme/limit", rate="9")
     node.install("acme/filter")
     before = whole(node)
-    with pytest.raises(DeploymentExists, match="there is a deployment 'limit' already"):
+    with pytest.raises(DeploymentExists, match="a deployment 'limit' already exists"):
         install(node.writer(), asked)
     assert whole(node) == before
 

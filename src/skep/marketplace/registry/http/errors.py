@@ -91,4 +91,4 @@ def answer_nobody(_: Request, __: Exception) -> Response:
 def answer_unexpected(_: Request, error: Exception) -> Response:
     """A mistake of ours; strangers learn nothing more, the log everything."""
     log.error("request failed unexpectedly", exc_info=error)
-    return _answer(500, "INTERNAL", "the marketplace made a mistake; it was logged")
+    return _answer(500, "INTERNAL", "internal error of the marketplace; it was logged")
