@@ -108,8 +108,8 @@ def _l3af_reasons(
     own = [spec for spec in chaining if spec.name in through]
     if not chaining:
         yield (
-            "no chaining map (a program array with one entry, 4-byte keys and values, "
-            "pinned by name)"
+            "there is no chaining map: a program array with 4-byte keys and values, one entry, "
+            "pinned by name"
         )
     if not report.tail_calls:
         yield "it makes no tail call, so the chain ends with it"
