@@ -7,8 +7,24 @@ from skep.cli.options import Command, argument, json_option, quiet_option, summa
 from skep.json_documents import schema_id
 
 
+def _commands(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of commands, or of those below the ones that are typed already."""
+    del parameter
+    explained: click.Command | None = context.find_root().command
+    for word in context.params.get("words") or ():
+        explained = explained.commands.get(word) if isinstance(explained, click.Group) else None
+    commands = explained.commands if isinstance(explained, click.Group) else {}
+    return [name for name in commands if name.startswith(incomplete)]
+
+
 @click.command("help", cls=Command, examples=("skep help install", "skep help keys trust"))
-@argument("words", nargs=-1, metavar="[COMMAND]...", help="A command. Default: list all.")
+@argument(
+    "words",
+    nargs=-1,
+    metavar="[COMMAND]...",
+    help="A command. Default: list all.",
+    shell_complete=_commands,
+)
 @json_option
 @quiet_option
 @click.pass_context

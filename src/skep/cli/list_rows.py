@@ -59,7 +59,9 @@ def list_row(one: Listed, standing: Standing, here: str) -> ListRow:
     """
     deployment = one.deployment
     reference = parse_reference(deployment.reference)
-    settings = " · ".join(f"{name} {text}" for name, text in standing.changed_settings.items())
+    settings = " · ".join(
+        f"{name} {text or '(none)'}" for name, text in standing.changed_settings.items()
+    )
     return ListRow(
         name=deployment.name,
         package=f"{reference.package} {reference.version or ''}".strip(),

@@ -5,6 +5,7 @@ Each function is given as ``shell_complete`` to the parameter that takes such a 
 """
 
 import os
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -64,7 +65,8 @@ def _targets(environment: Environment, context: click.Context) -> Iterator[str]:
     from skep.hooks.table import HOOKS
     from skep.hooks.target import INTERFACE
 
-    interfaces = os.listdir("/sys/class/net")  # noqa: PTH208 - names are wanted, not paths
+    # Not those of /sys, which may be another network namespace's.
+    interfaces = [name for _, name in socket.if_nameindex()]
     for hook in HOOKS.values():
         if hook.target is INTERFACE:
             yield from (f"{hook.name}:{interface}" for interface in interfaces)

@@ -26,7 +26,9 @@ def plan_lines(plan: PublishPlan, surface: Surface) -> Iterator[str]:
     """What would be pushed, what is there, and what the review says."""
     survey = plan.survey
     what = _STEPS[survey.step] if plan.obstacle is None else _STEPS["conflict"]
-    yield surface.style(f"{what} {survey.package}:{survey.version}  {survey.digest}", "bold")
+    yield surface.style(
+        f"{what} {survey.package}:{survey.version}  {surface.digest(str(survey.digest))}", "bold"
+    )
     yield f"at {plan.marketplace}"
     yield ""
     parts = [
@@ -73,7 +75,7 @@ def _told(finding: ReviewFinding, surface: Surface) -> str:
     shown = finding.problems if surface.is_whole else finding.problems[:_MOST_PROBLEMS]
     more = len(finding.problems) - len(shown)
     text = "; ".join(shown) + (f"; and {more} more" if more else "")
-    return f"{finding.rule_id}: {text}. {finding.explanation}"
+    return f"{finding.rule_id}: {text}. {finding.remediation}".rstrip()
 
 
 def plan_document(plan: PublishPlan) -> dict[str, object]:

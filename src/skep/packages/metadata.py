@@ -25,7 +25,8 @@ from skep.packages.names import (
     is_relative_path,
     one_line,
 )
-from skep.packages.settings import SettingSpec, read_setting
+from skep.packages.setting_types import Scalar
+from skep.packages.settings import SettingSpec, parse_setting, read_setting
 from skep.packages.toml_documents import parse_toml
 from skep.packages.toml_problems import problems_of, refusal
 from skep.versions import MalformedVersion, Version
@@ -141,6 +142,21 @@ class PackageMetadata:
     def default_texts(self) -> dict[str, str | None]:
         """Texts of the defaults by setting; ``None`` for a single value that has none."""
         return {each.name: each.default_text for each in self.settings}
+
+    def values_in_force(self, chosen: Mapping[str, str]) -> dict[str, tuple[Scalar, ...] | None]:
+        """Values by setting: chosen ones, else defaults; ``None`` where there is neither.
+
+        Raises:
+            UnknownSetting, WrongSetting: something was chosen that does not fit.
+        """
+        for name in chosen:
+            self.setting(name)
+        texts = {**self.default_texts, **chosen}
+        return {each.name: _members(each, texts[each.name]) for each in self.settings}
+
+
+def _members(spec: SettingSpec, text: str | None) -> tuple[Scalar, ...] | None:
+    return None if text is None else parse_setting(spec, text).members
 
 
 _Named = TypeVar("_Named", ProgramMetadata, SettingSpec)

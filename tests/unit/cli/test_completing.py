@@ -72,6 +72,8 @@ def offered(*words: str) -> list[str]:
         pytest.param("install|skep/limiter|--program|", ["prog"], id="programs"),
         pytest.param("inspect|a.o|--why|net.dr", ["net.drop"], id="permissions"),
         pytest.param("completion|z", ["zsh"], id="choices"),
+        pytest.param("help|inst", ["install"], id="commands-to-explain"),
+        pytest.param("help|keys|t", ["trust"], id="subcommands-to-explain"),
     ],
 )
 def test_tab_offers_names_that_are_known_here(words: str, names: list[str]) -> None:

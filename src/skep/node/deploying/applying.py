@@ -137,6 +137,7 @@ def foresee(services: Services, desired: Desired) -> ChangePlan:
         subject=desired.subject,
         defaults=desired.defaults,
         here=services.kernel.here(),
+        spots=prepared.spots,
     )
     plan = ChangePlan(desired, before, prepared, (), undo)
     if desired.on is None or plan.is_unchanged:

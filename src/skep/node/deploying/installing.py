@@ -1,5 +1,6 @@
 """Installing: a package's program goes on a hook target, with its place and settings."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ from skep.chains.deployment import (
     default_deployment_name,
     parse_deployment_name,
 )
-from skep.chains.ordering import Last, Placement, place
+from skep.chains.ordering import After, At, Before, Last, Placement, place
 from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.hooks.table import HookTarget
@@ -93,7 +94,7 @@ def desired_deployment(
     require_readable(services, on)
     require_maps_in_use(services, on)
     newcomer = declare(package, replace(asked, on=on))
-    after = _with(current, newcomer, asked.placement)
+    after = _with(current, newcomer, asked.placement, package.content.metadata)
     command = f"install {asked.reference} on {on} as {newcomer.name}"
     # Looked at even if it is declared already: installing again repairs what does not run.
     wanted = Change(command, after, must_run={on}, also={on}, anew=True)
@@ -174,27 +175,54 @@ def declare(package: VerifiedPackage, request: InstallRequest) -> Deployment:
 
 
 def _with(
-    current: Sequence[Deployment], newcomer: Deployment, placement: Placement
+    current: Sequence[Deployment],
+    newcomer: Deployment,
+    placement: Placement,
+    metadata: PackageMetadata,
 ) -> Sequence[Deployment]:
     known = next((each for each in current if each.name == newcomer.name), None)
     if known is None:
         return place(current, newcomer, placement)
-    if _what(known) == _what(newcomer):
+    if _what(known) != _what(newcomer):
+        raise DeploymentExists(_taken(known), hint=_TAKEN_HINT)
+    there = metadata.values_in_force(dict(known.settings))
+    wanted = metadata.values_in_force(dict(newcomer.settings))
+    if there == wanted:
         # Without a place, any will do.
         after = current if isinstance(placement, Last) else placed(current, known, placement)
         if {*after} == {*current}:
             return current
-    raise DeploymentExists(_taken(known), hint=_TAKEN_HINT)
+        raise DeploymentExists(
+            f"{_taken(known)}, at another place",
+            hint=shlex.join(["skep", "move", known.name, *_place_words(placement)]),
+        )
+    texts = {**metadata.default_texts, **dict(newcomer.settings)}
+    other = (f"{name}={texts[name]}" for name in wanted if there[name] != wanted[name])
+    raise DeploymentExists(
+        f"{_taken(known)}, with other settings",
+        hint=shlex.join(["skep", "set", known.name, *other]),
+    )
+
+
+def _place_words(placement: Placement) -> list[str]:
+    match placement:
+        case Before(name):
+            return ["--before", name]
+        case After(name):
+            return ["--after", name]
+        case At(order):
+            return ["--order", str(order)]
+        case Last():
+            return []
 
 
 def _what(deployment: Deployment) -> tuple[object, ...]:
-    """What was asked for, wherever it was pulled from; its place apart."""
+    """What was asked for, wherever it was pulled from; settings and place apart."""
     return (
         deployment.digest,
         deployment.program,
         deployment.on,
         deployment.run_on,
-        deployment.settings,
         deployment.policy,
         parse_reference(deployment.reference).package,
     )
@@ -209,7 +237,6 @@ def _may_be(known: Deployment, asked: InstallRequest) -> bool:
         and str(asked.digest or asked.reference.digest or known.digest) == known.digest
         and asked.program in (None, known.program)
         and known.on == asked.on
-        and known.settings == tuple(sorted(asked.settings.items()))
         and known.policy == asked.policy
     )
 

@@ -18,8 +18,8 @@ from skep.node.converging.kept_programs import require_readable
 from skep.node.converging.replaced_maps import require_maps_in_use
 from skep.node.converging.services import Services, Writer
 from skep.node.deploying.applying import Changed, Desired, apply
-from skep.node.deploying.undoing import Defaults
 from skep.node.looking.listing import find_installed
+from skep.packages.metadata import PackageMetadata
 from skep.packages.references import parse_reference
 
 
@@ -52,7 +52,12 @@ def desired_settings(services: Services, name: str, changes: Mapping[str, str]) 
     on = deployment.on
     require_readable(services, on)
     require_maps_in_use(services, on)
-    merged = {**dict(deployment.settings), **changes}
+    metadata = _metadata(services, deployment)
+    chosen = dict(deployment.settings)
+    merged = {**chosen, **changes}
+    # Other words for the values that are in force already change nothing.
+    if metadata.values_in_force(merged) == metadata.values_in_force(chosen):
+        merged = chosen
     changed = replace(deployment, settings=tuple(sorted(merged.items())))
     after = [changed if one.deployment.name == name else one.deployment for one in installed]
     # Settings that do not fit are told before anything is asked.
@@ -61,7 +66,7 @@ def desired_settings(services: Services, name: str, changes: Mapping[str, str]) 
     command = f"set {name} {', '.join(sorted(changes))}"
     # Compared with what the maps contain, not with what was declared before: hence ``also``.
     wanted = Change(command, after, must_run={on}, also={on})
-    return Desired(wanted, name, on, _defaults(services, deployment))
+    return Desired(wanted, name, on, metadata.default_texts)
 
 
 def change_settings(
@@ -77,11 +82,11 @@ def change_settings(
     return apply(writer, desired_settings(writer.services, name, changes), answer)
 
 
-def _defaults(services: Services, deployment: Deployment) -> Defaults:
+def _metadata(services: Services, deployment: Deployment) -> PackageMetadata:
     package = services.packages.open(
         parse_reference(deployment.reference), Digest.parse(deployment.digest), deployment.policy
     )
-    return package.content.metadata.default_texts
+    return package.content.metadata
 
 
 def _check_sizes(before: LinkedDeployment, after: LinkedDeployment) -> None:

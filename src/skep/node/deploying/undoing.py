@@ -3,11 +3,13 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from skep.chains.deployment import Deployment, default_deployment_name
 from skep.chains.ordering import in_order
 from skep.digests import Digest
 from skep.hooks.target import HOST, HookTarget
+from skep.node.looking.locating import Spot
 from skep.packages.references import parse_reference
 
 Defaults = Mapping[str, str | None]
@@ -21,6 +23,7 @@ def undo_commands(
     subject: str = "",
     defaults: Defaults,
     here: str = "",
+    spots: Mapping[HookTarget, Spot] = MappingProxyType({}),
 ) -> tuple[str, ...]:
     """Commands that reverse a change, to be typed in this order; none if no command does.
 
@@ -33,6 +36,8 @@ def undo_commands(
         subject: name of the deployment that was changed.
         defaults: of its settings.
         here: network namespace of this command; empty on the host.
+        spots: where hook targets are, so that one which has another name now is called by it.
+            Nothing can be installed again where nothing is.
     """
     there = {each.name: each for each in before}
     now = {each.name: each for each in after}
@@ -40,7 +45,14 @@ def undo_commands(
     gone = [each for each in before if each.name not in now]
     if new or gone:
         commands = [["skep", "remove", name] for name in new]
-        commands += [install_words(each, here) for each in gone]
+        places = {each.name: _place(each.on, spots) for each in gone}
+        if None in places.values():
+            return ()
+        commands += [
+            install_words(each.with_target(place), here)
+            for each in gone
+            if (place := places[each.name]) is not None
+        ]
     elif subject in now and there[subject].settings != now[subject].settings:
         commands = _set_words(there[subject], now[subject], defaults)
     elif subject in now and there[subject].order != now[subject].order:
@@ -48,6 +60,13 @@ def undo_commands(
     else:
         commands = []
     return tuple(map(shlex.join, commands))
+
+
+def _place(on: HookTarget, spots: Mapping[HookTarget, Spot]) -> HookTarget | None:
+    spot = spots.get(on)
+    if spot is None:
+        return on
+    return None if spot.place is None else spot.called or on
 
 
 def install_words(deployment: Deployment, here: str = "") -> list[str]:

@@ -139,6 +139,42 @@ def test_something_else_of_the_same_name_is_a_conflict(
     assert whole(node) == before
 
 
+def test_other_words_for_values_that_are_in_force_change_nothing(node: FakeNode) -> None:
+    node.install("acme/limit", rate="9", ports="80,443")
+    before = whole(node)
+    assert install(node.writer(), request("acme/limit", rate="9", ports="443, 80")).is_unchanged
+    assert change_settings(node.writer(), "limit", {"ports": "443,80"}).is_unchanged
+    assert whole(node) == before
+    # A default is in force whether it was chosen or not.
+    change_settings(node.writer(), "limit", {"ports": ""})
+    assert install(node.writer(), request("acme/limit", rate="9")).is_unchanged
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        pytest.param(request("acme/limit", rate="8"), "skep set limit rate=8", id="settings"),
+        pytest.param(
+            request("acme/limit", rate="9", placement=At(11)),
+            "skep move limit --order 11",
+            id="place",
+        ),
+        pytest.param(
+            request("acme/limit", on="xdp:eth1", rate="9"),
+            "choose another name with --name, or remove that one first",
+            id="target",
+        ),
+    ],
+)
+def test_a_conflict_hints_at_what_changes_the_deployment_there(
+    node: FakeNode, asked: InstallRequest, hint: str
+) -> None:
+    node.install("acme/limit", rate="9")
+    with pytest.raises(DeploymentExists) as caught:
+        install(node.writer(), asked)
+    assert caught.value.hint == hint
+
+
 def test_what_is_declared_and_does_not_run_is_attached_again(node: FakeNode) -> None:
     node.install("acme/limit")
     node.kernel.detach(node.kernel.links()[0])
@@ -157,7 +193,6 @@ def test_a_map_that_somebody_wrote_to_is_set_again(node: FakeNode) -> None:
 @pytest.mark.parametrize(
     "asked",
     [
-        pytest.param(request("acme/limit"), id="other-settings"),
         pytest.param(request("acme/limit", on="xdp:eth1", rate="9"), id="other-target"),
         pytest.param(replace(request("acme/limit", rate="9"), program="no"), id="other-program"),
         pytest.param(request("other/limit", rate="9"), id="other-package"),

@@ -7,11 +7,14 @@ import pytest
 from tests.builders.deployments import DIGEST, deployment
 
 from skep.chains.ordering import After, At, Before, Placement, in_order, place
+from skep.hooks.identity import InterfaceIdentity, Place
 from skep.hooks.table import parse_hook_target
 from skep.node.deploying.undoing import install_words, undo_commands
+from skep.node.looking.locating import Spot
 
 ETH0 = parse_hook_target("xdp:eth0")
 LIMIT, FILTER = deployment("limit", order=10), deployment("filter", order=20)
+ETH0_IDENTITY = InterfaceIdentity(1, 2)
 DEFAULTS = {"rate": "1000/s", "ports": "", "size": None}
 
 
@@ -43,6 +46,17 @@ def test_a_place_of_a_marketplace_stays_in_the_reference() -> None:
 
 def test_the_host_is_named_from_inside_another_namespace() -> None:
     assert "xdp:eth0@host" in install_words(LIMIT, here="blue")
+
+
+def test_what_ran_on_a_renamed_interface_is_installed_under_its_name_of_now() -> None:
+    moved = Place(ETH0_IDENTITY, parse_hook_target("xdp:wan0"))
+    spot = Spot(ETH0, "here", moved, named=None)
+    (command,) = undo_commands([LIMIT], [], defaults={}, spots={ETH0: spot})
+    assert "--on xdp:wan0 " in command
+
+
+def test_nothing_is_installed_again_on_an_interface_that_is_gone() -> None:
+    assert undo_commands([LIMIT], [], defaults={}, spots={ETH0: Spot(ETH0, "waiting")}) == ()
 
 
 def test_everything_that_is_gone_is_installed_in_the_order_of_its_chain() -> None:
