@@ -46,13 +46,13 @@ def meaning_another(error: SkepError, words: Sequence[str]) -> None:
     """
     if error.misnamed is None:
         return
-    from difflib import get_close_matches
+    from skep.packages.nearest import nearest
 
     name, known = error.misnamed.name, error.misnamed.known
-    near = get_close_matches(name, known, 1)
-    command = _corrected(words, name, near[0]) if near else ""
-    if near and near[0] != name and command != shlex.join(["skep", *words]):
-        error.message = f"{error.message}; did you mean {near[0]}?"
+    near = nearest(name, known)
+    command = _corrected(words, name, near) if near else ""
+    if near and near != name and command != shlex.join(["skep", *words]):
+        error.message = f"{error.message}; did you mean {near}?"
         error.hint = command
 
 
@@ -69,15 +69,15 @@ def _missing(parameter: click.Parameter, context: click.Context) -> str:
 def _bad_choice(
     error: click.BadParameter, choice: "click.Choice[str]", words: Sequence[str], usual: str
 ) -> UsageError:
-    from difflib import get_close_matches
+    from skep.packages.nearest import nearest
 
     known = [str(each) for each in choice.choices]
     wrong = next((word for word in words if repr(word) in error.message), "")
-    near = get_close_matches(wrong, known, 1)
+    near = nearest(wrong, known)
     what = f"expected {', '.join(known[:-1])} or {known[-1]}, got {wrong!r}"
     if not near:
         return UsageError(what, hint=usual)
-    return UsageError(f"{what}; did you mean {near[0]}?", hint=_corrected(words, wrong, near[0]))
+    return UsageError(f"{what}; did you mean {near}?", hint=_corrected(words, wrong, near))
 
 
 def _corrected(words: Sequence[str], wrong: str, right: str) -> str:
