@@ -20,7 +20,6 @@ _GAP = 2  # columns between cells
 _INDENT = 2
 _SHORT_STATE = 16  # characters: "waiting for eth1"
 _NARROWEST = 8  # columns that are left of a name
-_DIGEST = 12  # digits of a digest
 _DATE = 10  # characters of a date at the start of RFC 3339
 _PACKAGE = 1  # column
 _SHORTENED = (1, 0)  # columns that may be shortened once the package is below, the first one first
@@ -72,7 +71,7 @@ def list_row(one: Listed, standing: Standing, here: str) -> ListRow:
         notes=tuple(filter(None, (settings, newer_text(standing.newer)))),
         more=(
             str(deployment.order),
-            deployment.digest.rpartition(":")[2][:_DIGEST],
+            deployment.digest,
             one.installed.installed_at[:_DATE],
         ),
     )

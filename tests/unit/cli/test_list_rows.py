@@ -100,7 +100,7 @@ def test_wide_shortens_nothing_and_shows_more() -> None:
     ]  # fmt: skip
     assert LONG.deployment.name in row
     assert state_text(LONG) in row
-    assert row.endswith("10     abababababab  2026-11-23")
+    assert row.endswith(f"10     sha256:{'ab' * 32}  2026-11-23")
 
 
 def test_a_damaged_record_has_a_row() -> None:
