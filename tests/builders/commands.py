@@ -5,15 +5,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from tests.builders.documented import assert_documented
+from tests.builders.starting import start
 from tests.builders.terminals import Seen, at_terminal
 
 COMMAND = [sys.executable, "-m", "skep"]
+_PATIENCE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Skep:
 
     def __call__(self, *arguments: object, cwd: Path | None = None) -> Ran:
         """Run a command to its end."""
+        if not self.before:
+            return self._started(arguments, cwd)
         finished = subprocess.run(
             self.words(*arguments),
             env=self.variables,
@@ -80,10 +86,19 @@ class Skep:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=_PATIENCE_SECONDS,
             check=False,
         )
         return Ran(finished.returncode, finished.stdout, finished.stderr)
+
+    def _started(self, arguments: Sequence[object], cwd: Path | None) -> Ran:
+        """Run a command that needs not load Skep."""
+        nothing = Path(os.devnull)
+        with TemporaryFile() as out, TemporaryFile() as err, nothing.open("rb") as empty:
+            streams = [each.fileno() for each in (empty, out, err)]
+            process = start([*map(str, arguments)], streams, self.variables, cwd)
+            code = process.wait(_PATIENCE_SECONDS)
+            return Ran(code, *(_read(each) for each in (out, err)))
 
     def at_terminal(
         self,
@@ -110,35 +125,30 @@ class Skep:
     @contextmanager
     def serving(self, *arguments: object) -> Iterator["Skep"]:
         """Serve a marketplace meanwhile; gives commands that know it."""
-        process = subprocess.Popen(
-            [
-                *COMMAND,
-                "serve",
-                "--json",
-                "--port",
-                "0",
-                "--until-stdin-ends",
-                *map(str, arguments),
-            ],
-            env=self.variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            text = ""
-            while not text.rstrip().endswith("\n}"):
-                line = process.stdout.readline().decode()
-                assert line, "the marketplace did not start"
-                text += line
-            document = json.loads(text)
-            assert_documented(document)
-            yield Skep(self.root, document["url"])
-        finally:
-            process.stdin.close()
-            process.wait(60)
-            process.stdout.close()
+        words = ["serve", "--json", "--port", "0", "--until-stdin-ends", *map(str, arguments)]
+        inside, until = os.pipe()
+        said, out = os.pipe()
+        process = start(words, [inside, out, 2], self.variables)
+        os.close(inside)
+        os.close(out)
+        with os.fdopen(said) as answers:
+            try:
+                text = ""
+                while not text.rstrip().endswith("\n}"):
+                    line = answers.readline()
+                    assert line, "the marketplace did not start"
+                    text += line
+                document = json.loads(text)
+                assert_documented(document)
+                yield Skep(self.root, document["url"])
+            finally:
+                os.close(until)
+                process.wait(_PATIENCE_SECONDS)
+
+
+def _read(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode()
 
 
 def publish_bundled(skep: Skep, projects: Path, *names: str) -> list[Path]:
