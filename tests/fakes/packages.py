@@ -36,15 +36,28 @@ default = "7"
 type = "set[u32]"
 map = "ports"
 
+[settings.slot]
+type = "u64"
+map = "slots"
+
+[settings.entry]
+type = "u64"
+map = "counts"
+key = 4
+
 [settings.constant]
 type = "u32"
 global = "constant"
 default = "1"
 """
 
+SETTING_NAMES = frozenset({"rate", "ports", "slot", "entry", "constant"})
+
 
 class FakePackages:
     """Every package has an array ``config``, a set ``ports``, a constant, and ``counts``.
+
+    The settings ``slot`` and ``entry`` have no default: nothing is written unless they are set.
 
     Attributes:
         unsigned: packages nobody signed.
@@ -90,11 +103,17 @@ class FakePackages:
         chosen = {"rate": "7", "ports": "", "constant": "1"} | dict(deployment.settings)
         for name, text in chosen.items():
             numbers = text.split(",") if text or name != "ports" else []
-            if name not in {"rate", "ports", "constant"} or not all(map(str.isdigit, numbers)):
+            if name not in SETTING_NAMES or not all(map(str.isdigit, numbers)):
                 raise UsageError(f"setting {name}: got {text!r}")
         constant = int(chosen["constant"]).to_bytes(4, "little")
-        maps = (array_map("config"), hash_map("ports"), hash_map("counts"), rodata(constant))
+        kept = (array_map("config"), hash_map("ports"), hash_map("counts"), array_map("slots"))
+        maps = (*kept, rodata(constant))
         ports = [int(port).to_bytes(4, "little") for port in chosen["ports"].split(",") if port]
+        optional = tuple(
+            MapSetting(pin, ((key.to_bytes(4, "little"), int(chosen[name]).to_bytes(8, "little")),))
+            for name, pin, key in (("slot", "slots", 0), ("entry", "counts", 4))
+            if name in chosen
+        )
         return LinkedDeployment(
             replace(deployment, maps=tuple(map_pin_name(one) for one in maps)),
             self._program(package),
@@ -104,6 +123,7 @@ class FakePackages:
                 MapSetting(
                     "ports", tuple(sorted((p, b"\x01" + bytes(7)) for p in ports)), whole=True
                 ),
+                *optional,
             ),
         )
 

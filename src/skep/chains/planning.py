@@ -51,6 +51,24 @@ class MapSetting:
     entries: Entries
     whole: bool = False
 
+    def joined(self, other: "MapSetting") -> "MapSetting":
+        """What both want in their map; they are about different keys."""
+        entries = tuple(sorted((*self.entries, *other.entries)))
+        return MapSetting(self.pin, entries, self.whole or other.whole)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftEntries:
+    """What settings that lost their value left in one map.
+
+    Attributes:
+        restored: the entries that the object itself has, as it has them.
+        gone: keys of the others, which must not be in the map any more.
+    """
+
+    restored: MapSetting
+    gone: tuple[bytes, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class LinkedDeployment:
@@ -71,6 +89,14 @@ class LinkedDeployment:
     settings: tuple[MapSetting, ...] = ()
     types: bytes | None = None
     label: AnalysisReport | None = None
+
+    def wanting(self, more: Sequence[MapSetting]) -> "LinkedDeployment":
+        """The same, which wants more in its maps."""
+        wanted = {each.pin: each for each in self.settings}
+        for each in more:
+            there = wanted.get(each.pin)
+            wanted[each.pin] = each if there is None else there.joined(each)
+        return replace(self, settings=tuple(wanted[pin] for pin in sorted(wanted)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,3 +23,20 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"{key} is set twice")
         found[key] = value
     return found
+
+
+def parse_changes(texts: Iterable[str], resets: Iterable[str]) -> dict[str, str | None]:
+    """Read ``key=value`` texts, and names to be taken back to what their authors chose.
+
+    >>> parse_changes(["rate=100/s"], ["ports"])
+    {'rate': '100/s', 'ports': None}
+
+    Raises:
+        UsageError: as :func:`parse_assignments`, or a key is set and reset.
+    """
+    found: dict[str, str | None] = {**parse_assignments(texts)}
+    for key in resets:
+        if found.get(key) is not None:
+            raise UsageError(f"{key} is set and reset")
+        found[key] = None
+    return found

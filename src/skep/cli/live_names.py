@@ -17,6 +17,7 @@ from skep.cli.environment import Environment, read_environment
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from skep.chains.deployment import Deployment
     from skep.digests import Digest
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
@@ -39,25 +40,27 @@ def _completing(names: Source) -> Complete:
 def _deployment_names(environment: Environment, context: click.Context) -> Iterator[str]:
     del context
     for deployment in _deployments(environment):
-        yield deployment[0]
+        yield deployment.name
 
 
-def _deployments(environment: Environment) -> Iterator[tuple[str, str, str]]:
-    """Name, target and digest of the package of each."""
+def _deployments(environment: Environment) -> "Iterator[Deployment]":
     from skep.node.observing.wiring import open_state
     from skep.node.settings import NodeSettings
 
     with ExitStack() as opened:
         state = open_state(NodeSettings(environment.root, environment.bpffs), opened)
         for one in state.installed():
-            deployment = one.deployment
-            yield deployment.name, str(deployment.on), str(deployment.digest)
+            yield one.deployment
+
+
+def _deployment(environment: Environment, name: str) -> "Deployment":
+    return next(each for each in _deployments(environment) if each.name == name)
 
 
 def _declared_targets(environment: Environment, context: click.Context) -> Iterator[str]:
     del context
-    for _, on, _ in _deployments(environment):
-        yield on
+    for deployment in _deployments(environment):
+        yield str(deployment.on)
 
 
 def _targets(environment: Environment, context: click.Context) -> Iterator[str]:
@@ -125,6 +128,12 @@ def _settings(environment: Environment, context: click.Context) -> Iterator[str]
         yield f"{spec.name}={spec.default or ''}"
 
 
+def _chosen_settings(environment: Environment, context: click.Context) -> Iterable[str]:
+    """Names of the settings that were chosen for the deployment on the command line."""
+    name = str(context.params.get("name") or context.args[0])
+    return dict(_deployment(environment, name).settings)
+
+
 def _programs(environment: Environment, context: click.Context) -> Iterator[str]:
     from skep.cli.stored_metadata import stored_metadata
     from skep.packages.local.content_store import ContentStore
@@ -145,7 +154,7 @@ def _package_digest(environment: Environment, context: click.Context) -> "Digest
     # While the value of an option is missing, click leaves arguments unread.
     text = str(context.params.get(subject.name or "") or context.args[0])
     if subject.name == "name":
-        return Digest.parse(next(row[2] for row in _deployments(environment) if row[0] == text))
+        return Digest.parse(_deployment(environment, text).digest)
     found = find_tag(ContentStore(environment.content).tags(), parse_reference(text))
     if found is None:
         raise LookupError(text)
@@ -160,6 +169,7 @@ def _permissions(environment: Environment, context: click.Context) -> Iterable[s
 
 
 deployment_names = _completing(_deployment_names)
+chosen_settings = _completing(_chosen_settings)
 declared_targets = _completing(_declared_targets)
 targets = _completing(_targets)
 packages = _completing(_packages)

@@ -5,7 +5,7 @@ one left. Looking changes nothing, mounts nothing and makes no file; it shares t
 moment, so that it sees one consistent state.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ from skep.node.deploying.removing import (
     remove,
     remove_all,
 )
-from skep.node.deploying.setting import change_settings, desired_settings
+from skep.node.deploying.setting import Changes, change_settings, desired_settings
 from skep.node.locking import Lock, NodeBusy, locked, locked_as_it_is
 from skep.node.looking.listing import (
     ChainView,
@@ -190,7 +190,7 @@ class Node:
         with self._looking() as (services, _):
             return Changed(foresee(services, desired_move(services, name, placement)))
 
-    def foresee_set(self, name: str, changes: Mapping[str, str]) -> Changed:
+    def foresee_set(self, name: str, changes: Changes) -> Changed:
         """What :meth:`set` would do."""
         with self._looking() as (services, _):
             return Changed(foresee(services, desired_settings(services, name, changes)))
@@ -258,7 +258,7 @@ class Node:
         with self._change() as writer:
             return move(writer, name, placement, answer)
 
-    def set(self, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED) -> Changed:
+    def set(self, name: str, changes: Changes, answer: Answer = NOT_ASKED) -> Changed:
         """See :func:`skep.node.deploying.setting.change_settings`."""
         with self._change() as writer:
             return change_settings(writer, name, changes, answer)

@@ -35,8 +35,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = package(toml=metadata_toml(more=RATE + PORTS))
     stored = put_package(ContentStore(root / "content"), made)
     with SqliteState(root / "node.db") as state:
-        one = Installed(deployment("limit", on="xdp:eth7", digest=str(stored.digest)), AT)
-        state.commit(state.begin("install", [], AT), [one], AT)
+        one = deployment(
+            "limit", on="xdp:eth7", digest=str(stored.digest), settings=(("rate", "7"),)
+        )
+        state.commit(state.begin("install", [], AT), [Installed(one, AT)], AT)
     (root / "skep").mkdir()
     (root / "skep" / "marketplaces.toml").write_text(
         'version = 1\n[marketplaces.public]\nurl = "https://market.example"\n'
@@ -69,6 +71,7 @@ def offered(*words: str) -> list[str]:
         pytest.param("install|skep/limiter|--set|", ["ports=", "rate=5"], id="settings"),
         pytest.param("install|skep/limiter|--name|x|--set|p", ["ports="], id="settings-and-name"),
         pytest.param("set|limit|r", ["rate=5"], id="settings-of-a-deployment"),
+        pytest.param("set|limit|--reset|", ["rate"], id="settings-that-were-chosen"),
         pytest.param("install|skep/limiter|--program|", ["prog"], id="programs"),
         pytest.param("inspect|a.o|--why|net.dr", ["net.drop"], id="permissions"),
         pytest.param("completion|z", ["zsh"], id="choices"),

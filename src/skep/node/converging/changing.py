@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from skep.chains.deployment import Deployment
-from skep.chains.planning import LinkedDeployment, Observed, Plan, plan
+from skep.chains.planning import LeftEntries, LinkedDeployment, Observed, Plan, plan
 from skep.hooks.table import HookTarget
 from skep.node.converging.executing import Outcome, drop
 from skep.node.converging.inspecting import observe
@@ -30,6 +30,8 @@ class Change:
         gone: names whose records and maps go, although they are not among the readable ones.
         linked: programs that are linked already, by deployment; ``None`` to open, verify and link
             every package anew.
+        left: what settings that lose their value left in maps, by deployment. It is put right
+            once: afterwards those entries are the program's own.
     """
 
     command: str
@@ -41,6 +43,7 @@ class Change:
     stopping: Collection[str] = ()
     gone: Collection[str] = ()
     linked: Mapping[str, LinkedDeployment] | None = None
+    left: Mapping[str, Sequence[LeftEntries]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def prepare(services: Services, wanted: Change) -> Prepared:
     names -= set(wanted.stopping)
 
     def observed(linked: Sequence[LinkedDeployment], names: Collection[str]) -> Observed:
-        return observe(services.kernel, before, linked, spots, names, looked)
+        return observe(services.kernel, before, linked, spots, names, looked, wanted.left)
 
     seen = observed((), ())
     impossible = seen.absent.keys() | seen.foreign.keys() | seen.hidden
@@ -103,7 +106,11 @@ def prepare(services: Services, wanted: Change) -> Prepared:
         for d in wanted.after
         if d.on in targets and d.on not in blocked and d.name not in wanted.stopping
     )
-    return Prepared(plan(linked, observed(linked, names)), linked, spots)
+    wanting = [
+        each.wanting([found.restored for found in wanted.left.get(each.deployment.name, ())])
+        for each in linked
+    ]
+    return Prepared(plan(wanting, observed(wanting, names)), linked, spots)
 
 
 def _spot(services: Services, looked: Survey, on: HookTarget, wanted: Change) -> Spot:

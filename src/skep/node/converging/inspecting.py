@@ -6,9 +6,10 @@ a declared target was bound to.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from skep.chains.deployment import Deployment
-from skep.chains.planning import Chain, LinkedDeployment, Observed
+from skep.chains.planning import Chain, LeftEntries, LinkedDeployment, Observed
 from skep.hooks.table import HookTarget
 from skep.node.looking.identifying import declared_members, running_fingerprint
 from skep.node.looking.locating import Spot, Survey, is_of_one_boot
@@ -41,6 +42,7 @@ def observe(
     spots: Mapping[HookTarget, Spot],
     names: Collection[str],
     looked: Survey,
+    left: Mapping[str, Sequence[LeftEntries]] = MappingProxyType({}),
 ) -> Observed:
     """Observe hook targets and the maps of deployments.
 
@@ -51,6 +53,7 @@ def observe(
         spots: hook targets to look at, and where they are.
         names: deployments whose maps to look at.
         looked: all declared targets and links.
+        left: of deployments, entries that are to go, whose keys are compared too.
     """
     targets = _Targets({}, {}, {}, set())
     for spot in spots.values():
@@ -69,7 +72,7 @@ def observe(
         hidden=frozenset(targets.hidden),
         maps=maps,
         retired=retired,
-        entries=_entries(kernel, linked, (maps, retired)),
+        entries=_entries(kernel, linked, (maps, retired), left),
     )
 
 
@@ -129,12 +132,15 @@ def _entries(
     kernel: KernelReader,
     linked: Sequence[LinkedDeployment],
     there: Sequence[Mapping[str, frozenset[str]]],
+    left: Mapping[str, Sequence[LeftEntries]],
 ) -> dict[tuple[str, str], dict[bytes, bytes]]:
     entries = {}
     for one in linked:
         name = one.deployment.name
+        gone = {each.restored.pin: each.gone for each in left.get(name, ())}
         for setting in one.settings:
             if any(setting.pin in maps.get(name, frozenset()) for maps in there):
-                keys = None if setting.whole else [key for key, _ in setting.entries]
+                own = [key for key, _ in setting.entries]
+                keys = None if setting.whole else [*own, *gone.get(setting.pin, ())]
                 entries[name, setting.pin] = kernel.read_entries(name, setting.pin, keys)
     return entries

@@ -6,7 +6,7 @@ that plan, and :func:`execute` carries it out: so what was shown is what is done
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from skep.chains.deployment import Deployment
 from skep.chains.ordering import in_order
@@ -14,7 +14,7 @@ from skep.hooks.table import HookTarget
 from skep.node.converging.changing import Change, Prepared, carry_out, prepare
 from skep.node.converging.consenting import NOT_ASKED, Answer, Need, find_needs, settle
 from skep.node.converging.services import Services, Writer
-from skep.node.deploying.undoing import Defaults, undo_commands
+from skep.node.deploying.undoing import undo_commands
 from skep.node.looking.listing import find_installed
 from skep.node.records import Consent, Installed
 
@@ -28,13 +28,11 @@ class Desired:
         subject: name of the deployment it is about; empty if it is about several.
         on: hook target whose chain needs consent to be loaded; ``None`` if taking away is all that
             is done, which needs none.
-        defaults: of the subject's settings, for the command that sets them back.
     """
 
     change: Change
     subject: str = ""
     on: HookTarget | None = None
-    defaults: Defaults = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +133,6 @@ def foresee(services: Services, desired: Desired) -> ChangePlan:
         [one.deployment for one in before],
         change.after,
         subject=desired.subject,
-        defaults=desired.defaults,
         here=services.kernel.here(),
         spots=prepared.spots,
     )

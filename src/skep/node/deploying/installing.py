@@ -23,6 +23,7 @@ from skep.node.converging.services import Services, Writer
 from skep.node.deploying.applying import Changed, Desired, apply
 from skep.node.deploying.moving import placed
 from skep.node.deploying.targeting import declared_target
+from skep.node.deploying.undoing import set_words
 from skep.node.packages import VerifiedPackage
 from skep.packages.metadata import PackageMetadata, ProgramMetadata
 from skep.packages.references import Reference, parse_reference
@@ -196,11 +197,10 @@ def _with(
             f"{_taken(known)}, at another place",
             hint=shlex.join(["skep", "move", known.name, *_place_words(placement)]),
         )
-    texts = {**metadata.default_texts, **dict(newcomer.settings)}
-    other = (f"{name}={texts[name]}" for name in wanted if there[name] != wanted[name])
+    different = [name for name in wanted if there[name] != wanted[name]]
     raise DeploymentExists(
         f"{_taken(known)}, with other settings",
-        hint=shlex.join(["skep", "set", known.name, *other]),
+        hint=shlex.join(set_words(known.name, different, dict(newcomer.settings))),
     )
 
 

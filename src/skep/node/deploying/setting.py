@@ -5,11 +5,13 @@ the kernel's verifier, so the program is linked again and the chain replaced; it
 The plan decides which of the two is needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from skep.bytecode.isa.kernel_types import MAP_TYPES
 from skep.chains.deployment import Deployment
-from skep.chains.planning import LinkedDeployment
+from skep.chains.fingerprints import map_pin_name
+from skep.chains.planning import LeftEntries, LinkedDeployment, MapSetting
 from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.node.converging.changing import Change
@@ -22,6 +24,9 @@ from skep.node.looking.listing import find_installed
 from skep.packages.metadata import PackageMetadata
 from skep.packages.references import parse_reference
 
+Changes = Mapping[str, str | None]
+"""Texts by setting; ``None`` takes it back to what its author chose: a default, or no value."""
+
 
 class NothingToSet(UsageError):
     """No setting was named."""
@@ -31,8 +36,11 @@ class SizeIsFixed(Conflict):
     """The setting sizes a map, which is there already."""
 
 
-def desired_settings(services: Services, name: str, changes: Mapping[str, str]) -> Desired:
+def desired_settings(services: Services, name: str, changes: Changes) -> Desired:
     """A deployment with other settings; those not named stay as they are.
+
+    An entry of a map that a setting without a default wrote becomes what the object has there
+    when its value is taken back: its compiled content, 0 in an array, no entry in a hash.
 
     An empty text is an empty set; a single value cannot be empty.
 
@@ -54,23 +62,30 @@ def desired_settings(services: Services, name: str, changes: Mapping[str, str]) 
     require_maps_in_use(services, on)
     metadata = _metadata(services, deployment)
     chosen = dict(deployment.settings)
-    merged = {**chosen, **changes}
+    taken_back = {each for each, text in changes.items() if text is None}
+    for each in taken_back:
+        metadata.setting(each)
+    given = {each: text for each, text in changes.items() if text is not None}
+    merged = {each: text for each, text in {**chosen, **given}.items() if each not in taken_back}
     # Other words for the values that are in force already change nothing.
-    if metadata.values_in_force(merged) == metadata.values_in_force(chosen):
+    in_force = metadata.values_in_force(chosen)
+    if not taken_back & chosen.keys() and metadata.values_in_force(merged) == in_force:
         merged = chosen
     changed = replace(deployment, settings=tuple(sorted(merged.items())))
     after = [changed if one.deployment.name == name else one.deployment for one in installed]
     # Settings that do not fit are told before anything is asked.
     linked = services.packages.linked(changed)
-    _check_sizes(services.packages.linked(deployment), linked)
+    linked_before = services.packages.linked(deployment)
+    _check_sizes(linked_before, linked)
     command = f"set {name} {', '.join(sorted(changes))}"
     # Compared with what the maps contain, not with what was declared before: hence ``also``.
-    wanted = Change(command, after, must_run={on}, also={on})
-    return Desired(wanted, name, on, metadata.default_texts)
+    left = {name: tuple(_left(linked_before, linked))}
+    wanted = Change(command, after, must_run={on}, also={on}, left=left)
+    return Desired(wanted, name, on)
 
 
 def change_settings(
-    writer: Writer, name: str, changes: Mapping[str, str], answer: Answer = NOT_ASKED
+    writer: Writer, name: str, changes: Changes, answer: Answer = NOT_ASKED
 ) -> Changed:
     """Change settings of a deployment while it runs.
 
@@ -87,6 +102,25 @@ def _metadata(services: Services, deployment: Deployment) -> PackageMetadata:
         parse_reference(deployment.reference), Digest.parse(deployment.digest), deployment.policy
     )
     return package.content.metadata
+
+
+def _left(before: LinkedDeployment, after: LinkedDeployment) -> Iterator[LeftEntries]:
+    """Entries that no setting writes any more, as the object has them."""
+    maps = {map_pin_name(each): each for each in after.maps}
+    now = {each.pin: each for each in after.settings}
+    for setting in before.settings:
+        there = now.get(setting.pin, MapSetting(setting.pin, ()))
+        if there.whole or setting.pin not in maps:
+            continue  # of a set, everything else goes anyway
+        plan = maps[setting.pin]
+        compiled = dict(plan.contents)
+        lost = [key for key, _ in setting.entries if key not in dict(there.entries)]
+        if plan.map_type == MAP_TYPES["ARRAY"]:
+            compiled = {key: bytes(plan.value_size) for key in lost} | compiled
+        entries = tuple((key, compiled[key]) for key in lost if key in compiled)
+        absent = tuple(key for key in lost if key not in compiled)
+        if lost:
+            yield LeftEntries(MapSetting(setting.pin, entries), absent)
 
 
 def _check_sizes(before: LinkedDeployment, after: LinkedDeployment) -> None:

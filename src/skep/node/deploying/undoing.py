@@ -1,7 +1,7 @@
 """The commands that reverse a change, derived from what is declared before and after it."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -12,16 +12,12 @@ from skep.hooks.target import HOST, HookTarget
 from skep.node.looking.locating import Spot
 from skep.packages.references import parse_reference
 
-Defaults = Mapping[str, str | None]
-"""Texts of a package's defaults by setting; ``None`` for a setting that has none."""
-
 
 def undo_commands(
     before: Sequence[Deployment],
     after: Sequence[Deployment],
     *,
     subject: str = "",
-    defaults: Defaults,
     here: str = "",
     spots: Mapping[HookTarget, Spot] = MappingProxyType({}),
 ) -> tuple[str, ...]:
@@ -34,7 +30,6 @@ def undo_commands(
         before: as declared before.
         after: as declared afterwards.
         subject: name of the deployment that was changed.
-        defaults: of its settings.
         here: network namespace of this command; empty on the host.
         spots: where hook targets are, so that one which has another name now is called by it.
             Nothing can be installed again where nothing is.
@@ -54,7 +49,8 @@ def undo_commands(
             if (place := places[each.name]) is not None
         ]
     elif subject in now and there[subject].settings != now[subject].settings:
-        commands = _set_words(there[subject], now[subject], defaults)
+        changed = _changed_settings(there[subject], now[subject])
+        commands = [set_words(subject, changed, dict(there[subject].settings))]
     elif subject in now and there[subject].order != now[subject].order:
         commands = [_move_words(before, after, subject)]
     else:
@@ -90,13 +86,24 @@ def _written(on: HookTarget, here: str) -> HookTarget:
     return replace(on, namespace=HOST) if here and not on.namespace else on
 
 
-def _set_words(before: Deployment, after: Deployment, defaults: Defaults) -> list[list[str]]:
+def _changed_settings(before: Deployment, after: Deployment) -> list[str]:
     old, new = dict(before.settings), dict(after.settings)
-    changed = [name for name in new if old.get(name) != new[name]]
-    texts = {name: old.get(name, defaults.get(name)) for name in changed}
-    if None in texts.values():
-        return []  # it had no value, and no command takes a value away
-    return [["skep", "set", after.name, *(f"{name}={text}" for name, text in texts.items())]]
+    return [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]
+
+
+def set_words(name: str, settings: Iterable[str], texts: Mapping[str, str]) -> list[str]:
+    """The command that gives settings of a deployment their texts.
+
+    Args:
+        settings: those to be changed; one without a text is taken back to what its author chose.
+    """
+    given, taken_back = [], []
+    for setting in settings:
+        if setting in texts:
+            given.append(f"{setting}={texts[setting]}")
+        else:
+            taken_back += ["--reset", setting]
+    return ["skep", "set", name, *given, *taken_back]
 
 
 def _move_words(

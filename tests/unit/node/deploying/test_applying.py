@@ -154,6 +154,7 @@ def test_other_words_for_values_that_are_in_force_change_nothing(node: FakeNode)
     ("asked", "hint"),
     [
         pytest.param(request("acme/limit", rate="8"), "skep set limit rate=8", id="settings"),
+        pytest.param(request("acme/limit"), "skep set limit --reset rate", id="default"),
         pytest.param(
             request("acme/limit", rate="9", placement=At(11)),
             "skep move limit --order 11",

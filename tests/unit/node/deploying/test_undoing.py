@@ -15,18 +15,15 @@ from skep.node.looking.locating import Spot
 ETH0 = parse_hook_target("xdp:eth0")
 LIMIT, FILTER = deployment("limit", order=10), deployment("filter", order=20)
 ETH0_IDENTITY = InterfaceIdentity(1, 2)
-DEFAULTS = {"rate": "1000/s", "ports": "", "size": None}
 
 
 def test_what_is_new_is_removed() -> None:
-    assert undo_commands([FILTER], [FILTER, LIMIT], subject="limit", defaults={}) == (
-        "skep remove limit",
-    )
+    assert undo_commands([FILTER], [FILTER, LIMIT], subject="limit") == ("skep remove limit",)
 
 
 def test_what_is_gone_is_installed_with_digest_settings_and_place() -> None:
     gone = deployment("limit", order=7, settings=(("ports", "80, 443"), ("rate", "5/s")))
-    (command,) = undo_commands([gone, FILTER], [FILTER], defaults={})
+    (command,) = undo_commands([gone, FILTER], [FILTER])
     assert shlex.split(command) == [
         "skep", "install", f"skep/limit:1.0.0@{DIGEST}", "--on", "xdp:eth0",
         "--program", "limit", "--set", "ports=80, 443", "--set", "rate=5/s", "--order", "7",
@@ -51,16 +48,16 @@ def test_the_host_is_named_from_inside_another_namespace() -> None:
 def test_what_ran_on_a_renamed_interface_is_installed_under_its_name_of_now() -> None:
     moved = Place(ETH0_IDENTITY, parse_hook_target("xdp:wan0"))
     spot = Spot(ETH0, "here", moved, named=None)
-    (command,) = undo_commands([LIMIT], [], defaults={}, spots={ETH0: spot})
+    (command,) = undo_commands([LIMIT], [], spots={ETH0: spot})
     assert "--on xdp:wan0 " in command
 
 
 def test_nothing_is_installed_again_on_an_interface_that_is_gone() -> None:
-    assert undo_commands([LIMIT], [], defaults={}, spots={ETH0: Spot(ETH0, "waiting")}) == ()
+    assert undo_commands([LIMIT], [], spots={ETH0: Spot(ETH0, "waiting")}) == ()
 
 
 def test_everything_that_is_gone_is_installed_in_the_order_of_its_chain() -> None:
-    commands = undo_commands([LIMIT, FILTER], [], defaults={})
+    commands = undo_commands([LIMIT, FILTER], [])
     assert [shlex.split(each)[2].partition(":")[0] for each in commands] == [
         "skep/limit", "skep/filter",
     ]  # fmt: skip
@@ -70,23 +67,18 @@ def test_everything_that_is_gone_is_installed_in_the_order_of_its_chain() -> Non
     ("before", "after", "command"),
     [
         ({"rate": "5/s"}, {"rate": "7/s"}, "skep set limit rate=5/s"),
-        ({}, {"rate": "7/s"}, "skep set limit rate=1000/s"),
-        ({}, {"ports": "80"}, "skep set limit ports="),
+        ({"rate": "5/s"}, {}, "skep set limit rate=5/s"),
         ({"ports": "80, 443"}, {"ports": "80"}, "skep set limit 'ports=80, 443'"),
-        ({"ports": "80"}, {"ports": "80", "rate": "7/s"}, "skep set limit rate=1000/s"),
+        ({"ports": "80"}, {"ports": "80", "rate": "7/s"}, "skep set limit --reset rate"),
+        ({"ports": "80"}, {"rate": "7/s"}, "skep set limit ports=80 --reset rate"),
     ],
 )
-def test_settings_get_their_old_values(
+def test_settings_get_what_was_chosen_or_nothing(
     before: dict[str, str], after: dict[str, str], command: str
 ) -> None:
     old = replace(LIMIT, settings=tuple(before.items()))
     new = replace(LIMIT, settings=tuple(after.items()))
-    assert undo_commands([old], [new], subject="limit", defaults=DEFAULTS) == (command,)
-
-
-def test_no_command_takes_away_a_value_where_none_was() -> None:
-    new = replace(LIMIT, settings=(("size", "4096"),))
-    assert undo_commands([LIMIT], [new], subject="limit", defaults=DEFAULTS) == ()
+    assert undo_commands([old], [new], subject="limit") == (command,)
 
 
 MOVES: list[tuple[str, Placement]] = [
@@ -106,7 +98,7 @@ def test_a_move_goes_back(name: str, placement: Placement, gap: int) -> None:
     ]
     subject = next(each for each in chain if each.name == name)
     moved = place(chain, subject, placement)
-    commands = undo_commands(chain, moved, subject=name, defaults={})
+    commands = undo_commands(chain, moved, subject=name)
     sequence = [each.name for each in in_order(chain, ETH0)]
     if not commands:
         assert [each.name for each in in_order(moved, ETH0)] == sequence
@@ -124,4 +116,4 @@ def test_a_move_goes_back(name: str, placement: Placement, gap: int) -> None:
 
 
 def test_what_does_not_change_needs_no_command() -> None:
-    assert undo_commands([LIMIT], [LIMIT], subject="limit", defaults={}) == ()
+    assert undo_commands([LIMIT], [LIMIT], subject="limit") == ()

@@ -19,6 +19,7 @@ from skep.node.deploying.moving import move
 from skep.node.deploying.removing import remove
 from skep.node.deploying.setting import NothingToSet, change_settings
 from skep.node.looking.listing import NoSuchDeployment, list_installed, view_chain
+from skep.packages.errors import UnknownSetting
 from skep.trust.errors import Unsigned
 
 ETH0 = parse_hook_target("xdp:eth0")
@@ -231,6 +232,57 @@ def test_a_set_can_become_empty(node: FakeNode) -> None:
     node.install(ports="80")
     change_settings(node.writer(), "limit", {"ports": ""})
     assert node.kernel.read_entries("limit", "ports") == {}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "changed"),
+    [
+        pytest.param({"rate": "9"}, {"rate": None}, id="default"),
+        pytest.param({"ports": "80"}, {"ports": None, "rate": "5"}, id="set"),
+        pytest.param({"slot": "3"}, {"slot": None}, id="entry-of-an-array"),
+        pytest.param({"entry": "3"}, {"entry": None}, id="entry-of-a-hash"),
+        pytest.param({"constant": "3"}, {"constant": None}, id="constant"),
+    ],
+)
+def test_a_setting_is_taken_back_to_what_its_author_chose(
+    node: FakeNode, chosen: dict[str, str], changed: dict[str, str | None]
+) -> None:
+    node.install()
+    before = contents(node)
+    change_settings(node.writer(), "limit", chosen)
+    assert contents(node) != before
+    change_settings(node.writer(), "limit", dict.fromkeys(chosen))
+    assert contents(node) == before
+    assert node.state.installed()[0].deployment.settings == ()
+    node.consistent()
+    change_settings(node.writer(), "limit", chosen)
+    change_settings(node.writer(), "limit", changed)
+    given = {name: text for name, text in changed.items() if text is not None}
+    assert dict(node.state.installed()[0].deployment.settings) == given
+    node.consistent()
+
+
+def test_what_is_at_its_default_already_is_reset_without_a_change(node: FakeNode) -> None:
+    node.install()
+    assert change_settings(node.writer(), "limit", {"rate": None}).is_unchanged
+
+
+def test_a_chosen_default_is_forgotten(node: FakeNode) -> None:
+    node.install(rate="7")
+    changed = change_settings(node.writer(), "limit", {"rate": None})
+    assert not changed.is_unchanged
+    assert node.state.installed()[0].deployment.settings == ()
+
+
+def test_a_setting_that_is_not_there_cannot_be_reset(node: FakeNode) -> None:
+    node.install()
+    with pytest.raises(UnknownSetting, match="no setting 'colour'"):
+        change_settings(node.writer(), "limit", {"colour": None})
+
+
+def contents(node: FakeNode) -> dict[tuple[str, str], dict[bytes, bytes]]:
+    """Everything in the maps of the node, by deployment and pin."""
+    return {key: dict(each.contents) for key, each in node.kernel.maps.items()}
 
 
 def test_a_constant_exchanges_the_chain_and_keeps_the_other_maps(node: FakeNode) -> None:
