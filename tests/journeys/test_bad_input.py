@@ -59,7 +59,7 @@ def test_a_broken_skep_toml_tells_all_its_problems(skep: Skep, project: Path) ->
 def test_a_program_that_is_not_in_the_object_is_refused(skep: Skep, project: Path) -> None:
     path = project / "skep.toml"
     path.write_text(path.read_text().replace('name = "port_filter"', 'name = "no_such"'))
-    _refused(skep("build", project), 4, "no_such", "port_filter")
+    _refused(skep("build", project), 3, "no_such", "port_filter")
 
 
 def test_an_object_without_kernel_licence_is_refused(skep: Skep, project: Path) -> None:

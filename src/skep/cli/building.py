@@ -95,7 +95,7 @@ def build_package(directory: Path, environment: Environment) -> Built:
     Raises:
         MalformedMetadata, UsageError: 1.
         CompileFailed: 2.
-        UnknownProgram, MalformedMetadata, MalformedPackage, Unloadable: 3.
+        MalformedMetadata, MalformedPackage, Unloadable: 3.
     """
     toml = read_file(directory / "skep.toml", "a skep.toml", _LARGEST_METADATA)
     # (1)

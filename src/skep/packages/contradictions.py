@@ -23,12 +23,24 @@ def find_contradictions(
     Args:
         objects: by file name, as read.
     """
+    maps = _places(metadata, objects.values())
     return (
         *_programs(metadata, objects),
-        *_settings(metadata, objects.values()),
+        *_settings(metadata, [*objects.values()], maps),
         *_doubled(metadata.settings),
-        *_metrics(metadata, objects.values()),
+        *_sized_twice(metadata),
+        *_metrics(metadata, maps),
     )
+
+
+def _places(metadata: PackageMetadata, objects: Iterable[ObjectFile]) -> list[MapPlace]:
+    sizes = {each.name: each.max_entries for each in metadata.maps if each.max_entries}
+    sized = {each.max_entries_of for each in metadata.settings}
+    return [
+        MapPlace(spec, each.types, None if spec.name in sized else sizes.get(spec.name))
+        for each in objects
+        for spec in each.maps
+    ]
 
 
 def _programs(metadata: PackageMetadata, objects: Mapping[str, ObjectFile]) -> Iterator[Obstacle]:
@@ -72,15 +84,9 @@ def _hook(program: ProgramMetadata, spec: ProgramSpec, path: str) -> Iterator[Ob
     yield Obstacle("contradiction", text, hint, path)
 
 
-def _settings(metadata: PackageMetadata, objects: Iterable[ObjectFile]) -> Iterator[Obstacle]:
-    objects = list(objects)
-    sizes = {each.name: each.max_entries for each in metadata.maps if each.max_entries}
-    sized = {each.max_entries_of for each in metadata.settings}
-    maps = [
-        MapPlace(spec, each.types, None if spec.name in sized else sizes.get(spec.name))
-        for each in objects
-        for spec in each.maps
-    ]
+def _settings(
+    metadata: PackageMetadata, objects: Sequence[ObjectFile], maps: Sequence[MapPlace]
+) -> Iterator[Obstacle]:
     for setting in metadata.settings:
         path = f"settings.{setting.name}"
         if setting.map is not None:
@@ -140,15 +146,25 @@ def _doubled(settings: Sequence[SettingSpec]) -> Iterator[Obstacle]:
             yield Obstacle("contradiction", text, hint, f"settings.{setting.name}.{place[0]}")
 
 
-def _metrics(metadata: PackageMetadata, objects: Iterable[ObjectFile]) -> Iterator[Obstacle]:
-    maps = [MapPlace(spec, each.types) for each in objects for spec in each.maps]
+def _sized_twice(metadata: PackageMetadata) -> Iterator[Obstacle]:
+    """Sizes of maps that a setting's default always replaces."""
+    sizing = {each.max_entries_of: each for each in metadata.settings if each.default is not None}
+    for each in metadata.maps:
+        setting = sizing.get(each.name)
+        if setting is not None and each.max_entries is not None:
+            text = f"the setting {setting.name} gives map {each.name} {setting.default} entries"
+            hint = f"remove this, or the default of {setting.name}"
+            yield Obstacle("contradiction", text, hint, f"maps.{each.name}.max_entries")
+
+
+def _metrics(metadata: PackageMetadata, maps: Sequence[MapPlace]) -> Iterator[Obstacle]:
     for metric in metadata.metrics:
         path = f"metrics.{metric.name}"
         there = [place for place in maps if place.spec.name == metric.map]
         if not there:
             yield _no_map(f"{path}.map", metric.map, maps)
         for place in there:
-            misfit = metric_misfit(metric, place.spec)
+            misfit = metric_misfit(metric, place)
             if misfit:
                 yield Obstacle("contradiction", misfit, "", f"{path}.map")
 

@@ -13,7 +13,7 @@ from skep.bytecode.linking.maps import check_size, leaves_size_open, sizable_map
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 from skep.errors import SkepError
 from skep.packages.contradictions import find_contradictions
-from skep.packages.errors import MalformedMetadata, MalformedPackage, UnknownProgram, Unloadable
+from skep.packages.errors import MalformedMetadata, MalformedPackage, Unloadable
 from skep.packages.metadata import PackageMetadata
 from skep.packages.obstacles import Obstacle, ObstacleKind
 from skep.packages.toml_places import key_lines
@@ -22,7 +22,7 @@ from skep.packages.unloadable import DECLARE_GPL, find_unloadable
 
 _NESTING = frozenset({"ARRAY_OF_MAPS", "HASH_OF_MAPS"})
 _REFUSALS: Mapping[ObstacleKind, type[SkepError]] = {
-    "program": UnknownProgram,
+    "program": MalformedMetadata,
     "contradiction": MalformedMetadata,
     "metadata": MalformedMetadata,
     "licence": MalformedPackage,
@@ -71,8 +71,8 @@ def refuse_obstacles(toml: bytes, obstacles: Sequence[Obstacle]) -> tuple[str, .
         toml: the ``skep.toml``, for lines.
 
     Raises:
-        UnknownProgram: a program of it is in no object file, or in several.
-        MalformedMetadata: it contradicts the objects, or sizes maps impossibly or not at all.
+        MalformedMetadata: a program of it is in no object file, or in several; it contradicts the
+            objects, or sizes maps impossibly or not at all.
         MalformedPackage: an object declares no kernel licence.
         Unloadable: no kernel loads a program.
     """

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from skep.packages.fields import Fields
 from skep.packages.names import is_identifier, is_map_name, is_one_line
+from skep.packages.setting_types import LARGEST
 
 MetricKind = Literal["counter", "gauge"]
 _KINDS: tuple[MetricKind, ...] = get_args(MetricKind)
@@ -47,7 +48,8 @@ def read_metric(name: str, fields: Fields) -> MetricSpec:
     return MetricSpec(
         name=name,
         map=fields.text("map", "the name of a map", is_map_name),
-        key=fields.integer("key", "a whole number", 0, 2**64 - 1, required=False) or 0,
+        key=fields.integer("key", f"a whole number from 0 to {LARGEST}", 0, LARGEST, required=False)
+        or 0,
         kind="gauge" if kind == "gauge" else "counter",
         help=fields.text("help", "one line of text", is_one_line, required=False),
     )

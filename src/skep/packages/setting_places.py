@@ -128,7 +128,7 @@ def _holder_misfit(
         return Misfit(f"{member} needs {_ADDRESS_BYTES[member]} bytes, {what} has {size}")
     if size not in WIDTHS:
         return Misfit(f"{setting.type} needs 1, 2, 4 or 8 bytes, {what} has {size}")
-    kind = _kind(types, type_id)
+    kind = no_number(types, type_id)
     if kind:
         return Misfit(f"{setting.type} is one number, {what} is {kind}")
     largest = (1 << 8 * size) - 1
@@ -153,8 +153,8 @@ def _default_misfit(setting: SettingSpec, what: str, largest: int) -> Misfit | N
     return None
 
 
-def _kind(types: TypeTable | None, type_id: int) -> str:
-    """What a type is, if no single number; empty if it is one, or not known."""
+def no_number(types: TypeTable | None, type_id: int) -> str:
+    """What a type is instead of one number; empty if it is one, or not known."""
     if types is None:
         return ""
     try:

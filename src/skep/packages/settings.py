@@ -244,7 +244,11 @@ def _default_text(fields: Fields) -> str | None:
         elif isinstance(item, str):
             texts.append(item)
         else:
-            fields.problem("default", "expected a string, a whole number, a boolean or a list")
+            fields.problem(
+                "default",
+                f"expected a string, a whole number from 0 to {LARGEST}, a boolean or a list, "
+                f"got {shown(item)}",
+            )
             return None
     return ",".join(texts)
 
@@ -292,7 +296,9 @@ def read_setting(name: str, fields: Fields) -> SettingSpec:
         name=name,
         type=kind,
         map=fields.text("map", "the name of a map", is_map_name, required=False) or None,
-        key=fields.integer("key", "a whole number", 0, LARGEST, required=False),
+        key=fields.integer(
+            "key", f"a whole number from 0 to {LARGEST}", 0, LARGEST, required=False
+        ),
         variable=fields.text("global", "a variable's name", is_identifier, required=False) or None,
         default=_default_text(fields),
         help=fields.text("help", "one line of text", is_one_line, required=False),

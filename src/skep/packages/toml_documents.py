@@ -3,7 +3,8 @@
 1. Size, before anything is parsed.
 2. Parts of a dotted key: ``a.a.a = 1`` costs :mod:`tomllib` memory in the square of the parts,
    4 GB for a document of 64 kB.
-3. Nesting, as the parser is recursive and values we keep may be walked later.
+3. Nesting: of brackets, as the parser is recursive, and of what they mean together with dotted
+   keys, as values we keep may be walked later.
 """
 
 import codecs
@@ -31,21 +32,33 @@ _TOKENS = re.compile(
 )
 
 
-def _check_keys(text: str, name: str) -> None:
-    dots = 0
+def _check_tokens(text: str, name: str) -> None:
+    dots = depth = 0
     for match in _TOKENS.finditer(text):
         match match.lastgroup:
             case "dot":
                 dots += 1
                 if dots >= MOST_KEY_PARTS:
-                    line = text.count("\n", 0, match.start()) + 1
                     raise MalformedMetadata(
-                        f"{name}, line {line}: expected at most {MOST_KEY_PARTS} parts in a key"
+                        f"{name}, line {_line(text, match.start())}: expected at most "
+                        f"{MOST_KEY_PARTS} parts in a key"
                     )
             case "other":
                 dots = 0
+                for place, character in enumerate(match.group(), match.start()):
+                    depth += (character in "[{") - (character in "]}")
+                    if depth > DEEPEST:
+                        raise _too_deep(f"{name}, line {_line(text, place)}")
             case "unterminated":
                 return  # the parser stops here too, and says why
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1
+
+
+def _too_deep(where: str) -> MalformedMetadata:
+    return MalformedMetadata(f"{where}: expected at most {DEEPEST} levels of nesting")
 
 
 def _check_depth(document: object, name: str) -> None:
@@ -58,7 +71,7 @@ def _check_depth(document: object, name: str) -> None:
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
     if level:
-        raise MalformedMetadata(f"{name}: expected at most {DEEPEST} levels of nesting")
+        raise _too_deep(name)
 
 
 def parse_toml(data: bytes, name: str = "skep.toml") -> dict[str, object]:
@@ -79,10 +92,10 @@ def parse_toml(data: bytes, name: str = "skep.toml") -> dict[str, object]:
     try:
         # Editors of Windows begin a file with a byte order mark; TOML knows none.
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-        # (2)
-        _check_keys(text, name)
+        # (2), (3)
+        _check_tokens(text, name)
         document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise MalformedMetadata(
             f"{name} is not TOML: {one_line(str(error))}", hint="the format is at toml.io"
         ) from error

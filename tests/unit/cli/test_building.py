@@ -27,7 +27,9 @@ GOOD = (
     + setting('type = "boolean"\nglobal = "strict"', "strict")
     + setting('type = "ipv4"\nglobal = "address"', "address")
     + '\n[metrics.seen]\nmap = "counts"\nkey = 1\nkind = "counter"\n'
+    + '\n[metrics.later]\nmap = "counts"\nkey = 3\nkind = "counter"\n'
     + "\n[maps.ports]\nmax_entries = 1024\n"
+    + "\n[maps.counts]\nmax_entries = 4\n"
 )
 
 
@@ -64,7 +66,7 @@ def test_a_damaged_package_is_written_again(tmp_path: Path) -> None:
         pytest.param(
             setting('type = "u64"\nmap = "zzz"'),
             "skep.toml:17: settings.limit.map: no object file has a map 'zzz'",
-            "maps there: counts, events, limits, pairs, ports, wides",
+            "maps there: counts, events, keyed, limits, paired, pairs, ports, wides",
             id="no-map-of-such-a-name",
         ),
         pytest.param(
@@ -151,7 +153,7 @@ def test_a_damaged_package_is_written_again(tmp_path: Path) -> None:
         pytest.param(
             "\n[maps.limit]\nmax_entries = 8\n",
             "skep.toml:15: maps.limit: no object file has a map limit that can be sized",
-            "maps that can be sized: counts, events, limits, pairs, ports, wides",
+            "maps that can be sized: counts, events, keyed, limits, paired, pairs, ports, wides",
             id="size-of-no-map",
         ),
         pytest.param(
@@ -187,9 +189,42 @@ def test_a_damaged_package_is_written_again(tmp_path: Path) -> None:
             "",
             id="metric-past-the-end",
         ),
+        pytest.param(
+            '\n[metrics.seen]\nmap = "pairs"\nkind = "counter"\n',
+            "skep.toml:16: metrics.seen.map: a value of map pairs is struct pair of 2 members; a"
+            " metric is one number",
+            "",
+            id="metric-of-a-pair",
+        ),
+        pytest.param(
+            '\n[metrics.seen]\nmap = "ports"\nkey = 65536\nkind = "counter"\n',
+            "skep.toml:16: metrics.seen.map: key 65536 does not fit into the 2-byte keys of ports",
+            "",
+            id="metric-with-a-large-key",
+        ),
+        pytest.param(
+            '\n[metrics.seen]\nmap = "keyed"\nkind = "counter"\n',
+            "skep.toml:16: metrics.seen.map: map keyed has keys of 16 bytes; expected 1, 2, 4 or 8",
+            "",
+            id="metric-with-a-wide-key",
+        ),
+        pytest.param(
+            '\n[metrics.seen]\nmap = "paired"\nkind = "counter"\n',
+            "skep.toml:16: metrics.seen.map: a key of map paired is struct pair of 2 members; the"
+            " key of a metric is one number",
+            "",
+            id="metric-with-a-pair-for-a-key",
+        ),
+        pytest.param(
+            setting('type = "u32"\nmax_entries_of = "ports"\ndefault = 128')
+            + "\n[maps.ports]\nmax_entries = 64\n",
+            "skep.toml:21: maps.ports.max_entries: the setting limit gives map ports 128 entries",
+            "remove this, or the default of limit",
+            id="two-sizes-for-one-map",
+        ),
     ],
 )
-def test_settings_and_metrics_that_do_not_fit_are_refused(
+def test_settings_metrics_and_sizes_that_do_not_fit_are_refused(
     tmp_path: Path, more: str, message: str, hint: str
 ) -> None:
     error = refused(write_project(tmp_path / "p", more), tmp_path / "root")
@@ -257,7 +292,7 @@ def test_a_program_the_object_has_not_is_refused_with_its_line(tmp_path: Path) -
     toml = TOML.replace('name = "prog"', 'name = "porg"')
     error = refused(write_project(tmp_path / "p", toml=toml), tmp_path / "root")
     assert error.message == "skep.toml:12: program[0].name: no object file has the program 'porg'"
-    assert (error.hint, codes(error).exit_code) == ("did you mean prog?", 4)
+    assert (error.hint, codes(error).exit_code) == ("did you mean prog?", 3)
 
 
 def test_a_source_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:

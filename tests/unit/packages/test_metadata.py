@@ -238,6 +238,38 @@ def test_what_is_no_sensible_toml_is_refused(toml: bytes) -> None:
         parse_metadata(toml)
 
 
+@pytest.mark.parametrize(
+    "toml",
+    [
+        pytest.param(b"a = 1\nb = " + b"[" * 20_000, id="lists"),
+        pytest.param(b"a = 1\nb = " + b"{a = " * 10_000, id="tables"),
+        pytest.param(b"a = 1\nb = " + b"[{a = " * 9 + b"1" + b"}]" * 9, id="both"),
+    ],
+)
+def test_nesting_is_refused_with_its_line(toml: bytes) -> None:
+    with pytest.raises(MalformedMetadata, match=r"^skep\.toml, line 2: expected at most 16 levels"):
+        parse_metadata(toml)
+
+
+def test_brackets_in_texts_and_comments_are_no_nesting() -> None:
+    more = f'# {"[" * 50}\nnote = "{"{" * 50}"\n'
+    assert len(parse_metadata(metadata_toml(more=more)).unknown) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param('[metrics.m]\nmap = "m"\nkind = "gauge"\nkey = -1', id="key-of-a-metric"),
+        pytest.param('[settings.s]\ntype = "u8"\nmap = "m"\nkey = -1', id="key-of-a-setting"),
+        pytest.param('[settings.s]\ntype = "u8"\nmap = "m"\ndefault = -1', id="default"),
+    ],
+)
+def test_a_number_out_of_bounds_is_told_them(more: str) -> None:
+    (problem,) = problems(metadata_toml(more=more))
+    assert f"a whole number from 0 to {2**64 - 1}" in problem
+    assert problem.endswith("got -1")
+
+
 # tomllib needs memory in the square of a key's parts: 30,000 parts are 4 GB (see toml_documents).
 @pytest.mark.parametrize(
     "toml",
