@@ -13,6 +13,7 @@ from skep.cli.options import (
     dry_run_option,
     json_option,
     marketplace_option,
+    placement_options,
     quiet_option,
     verbose_option,
     yes_option,
@@ -76,19 +77,7 @@ class InstallWords(TypedDict):
     help="Value of a setting. May be repeated.",
     shell_complete=live_names.settings,
 )
-@click.option(
-    "--before",
-    metavar="NAME",
-    help="Run before this deployment.",
-    shell_complete=live_names.deployment_names,
-)
-@click.option(
-    "--after",
-    metavar="NAME",
-    help="Run after this deployment.",
-    shell_complete=live_names.deployment_names,
-)
-@click.option("--order", type=int, help="Lower runs first.")
+@placement_options
 @yes_option
 @dry_run_option
 @click.option(

@@ -43,6 +43,33 @@ def _deployment_names(environment: Environment, context: click.Context) -> Itera
         yield deployment.name
 
 
+def _neighbours(environment: Environment, context: click.Context) -> Iterator[str]:
+    """Those in the chain that the command line names: with ``--on``, or by another member.
+
+    Without either, all. An interface without a namespace is meant in any: which one this process
+    is in, only a socket would tell.
+    """
+    typed = context.params.get("on")
+    subject, *_ = context.command.get_params(context)  # the package, or the deployment
+    if subject.name == "name":
+        name = str(context.params.get("name") or context.args[0])
+        there = [*_deployments(environment)]
+        on = next((each.on for each in there if each.name == name), None)
+        yield from (each.name for each in there if each.on == on and each.name != name)
+    elif typed is None:
+        yield from _deployment_names(environment, context)
+    else:
+        from skep.hooks.table import parse_hook_target
+        from skep.hooks.target import HOST
+
+        wanted = parse_hook_target(str(typed))
+        namespace = "" if wanted.namespace == HOST else wanted.namespace
+        for each in _deployments(environment):
+            is_there = (each.on.hook, each.on.target) == (wanted.hook, wanted.target)
+            if is_there and (not wanted.namespace or each.on.namespace == namespace):
+                yield each.name
+
+
 def _deployments(environment: Environment) -> "Iterator[Deployment]":
     from skep.node.observing.wiring import open_state
     from skep.node.settings import NodeSettings
@@ -169,6 +196,7 @@ def _permissions(environment: Environment, context: click.Context) -> Iterable[s
 
 
 deployment_names = _completing(_deployment_names)
+neighbours = _completing(_neighbours)
 chosen_settings = _completing(_chosen_settings)
 declared_targets = _completing(_declared_targets)
 targets = _completing(_targets)

@@ -11,6 +11,7 @@ from skep.cli.options import (
     argument,
     dry_run_option,
     json_option,
+    placement_options,
     quiet_option,
     yes_option,
 )
@@ -35,19 +36,7 @@ class MoveWords(TypedDict):
     examples=("skep move ratelimiting --before port-filter", "skep move ratelimiting --order 10"),
 )
 @argument("name", help="Name of the deployment.", shell_complete=live_names.deployment_names)
-@click.option(
-    "--before",
-    metavar="NAME",
-    help="Run before this deployment.",
-    shell_complete=live_names.deployment_names,
-)
-@click.option(
-    "--after",
-    metavar="NAME",
-    help="Run after this deployment.",
-    shell_complete=live_names.deployment_names,
-)
-@click.option("--order", type=int, help="Lower runs first.")
+@placement_options
 @yes_option
 @dry_run_option
 @json_option

@@ -16,14 +16,16 @@ of them runs; :data:`skep.cli.main.SECTIONS` lists it.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import click
 
 from skep.cli import live_names
+
+_Taken = ParamSpec("_Taken")
 
 PATH = click.Path(path_type=Path)
 
@@ -156,6 +158,26 @@ wide_option = click.option(
 )
 yes_option = click.option("-y", "--yes", is_flag=True, help="Agree, without being asked.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+_before_option = click.option(
+    "--before",
+    metavar="NAME",
+    help="Run before this deployment.",
+    shell_complete=live_names.neighbours,
+)
+_after_option = click.option(
+    "--after",
+    metavar="NAME",
+    help="Run after this deployment.",
+    shell_complete=live_names.neighbours,
+)
+_order_option = click.option("--order", type=int, help="Lower runs first.")
+
+
+def placement_options(command: Callable[_Taken, None]) -> Callable[_Taken, None]:
+    """A place in a chain; :func:`skep.chains.ordering.parse_placement` makes one of the three."""
+    return _before_option(_after_option(_order_option(command)))
+
+
 marketplace_option = click.option(
     "--marketplace",
     metavar="NAME|URL",

@@ -64,7 +64,7 @@ def command(
     run = invocation(json=json, quiet=quiet)
     changes = parse_changes(settings, resets)
     if not changes:
-        raise UsageError("expected NAME=VALUE or --reset NAME, got neither", hint="skep set --help")
+        raise UsageError("expected NAME=VALUE or --reset NAME, got neither", hint="skep help set")
     with this_node(run.environment) as node:
         if dry_run:
             changed = node.foresee_set(name, changes)

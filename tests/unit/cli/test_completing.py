@@ -38,7 +38,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         one = deployment(
             "limit", on="xdp:eth7", digest=str(stored.digest), settings=(("rate", "7"),)
         )
-        state.commit(state.begin("install", [], AT), [Installed(one, AT)], AT)
+        others = [deployment("other", on="xdp:eth7"), deployment("inner", on="xdp:eth7@blue")]
+        others.append(deployment("elsewhere", on="xdp:eth8"))
+        all_of_them = [Installed(each, AT) for each in (one, *others)]
+        state.commit(state.begin("install", [], AT), all_of_them, AT)
     (root / "skep").mkdir()
     (root / "skep" / "marketplaces.toml").write_text(
         'version = 1\n[marketplaces.public]\nurl = "https://market.example"\n'
@@ -58,10 +61,18 @@ def offered(*words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        pytest.param("remove|", ["limit"], id="deployments"),
-        pytest.param("move|other|--before|l", ["limit"], id="deployments-of-an-option"),
-        pytest.param("chain|", ["xdp:eth7"], id="declared-targets"),
-        pytest.param("remove|--on|xdp", ["xdp:eth7"], id="declared-targets-of-an-option"),
+        pytest.param("remove|l", ["limit"], id="deployments"),
+        pytest.param("move|other|--before|", ["limit"], id="others-of-its-chain"),
+        pytest.param("move|inner|--after|", [], id="nobody-in-its-chain"),
+        pytest.param("install|a/b|--on|xdp:eth7@host|--after|", ["limit", "other"], id="chain"),
+        pytest.param("install|a/b|--on=xdp:eth7@blue|--before|", ["inner"], id="chain-elsewhere"),
+        pytest.param(
+            "install|a/b|--on|xdp:eth7|--before|", ["inner", "limit", "other"], id="either-chain"
+        ),
+        pytest.param("install|a/b|--on|xdp:lo|--before|", [], id="no-chain"),
+        pytest.param("install|a/b|--before|o", ["other"], id="any-chain"),
+        pytest.param("chain|xdp:eth8", ["xdp:eth8"], id="declared-targets"),
+        pytest.param("remove|--on|xdp:eth8", ["xdp:eth8"], id="declared-targets-of-an-option"),
         pytest.param("install|", ["skep/limiter", "skep/limiter:1.2.0"], id="packages"),
         pytest.param("verify|skep/l", ["skep/limiter", "skep/limiter:1.2.0", "skep/l"], id="files"),
         pytest.param("sign|.|--key|", ["work"], id="keys"),
@@ -95,7 +106,8 @@ def test_tab_asks_nobody_and_waits_for_nobody(root: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(socket, "socket", no_socket)
     with (root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a change is being made
-        assert offered("remove", "") == ["limit"]
+        assert offered("remove", "l") == ["limit"]
+        assert offered("install", "a/b", "--on", "xdp:eth7@host", "--after", "l") == ["limit"]
     assert offered("install", "") == ["skep/limiter", "skep/limiter:1.2.0"]
 
 
@@ -125,10 +137,14 @@ def test_an_answer_to_a_shell_has_no_errors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "left"),
     [
-        pytest.param(("chain", "xdp", ":"), "eth7", id="after-a-colon"),
-        pytest.param(("chain", "xdp", ":", "et"), "eth7", id="half-a-target"),
-        pytest.param(("chain", "xd"), "xdp:eth7", id="half-a-hook"),
-        pytest.param(("remove", "--on", "=", "xdp", ":", ""), "eth7", id="option-in-one-word"),
+        pytest.param(("chain", "xdp", ":"), "eth7 eth7@blue eth8", id="after-a-colon"),
+        pytest.param(("chain", "xdp", ":", "eth8"), "eth8", id="half-a-target"),
+        pytest.param(("chain", "xd"), "xdp:eth7 xdp:eth7@blue xdp:eth8", id="half-a-hook"),
+        pytest.param(
+            ("remove", "--on", "=", "xdp", ":", ""),
+            "eth7 eth7@blue eth8",
+            id="option-in-one-word",
+        ),
         pytest.param(("set", "limit", "rate", "="), "5", id="after-an-equals-sign"),
         pytest.param(("install", "skep/limiter", ":", "1"), "1.2.0", id="version"),
     ],
@@ -148,4 +164,4 @@ def test_bash_gets_what_follows_the_break(root: Path, words: tuple[str, ...], le
     finished = subprocess.run(
         [bash, "-c", script], env=os.environ, capture_output=True, text=True, check=True
     )
-    assert finished.stdout.split() == [left]
+    assert finished.stdout.split() == left.split()
