@@ -24,7 +24,10 @@ def as_usage_error(error: click.ClickException, words: Sequence[str]) -> UsageEr
         case click.NoSuchOption():
             what, wrong = f"{path} has no option {error.option_name}", error.option_name
         case click.MissingParameter() if error.param is not None and error.ctx is not None:
-            return UsageError(_missing(error.param, error.ctx), hint=usual)
+            return UsageError(
+                f"{_written(error.param, error.ctx)} is missing",
+                hint=_example(error.ctx.command, error.param) or usual,
+            )
         case click.BadParameter() if error.param and isinstance(error.param.type, click.Choice):
             return _bad_choice(error, error.param.type, words, usual)
         case _:
@@ -56,14 +59,19 @@ def meaning_another(error: SkepError, words: Sequence[str]) -> None:
         error.hint = command
 
 
-def _missing(parameter: click.Parameter, context: click.Context) -> str:
-    meaning = getattr(parameter, "meaning", "") or getattr(parameter, "help", "") or ""
-    said = f": {meaning}" if meaning else ""
+def _written(parameter: click.Parameter, context: click.Context) -> str:
+    metavar = parameter.make_metavar(context)
     if isinstance(parameter, click.Option):
-        written = f"{max(parameter.opts, key=len)} {parameter.make_metavar(context)}"
-    else:
-        written = parameter.make_metavar(context)
-    return f"{written} is missing{said}".rstrip(".")
+        return f"{max(parameter.opts, key=len)} {metavar}"
+    return metavar
+
+
+def _example(command: click.Command, parameter: click.Parameter) -> str:
+    """An example that has the parameter; arguments are in all of them."""
+    examples: Sequence[str] = getattr(command, "examples", ())
+    if isinstance(parameter, click.Option):
+        examples = [each for each in examples if any(name in each for name in parameter.opts)]
+    return f"for example {examples[0]}" if examples else ""
 
 
 def _bad_choice(

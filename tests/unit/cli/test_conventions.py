@@ -194,6 +194,29 @@ def test_a_name_that_is_like_no_other_is_answered_with_those_there_are(skep: Ske
     assert "hint:  skep keys create elsewhere" in err
 
 
+# What is missing is named in one line, with one example: no help text.
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        ("set", "NAME is missing", "for example skep set ratelimiting rate=500/s"),
+        ("move", "NAME is missing", "for example skep move ratelimiting --before port-filter"),
+        (
+            "install skep/ratelimiting",
+            "--on HOOK:TARGET is missing",
+            "for example skep install skep/ratelimiting --on xdp:eth0",
+        ),
+        ("keys untrust", "PUBLISHER is missing", "for example skep keys untrust skep"),
+    ],
+)
+def test_what_is_missing_is_named_with_an_example(
+    skep: Skep, words: str, error: str, hint: str
+) -> None:
+    ran = skep(*words.split())
+    assert (ran.code, ran.err.splitlines()) == (2, [f"error: {error}", f"hint:  {hint}"])
+
+
 # --json answers every error, usage errors too.
 
 
