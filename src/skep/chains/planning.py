@@ -269,7 +269,30 @@ class RunChain:
 
     def summary(self) -> str:
         """One line for people."""
-        return f"run {self.new} on {self.on} instead of {self.previous}"
+        if not self.new.fingerprint:
+            stop = "remove" if self.previous.members else "detach"
+            return f"{stop} {self.previous} from {self.on}"
+        if not self.previous.fingerprint:
+            return f"run {self.new} on {self.on}"
+        return _exchange_text(self.on, self.new, self.previous)
+
+
+def _exchange_text(on: HookTarget, new: Chain, previous: Chain) -> str:
+    """What one chain in place of another means to somebody who thinks of deployments."""
+    before = [member.deployment for member in previous.members]
+    after = [member.deployment for member in new.members]
+    gone = [name for name in before if name not in after]
+    added = [name for name in after if name not in before]
+    stay = [name for name in before if name in after]
+    if not stay or stay != [name for name in after if name in before] or (gone and added):
+        return f"run {new} on {on} instead of {previous}"
+    if gone:
+        verb = "stays" if len(stay) == 1 else "stay"
+        return f"remove {', '.join(gone)} from {on}; {', '.join(stay)} {verb}"
+    if added:
+        return f"add {', '.join(added)} to {on}; the chain is then {' → '.join(after)}"
+    changed = [each.deployment for each in new.members if each not in previous.members]
+    return f"load {', '.join(changed or after)} on {on} anew"
 
 
 Action = CreateMaps | DeleteMaps | RetireMaps | RestoreMaps | WriteSetting | RunChain

@@ -144,12 +144,12 @@ def test_every_action_says_in_one_line_what_it_does() -> None:
     full = plan([one], Observed(maps={"old": frozenset({"x"})}, retired={}))
     assert full.summary() == (
         "create maps of limit: config",
-        "run limit on xdp:eth0 instead of nothing",
+        "run limit on xdp:eth0",
         "retire maps of old: x",
     )
     assert full.undo().summary() == (
         "restore maps of old: x",
-        "run nothing on xdp:eth0 instead of limit",
+        "remove limit from xdp:eth0",
         "delete new maps of limit: config",
     )
     write = WriteSetting("limit", "config", ((KEY, OLD),), ((KEY, NEW), (OLD, NEW)))
@@ -169,6 +169,34 @@ def test_a_chain_is_named_by_its_members_its_fingerprint_or_nothing() -> None:
     assert str(Chain("0123456789")) == "chain 0123456789"
     assert str(Chain()) == "nothing"
     assert Chain.of([]) == Chain()
+
+
+A, B, C = (linked(name, order=order) for order, name in enumerate("abc"))
+B_CHANGED = linked("b", order=1, digest="sha256:" + "cd" * 32)
+UNKNOWN = Chain("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (Chain(), running(A, B), "run a, b on xdp:eth0"),
+        (running(A, B), Chain(), "remove a, b from xdp:eth0"),
+        (running(A, B), running(A), "remove b from xdp:eth0; a stays"),
+        (running(A, B, C), running(A, C), "remove b from xdp:eth0; a, c stay"),
+        (running(A, C), running(A, B, C), "add b to xdp:eth0; the chain is then a → b → c"),
+        (running(A, B), running(B, A), "run b, a on xdp:eth0 instead of a, b"),
+        (running(A, B), running(C, A), "run c, a on xdp:eth0 instead of a, b"),
+        (running(A, B), running(A, B_CHANGED), "load b on xdp:eth0 anew"),
+        (running(A, B), running(A, B), "load a, b on xdp:eth0 anew"),
+        (running(A), running(B), "run b on xdp:eth0 instead of a"),
+        (UNKNOWN, running(A), "run a on xdp:eth0 instead of chain 0123456789"),
+        (running(A), UNKNOWN, "run chain 0123456789 on xdp:eth0 instead of a"),
+        (UNKNOWN, Chain(), "detach chain 0123456789 from xdp:eth0"),
+        (Chain(), UNKNOWN, "run chain 0123456789 on xdp:eth0"),
+    ],
+)
+def test_an_exchange_says_what_becomes_of_each(before: Chain, after: Chain, text: str) -> None:
+    assert RunChain(ETH0, after, before).summary() == text
 
 
 @pytest.mark.parametrize(

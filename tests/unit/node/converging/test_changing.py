@@ -140,7 +140,7 @@ def test_what_is_as_it_should_be_is_not_written(same: Node) -> None:
 
 def test_each_step_that_was_needed_is_told(same: Node) -> None:
     done = change_if_needed(same.writer, same.wanted(ELSEWHERE))
-    assert done == ("run nothing on xdp:eth0 instead of limit", "retire maps of limit: counts")
+    assert done == ("remove limit from xdp:eth0", "retire maps of limit: counts")
     assert names(same.state.installed()) == ["elsewhere"]
     assert same.copies == ["elsewhere"]
 

@@ -100,7 +100,7 @@ def test_what_is_to_be_done_is_in_the_journal_and_ends_with_the_state(world: Wor
     assert (entry.command, entry.outcome) == ("a change", "done")
     assert entry.steps == (
         "create maps of limit: counts",
-        "run limit on xdp:eth0 instead of nothing",
+        "run limit on xdp:eth0",
     )
     assert entry.started_at == entry.ended_at == "2026-11-23T08:00:00Z"
     assert entry.scope == Scope((("xdp", world.kernel.identity()),), ("limit",))
