@@ -16,6 +16,8 @@ from typing import Literal
 from skep.bytecode.analysis.constant_texts import Texts, maps_with_pointers, texts_of
 from skep.bytecode.analysis.values import ANYTHING, MAP_VALUE, UNKNOWN, Pointer, Value
 from skep.bytecode.btf.table import TypeTable
+from skep.bytecode.isa.codes import ARITHMETIC_CLASSES, CONSTANT_MOVES, LDDW, MEMORY_CLASSES
+from skep.bytecode.isa.fields import BY_REGISTER, CLASS
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.linking.core.access import parse_access
 from skep.bytecode.linking.core.fixed import KnownAnswers
@@ -47,9 +49,7 @@ CHANGED = 0x200
 SHIFTED = 1 << 20
 """Offset of a load or store that the loader will change; real ones have 16 bits."""
 
-_MOVES = frozenset({0x18, 0xB4, 0xB7})  # lddw and moves of an immediate
-_MEMORY = frozenset({1, 2, 3})  # classes LDX, ST and STX
-_ARITHMETIC = frozenset({4, 7})
+_MOVES = CONSTANT_MOVES | {LDDW}
 _EITHER: Value = frozenset({0, 1})
 _VERSION = "LINUX_KERNEL_VERSION"
 _NEWEST = 0xFFFFFF  # major, minor and patch level in a byte each
@@ -107,10 +107,10 @@ class Assumptions:
             if opcode in _MOVES:
                 code[slot] = Instruction(ASSUMED, dst, 0, 0, len(values))
                 values.append(value)
-            elif opcode & 7 in _ARITHMETIC and not opcode & 8:
+            elif opcode & CLASS in ARITHMETIC_CLASSES and not opcode & BY_REGISTER:
                 code[slot] = Instruction(opcode | CHANGED, dst, 0, 0, len(values))
                 values.append(value)
-            elif opcode & 7 in _MEMORY:
+            elif opcode & CLASS in MEMORY_CLASSES:
                 code[slot] = Instruction(opcode, dst, src, SHIFTED, immediate)
         return code, values
 

@@ -13,19 +13,27 @@ from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import NamedTuple
 
-from skep.bytecode.isa.codes import CALL, CALLX, EXIT, GOTO, GOTOL, GOTOX, LDDW
+from skep.bytecode.isa.codes import (
+    CALL,
+    EXIT,
+    GOTO,
+    GOTOL,
+    GOTOX,
+    JUMP_CLASSES,
+    LDDW,
+    PACKET_LOADS,
+    WITHOUT_TARGET,
+)
+from skep.bytecode.isa.fields import CLASS
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.objectfile.model import Function, Relocation
 
 _GOTO = frozenset({GOTO, GOTOL})
 
-_HAS_TARGET = bytes(op & 7 in {5, 6} and op not in {CALL, CALLX, EXIT, GOTOX} for op in range(256))
+_HAS_TARGET = bytes(op & CLASS in JUMP_CLASSES and op not in WITHOUT_TARGET for op in range(256))
 """1 for jumps with a target of their own, by opcode."""
 
 _OPCODE = itemgetter(0)
-
-PACKET_LOADS = frozenset({0x20, 0x28, 0x30, 0x40, 0x48, 0x50})
-"""``LD_ABS`` and ``LD_IND``."""
 
 
 class Block(NamedTuple):

@@ -12,15 +12,24 @@ from dataclasses import dataclass
 
 from skep.bytecode.analysis.control_flow import Block, FunctionFlow
 from skep.bytecode.isa.call_arguments import HELPER_ARGUMENTS, KERNEL_FUNCTION_ARGUMENTS
-from skep.bytecode.isa.codes import CALL, COPY, EXIT, LDDW, POISON
+from skep.bytecode.isa.codes import (
+    CALL,
+    CONSTANT_MOVES,
+    COPY,
+    EXIT,
+    INDIRECT_PACKET_LOADS,
+    LDDW,
+    POISON,
+    REGISTER_CLASSES,
+    REGISTER_MOVES,
+    UNARY,
+)
+from skep.bytecode.isa.fields import BY_REGISTER, CLASS, JEQ, JMP, JNE, LD, LDX, ST, STX
 from skep.bytecode.isa.instructions import Instruction
 
 _MOST_STEPS = 20_000  # instructions looked at for one program
-_IF_ZERO = 0x15
-_IF_NOT_ZERO = 0x55
-_LOAD_INDIRECT = frozenset({0x40, 0x48, 0x50})
-_UNARY = frozenset({0x84, 0x87, 0xD4, 0xD7, 0xDC})
-_MOVES = frozenset({0xB4, 0xB7, 0xBC, 0xBF})
+_IF_ZERO, _IF_NOT_ZERO = JMP | JEQ, JMP | JNE
+_MOVES = CONSTANT_MOVES | REGISTER_MOVES
 _CLOBBERED = 0b11_1111  # r0 to r5 do not outlive a call
 
 
@@ -76,7 +85,7 @@ def _through(
             holders |= 1 << dst
         elif holders & _read(instruction):
             return None
-        elif opcode & 7 in {0, 1, 4, 7}:  # loads and arithmetic
+        elif opcode & CLASS in REGISTER_CLASSES:
             holders &= ~(1 << dst)
         slot += 2 if opcode == LDDW else 1
     return holders
@@ -115,14 +124,14 @@ def _read(instruction: Instruction) -> int:
     """Registers anything but a call reads."""
     opcode = instruction.opcode
     dst, src = 1 << instruction.dst, 1 << instruction.src
-    kind = opcode & 7
-    if kind == 0:  # lddw; old packet loads, which also read r6
-        return src | 1 << 6 if opcode in _LOAD_INDIRECT else 0
-    if kind == 1:
+    kind = opcode & CLASS
+    if kind == LD:  # lddw; old packet loads, which also read r6
+        return src | 1 << 6 if opcode in INDIRECT_PACKET_LOADS else 0
+    if kind == LDX:
         return src
-    if kind == 2:
+    if kind == ST:
         return dst
-    if kind == 3:
+    if kind == STX:
         return dst | src | 1  # compare and exchange reads r0
-    reads = src if opcode & 8 and opcode not in _UNARY else 0
+    reads = src if opcode & BY_REGISTER and opcode not in UNARY else 0
     return reads if opcode in _MOVES else reads | dst

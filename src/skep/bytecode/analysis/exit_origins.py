@@ -14,19 +14,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from skep.bytecode.analysis.control_flow import PACKET_LOADS, Block, FunctionFlow
+from skep.bytecode.analysis.control_flow import Block, FunctionFlow
 from skep.bytecode.analysis.values import signed
-from skep.bytecode.isa.codes import CALL, CALLX, LDDW
+from skep.bytecode.isa.codes import (
+    ATOMICS,
+    CALLS,
+    CONSTANT_MOVES,
+    LDDW,
+    PACKET_LOADS,
+    REGISTER_CLASSES,
+    REGISTER_MOVES,
+)
+from skep.bytecode.isa.fields import ALU64, ARSH, CLASS, DW, LDX, MEM, MEMSX, SHL, SHR, W
 from skep.bytecode.isa.instructions import Instruction
 
 _MOST_STEPS = 4_096  # instructions looked at for one exit
 _MOST_STEPS_IN_ALL = 100_000  # for all exits of a program
-_MOVES = frozenset({0xBC, 0xBF})
-_CONSTANT_MOVES = frozenset({0xB4, 0xB7})
-_SHIFT_LEFT, _SHIFTS_RIGHT = 0x67, frozenset({0x77, 0xC7})
-_CONTEXT_LOADS = frozenset({0x61, 0x79, 0x81})  # 4 or 8 bytes: the low 32 bits are whole
-_CALLS = frozenset({CALL, CALLX})
-_ATOMICS = frozenset({0xC3, 0xDB, 0xD3, 0xCB})
+_SHIFT_LEFT, _SHIFTS_RIGHT = ALU64 | SHL, frozenset({ALU64 | SHR, ALU64 | ARSH})
+# 4 or 8 bytes: the low 32 bits are whole.
+_CONTEXT_LOADS = frozenset({LDX | MEM | W, LDX | MEM | DW, LDX | MEMSX | W})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +147,21 @@ class ExitOrigins:
         self, slot: int, instruction: Instruction, register: int, *, with_loads: bool
     ) -> Origin | int:
         opcode = instruction.opcode
-        if opcode in _CALLS or opcode in PACKET_LOADS:
+        if opcode in CALLS or opcode in PACKET_LOADS:
             return Origin("anything", slot) if register <= 5 else register
-        if opcode in _ATOMICS:  # some write r0, some a register they name
+        if opcode in ATOMICS:  # some write r0, some a register they name
             touched = {0, instruction.dst, instruction.src}
             return Origin("anything", slot) if register in touched else register
-        writes = opcode & 7 in {0, 1, 4, 7} and instruction.dst == register
+        writes = opcode & CLASS in REGISTER_CLASSES and instruction.dst == register
         if not writes:
             return register
         if slot in self._changed:
             return Origin("anything", slot)
-        if opcode in _CONSTANT_MOVES:
+        if opcode in CONSTANT_MOVES:
             return Origin("constant", slot, signed(instruction.immediate, 32))
         if opcode == LDDW and instruction.src == 0 and slot not in self._relocated:
             return Origin("constant", slot, signed(instruction.immediate, 32))
-        if opcode in _MOVES and instruction.offset in {0, 32}:
+        if opcode in REGISTER_MOVES and instruction.offset in {0, 32}:
             return instruction.src
         if with_loads and opcode in _CONTEXT_LOADS:
             bases = list(self._back(slot, instruction.src))

@@ -13,7 +13,7 @@ from skep.bytecode.analysis.assumptions import ASSUMED, CHANGED, Assumptions
 from skep.bytecode.analysis.branching import MIRRORED, split
 from skep.bytecode.analysis.calling import Calls
 from skep.bytecode.analysis.contexts import XDP_MD, ContextLayout
-from skep.bytecode.analysis.control_flow import PACKET_LOADS, FunctionFlow
+from skep.bytecode.analysis.control_flow import FunctionFlow
 from skep.bytecode.analysis.effects import (
     CALLBACK_HELPERS,
     as_outer,
@@ -39,13 +39,25 @@ from skep.bytecode.analysis.values import (
     join,
     widened,
 )
-from skep.bytecode.isa.codes import CALL, COPY, COPY_NUMBER, EXIT, LDDW, POISON, TAIL_CALL
+from skep.bytecode.isa.codes import (
+    ARITHMETIC_CLASSES,
+    CALL,
+    CALLX,
+    COPY,
+    COPY_NUMBER,
+    EXIT,
+    LDDW,
+    PACKET_LOADS,
+    POISON,
+    TAIL_CALL,
+)
 from skep.bytecode.isa.fields import (
     ATOMIC,
     CLASS,
     CMPXCHG,
     DIV,
     END,
+    LDX,
     LOAD_ACQUIRE,
     MEM,
     MOD,
@@ -54,7 +66,9 @@ from skep.bytecode.isa.fields import (
     NEG,
     OPERATION,
     SIZE,
+    ST,
     STORE_RELEASE,
+    STX,
     SUB,
 )
 from skep.bytecode.isa.instructions import Instruction
@@ -188,22 +202,22 @@ class CodeInterpreter:
                 regs[dst] = regs[src]
             elif opcode == COPY_NUMBER:
                 regs[dst] = immediate & MASK64
-            elif group == 1:
+            elif group == LDX:
                 regs[dst] = memory.load(slot, opcode, regs[src], offset, stack)
-            elif group in {2, 3}:
-                if opcode & MODE == ATOMIC and group == 3:
+            elif group in {ST, STX}:
+                if opcode & MODE == ATOMIC and group == STX:
                     self._atomic(slot, code[slot], regs, stack)
                 else:
-                    value = regs[src] if group == 3 else immediate & MASK64
+                    value = regs[src] if group == STX else immediate & MASK64
                     memory.store(slot, SIZES[opcode >> 3 & 3], regs[dst], offset, value, stack)
-            elif group in {4, 7}:
+            elif group in ARITHMETIC_CLASSES:
                 regs[dst] = self._compute(code[slot], regs)
             elif opcode == CALL:
                 if self._call(slot, code[slot], regs, stack):
                     return
             elif opcode == EXIT:
                 self.facts.exits[slot] = regs[0]
-            elif opcode == 0x8D:  # a call through a register, which no kernel accepts
+            elif opcode == CALLX:  # which no kernel accepts
                 self.facts.is_resolved = False
                 regs[0] = ANYTHING
             elif opcode == LDDW:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from skep.bytecode.analysis.programs import AnalysedProgram, helper_name
 from skep.bytecode.analysis.report import ProgramReport
 from skep.bytecode.analysis.report_standing import Runtime
+from skep.bytecode.isa.codes import WIDE_ATOMICS
 from skep.bytecode.isa.first_kernels import MAP_TYPE_NAMES
 from skep.bytecode.objectfile.model import MapSpec, ObjectFile
 
-_ATOMICS = frozenset({0xC3, 0xDB})
 _SHOWN = 4  # names in a sentence
 _UBPF_FUNCTIONS = 64
 _HANDED_KERNEL_OBJECTS = frozenset(
@@ -122,7 +122,7 @@ def _has_other_atomics(facts: _Facts) -> bool:
     if not {"atomic32", "atomic64"} & set(facts.report.groups):
         return False
     return any(
-        instruction.opcode in _ATOMICS and instruction.immediate != 0
+        instruction.opcode in WIDE_ATOMICS and instruction.immediate != 0
         for flow in facts.program.graph.functions
         for block in flow.blocks.values()
         for instruction in flow.function.instructions[block.start : block.end]

@@ -8,7 +8,8 @@ from typing import Literal
 from skep.bytecode.analysis.control_flow import Block, Flows, FunctionFlow
 from skep.bytecode.analysis.errors import GraphTooLarge
 from skep.bytecode.analysis.graph.layout import Arrow
-from skep.bytecode.isa.codes import CALL, GOTOX, LDDW
+from skep.bytecode.isa.codes import CALL, GOTOX, JUMP_CLASSES, LDDW
+from skep.bytecode.isa.fields import CLASS
 from skep.bytecode.objectfile.model import Function, ObjectFile
 
 MOST_BLOCKS = 400
@@ -166,5 +167,5 @@ def _line(flow: FunctionFlow, slot: int, end: int, text: Text) -> Line:
     if relocation is not None and relocation.kind in {"call", "function_address"}:
         return Line(words, "call")
     opcode = flow.function.instructions[slot].opcode
-    jumps = opcode & 7 in {5, 6} and opcode != CALL
+    jumps = opcode & CLASS in JUMP_CLASSES and opcode != CALL
     return Line(words, "branch" if jumps and slot == end - 1 else "plain")
