@@ -132,7 +132,7 @@ class DataFlow:
             caller.is_resolved = False
             return ANYTHING
         key = self._call(name, arguments)
-        caller.callees.add(key)
+        caller.callees[key] = None
         if key in self._active:  # recursion: the kernel refuses it
             caller.is_resolved = False
             return ANYTHING

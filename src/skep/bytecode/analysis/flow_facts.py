@@ -54,8 +54,10 @@ class FunctionFacts:
     exits: dict[int, Value] = field(default_factory=dict)
     thrown: dict[int, Value] = field(default_factory=dict)
     frame_bytes: int = 0
-    callees: set[Key] = field(default_factory=set)
-    later: set[Key] = field(default_factory=set)
+    # In the order they are met: the order of a set of texts differs between processes, and with it
+    # that of the evidence in a report, hence the digest of a package.
+    callees: dict[Key, None] = field(default_factory=dict)
+    later: dict[Key, None] = field(default_factory=dict)
     blocks: set[int] = field(default_factory=set)
     reads_constants: bool = False
     stopped: set[int] = field(default_factory=set)

@@ -380,7 +380,7 @@ class CodeInterpreter:
         for callback in filter(None, callbacks):
             given = callback_arguments(helper, name, arguments)
             if runs_later(helper, name):
-                self.facts.later.add((callback, given))
+                self.facts.later[callback, given] = None
             else:
                 self.analysis.invoke(self.facts, callback, given)
         if callbacks:

@@ -1,6 +1,9 @@
 """Reports as documents: canonical, strict where we know the field, patient where we do not."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +25,31 @@ def document() -> dict[str, Any]:
 def test_a_report_comes_back() -> None:
     assert AnalysisReport.from_document(document()) == REPORT
     assert AnalysisReport.from_bytes(REPORT.to_bytes()) == REPORT
+
+
+_REPORTS = """
+import hashlib, sys
+from tests.builders.objects import fixture
+from skep.bytecode.analysis.analysing import analyse
+for name in sys.argv[1:]:
+    print(hashlib.sha256(analyse(fixture(name)).to_bytes()).hexdigest())
+"""
+
+
+def test_every_process_writes_the_same_bytes() -> None:
+    """Texts have other hashes in every process, so that a set of them has another order."""
+    names = ("subprograms", "callback", "may_data_state", "maps_of_maps", "verdicts")
+    written = {
+        subprocess.run(
+            [sys.executable, "-c", _REPORTS, *names],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(written) == 1
 
 
 def test_bytes_are_canonical() -> None:
