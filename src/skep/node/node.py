@@ -21,7 +21,7 @@ from skep.node.converging.doctoring import (
     repair,
 )
 from skep.node.converging.findings import Finding
-from skep.node.converging.kept_programs import restore_records
+from skep.node.converging.kept_programs import restore_before_change
 from skep.node.converging.reconciling import Reconciled
 from skep.node.converging.recovering import recover
 from skep.node.converging.services import Services, Writer
@@ -285,7 +285,7 @@ class Node:
     @contextmanager
     def _change(self) -> Iterator[Writer]:
         with self._writing() as writer:
-            restore_records(writer)
+            restore_before_change(writer)
             recover(writer)
             yield writer
 

@@ -361,7 +361,7 @@ def _repair(writer: Writer, finding: Finding) -> Finding:
 def _remedy(writer: Writer, finding: Finding) -> Sequence[str]:
     match finding.kind:
         case "record damaged":
-            return [f"restored {name}" for name in restore_records(writer)]
+            return [f"restored {row.name}" for row in restore_records(writer)]
         case "change interrupted":
             result = recover(writer)
             for _, error in result.problems:

@@ -12,6 +12,7 @@ when it was verified and installed, and only from those:
 Only where there is no such copy is the package opened, with all checks that an install makes.
 """
 
+import logging
 from dataclasses import replace
 
 from skep.chains.deployment import Deployment
@@ -23,6 +24,8 @@ from skep.node.converging.services import Services, Writer
 from skep.node.kept_ports import KeptDamaged
 from skep.node.records import DamagedRow, Installed
 from skep.node.store.rows import require_usable
+
+log = logging.getLogger(__name__)
 
 
 class RecordDamaged(Conflict):
@@ -86,20 +89,34 @@ def require_readable(services: Services, on: HookTarget) -> None:
             )
 
 
-def restore_records(writer: Writer) -> tuple[str, ...]:
+def restore_records(writer: Writer) -> tuple[DamagedRow, ...]:
     """Rewrite damaged records from their kept copies, where these allow it.
 
     Returns:
-        Names of the deployments whose records were restored.
+        The records that were restored, as they were before.
     """
-    back = [one for row in writer.state.damaged() if (one := restored(writer, row)) is not None]
-    if not back:
+    found = [(row, one) for row in writer.state.damaged() if (one := restored(writer, row))]
+    if not found:
         return ()
-    names = tuple(one.deployment.name for one in back)
-    steps = [f"restore the record of {name} from its kept copy" for name in names]
+    steps = [f"restore the record of {row.name} from its kept copy" for row, _ in found]
     entry = writer.state.begin("restore damaged records", steps, writer.now)
+    back = [one for _, one in found]
     writer.state.commit(entry, [*writer.state.installed(), *back], writer.now)
-    return names
+    return tuple(row for row, _ in found)
+
+
+def restore_before_change(writer: Writer) -> None:
+    """The same before a change that was asked for; a warning says what was damaged."""
+    for row in restore_records(writer):
+        log.warning(
+            "damaged record restored",
+            extra={
+                "deployment": row.name,
+                "reason": row.reason,
+                "sentence": f"the record of {row.name} was damaged: {row.reason}; it was restored "
+                "from its kept copy",
+            },
+        )
 
 
 def keep_again(writer: Writer, name: str) -> tuple[str, ...]:

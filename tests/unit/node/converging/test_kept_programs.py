@@ -8,6 +8,7 @@ from tests.builders.memory_nodes import NOW_TEXT, MemoryNode
 
 from skep.chains.deployment import AttachmentSpec
 from skep.chains.planning import LinkedDeployment
+from skep.cli.told_warnings import warning_text
 from skep.digests import Digest
 from skep.hooks.identity import Binding, InterfaceIdentity
 from skep.hooks.table import parse_hook_target
@@ -17,6 +18,7 @@ from skep.node.converging.kept_programs import (
     keep_again,
     kept_program,
     require_readable,
+    restore_before_change,
     restore_records,
     restored,
 )
@@ -142,13 +144,28 @@ def test_a_chain_with_a_damaged_record_is_refused_and_others_are_not(node: Memor
 def test_records_are_restored_beside_those_that_are_whole(node: MemoryNode) -> None:
     node.commit(node.keep(LIMIT), node.keep(FILTER))
     node.state.damage("limit")
-    assert restore_records(node.writer) == ("limit",)
+    assert [row.name for row in restore_records(node.writer)] == ["limit"]
     assert {one.deployment.name for one in node.state.installed()} == {"limit", "filter"}
     assert node.state.damaged() == ()
     entry = node.state.history()[0]
     assert (entry.command, entry.outcome) == ("restore damaged records", "done")
     assert entry.steps == ("restore the record of limit from its kept copy",)
     assert entry.started_at == entry.ended_at == NOW_TEXT
+
+
+def test_a_change_that_restores_a_record_warns_and_says_what_was_damaged(
+    node: MemoryNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    node.commit(node.keep(LIMIT), node.keep(FILTER))
+    node.state.damage("limit", "its settings are not valid JSON")
+    restore_before_change(node.writer)
+    (record,) = caplog.records
+    assert warning_text(record) == (
+        "the record of limit was damaged: its settings are not valid JSON; it was restored from its"
+        " kept copy"
+    )
+    restore_before_change(node.writer)
+    assert len(caplog.records) == 1
 
 
 def test_where_nothing_can_be_restored_nothing_is_written(node: MemoryNode) -> None:
