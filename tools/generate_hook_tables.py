@@ -181,7 +181,7 @@ the same tables.
 *Accepted* lists the values the kernel's verifier allows; without it, every value is accepted.
 *Neutral* is the value that has the same effect as no program. A value can match several rows, one
 for each bit. *Shows* names the permissions that a label has for the value; in brackets they are
-only possible, because something else decides too. The result of a redirecting helper counts as
+only possible, because something else also decides. The result of a redirecting helper counts as
 the row marked *result of a redirect*.
 """
 

@@ -21,7 +21,7 @@ class FitFinding(Part):
         level: ``no`` (it cannot be loaded or attached there), ``unknown`` (the version does not
             tell), ``warning`` or ``note``.
         what: a sentence.
-        program: a program that has it; empty if it is the object as a whole.
+        program: a program that has it; empty if it is about the object as a whole.
         function: function of the place, if there is one.
         slot: instruction slot in that function.
         file: source file, empty without line information.

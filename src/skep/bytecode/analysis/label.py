@@ -86,7 +86,7 @@ class LabelEvidence(Part):
 
     Attributes:
         object: title of the object.
-        program: entry whose code it is in; empty if it is the object as a whole.
+        program: entry whose code it is in; empty if it is about the object as a whole.
         what: a few words.
         function: function the instruction is in.
         slot: instruction slot in that function.

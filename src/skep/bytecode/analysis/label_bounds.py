@@ -35,7 +35,7 @@ class LabelChange:
 
     Attributes:
         id: row of the taxonomy.
-        scope: as of permissions.
+        scope: as for permissions.
         before: confidence in the package label; empty if it is not there.
         after: confidence in the node label; empty if it is not there: nothing of it is left.
     """

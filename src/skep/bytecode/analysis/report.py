@@ -27,7 +27,7 @@ class Evidence(Part):
     """Why a permission is there.
 
     Attributes:
-        program: entry whose code it is in; empty if it is the object as a whole.
+        program: entry whose code it is in; empty if it is about the object as a whole.
         kind: ``E`` exact (a call, an instruction), ``T`` implied by a type, ``D`` data flow.
         what: a few words.
         function: function the instruction is in.
@@ -88,7 +88,7 @@ class ProgramPermission(Part):
         id: row of the taxonomy.
         confidence: ``declared``, ``possible`` or ``excluded``.
         severity: in this scope and for this evidence.
-        scope: as of permissions of the object.
+        scope: as in the permissions of the object.
     """
 
     id: str
@@ -104,7 +104,7 @@ class Combination(Part):
     Attributes:
         id: row of the table of combinations.
         text: what people read.
-        severity: as of permissions.
+        severity: as for permissions.
         because: ids of the permissions that cause it.
     """
 
@@ -148,7 +148,7 @@ class TailCall(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramReport(Part):
-    """One entry.
+    """One program of the object.
 
     Attributes:
         name: function name.
@@ -168,7 +168,7 @@ class ProgramReport(Part):
         tail_calls: in order of their place.
         loops: back edges.
         longest_path: instructions on the longest path, ``None`` if there are loops.
-        stack_bytes: deepest use of stack along a chain of calls, ``None`` if not resolved.
+        stack_bytes: deepest stack use along a chain of calls, ``None`` if not resolved.
         groups: conformance groups of RFC 9669 that it needs.
         level: instruction set level, ``v1`` to ``v4`` or ``linux``.
         oldest_kernel: of this program alone.
@@ -234,7 +234,7 @@ class MapCost(Part):
         name: of the map, or of the data section it is made from.
         key_size: bytes.
         value_size: bytes.
-        max_entries: as declared; 0 where user space must say.
+        max_entries: as declared; 0 where user space must set it.
         flags: of its creation.
         map_type: kernel name without prefix, or the number.
         bytes: independent of the number of CPUs.
@@ -257,7 +257,7 @@ class MapCost(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost(Part):
-    """What it takes to have it loaded.
+    """What it takes to load it.
 
     Attributes:
         instructions: slots of all default programs together.
@@ -265,7 +265,7 @@ class Cost(Part):
         map_bytes_per_cpu: for each possible CPU.
         longest_path: of the longest default program without loops, ``None`` if one has loops.
         stack_bytes: the deepest of all default programs, ``None`` if one is not resolved.
-        maps: each.
+        maps: one entry for each map.
     """
 
     instructions: int = 0
@@ -286,12 +286,12 @@ class AnalysisReport(Part):
         permissions: union over the programs, most severe first.
         requirements: what a kernel must have.
         licence: the licence string, and what depends on it.
-        cost: what it takes to have it loaded.
+        cost: what it takes to load it.
         combinations: permissions that mean more together.
         remarks: what a person should look at.
-        as_built: what is left with read-only data as the object has it; ``None`` if that makes
+        as_built: what is left with read-only data as in the object; ``None`` if that makes
             no difference, or data flow could not tell.
-        standards: which ways of sharing a hook each program is fit for.
+        standards: which ways of sharing a hook each program fits.
         runtimes: other runtimes than Linux, and whether the programs are candidates for them.
     """
 

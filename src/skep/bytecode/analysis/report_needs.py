@@ -7,12 +7,12 @@ from skep.bytecode.analysis.document import Part
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason(Part):
-    """Why a kernel must be at least so new.
+    """Why a kernel must be at least this new.
 
     Attributes:
         kernel: ``major.minor``.
         what: what needs it.
-        program: a program that has it; empty if it is the object as a whole.
+        program: a program that has it; empty if it is about the object as a whole.
         function: function of the first place.
         slot: slot of the first place.
         optional: why it does not count: ``tested`` (the object asks for it first), ``weak`` (a
@@ -34,8 +34,8 @@ class Limit(Part):
 
     Attributes:
         kernel: the newest that still has it, ``major.minor``.
-        what: what later ones have no more.
-        program: a program that has it; empty if it is the object as a whole.
+        what: what later ones no longer have.
+        program: a program that has it; empty if it is about the object as a whole.
         function: function of the first place.
         slot: slot of the first place.
     """
@@ -54,7 +54,7 @@ class Refusal(Part):
     Attributes:
         what: what is wrong.
         hint: what to do about it; empty if there is nothing to say.
-        program: a program that has it; empty if it is the object as a whole.
+        program: a program that has it; empty if it is about the object as a whole.
         function: function of the first place.
         slot: slot of the first place.
     """
@@ -151,7 +151,7 @@ class ToSet(Part):
         kind: ``size`` of a map, ``inner map`` of a map of maps, ``type`` of a program, ``target``
             of a program, ``licence`` of the object.
         name: of the map or program; empty for the object.
-        what: what has to be said.
+        what: what must be chosen.
     """
 
     kind: str
@@ -167,20 +167,20 @@ class Requirements(Part):
         oldest_kernel: ``major.minor``.
         reasons: newest kernel first.
         optional: what would raise it, but may be missing.
-        unknown_first_kernels: what is used and in no table.
+        unknown_first_kernels: what it uses that is in no table.
         needs_btf: ``yes``, ``formally`` (only for structures that never change) or ``no``.
         types_read: CO-RE roots, by name.
         kernel_configuration: kconfig externs.
         kernel_symbols: kernel variables.
         targets: attach targets that must be in BTF.
-        sizes_to_set: maps whose size user space must say.
-        missing: names code calls that nothing can provide; such an object loads nowhere.
+        sizes_to_set: maps whose size user space must set.
+        missing: names that code calls and nothing can provide; such an object loads nowhere.
         core: CO-RE records of code that is reached, one for each question.
         attach: where each program attaches, as far as its section says.
         configuration: kernel options that must be set, as far as is known.
-        to_set: what has to be said before it can be loaded or attached.
+        to_set: what must be chosen before it can be loaded or attached.
         newest_kernel: ``major.minor`` of the newest that still has everything; ``None`` if nothing
-            that is needed went again.
+            it needs was removed later.
         newest_reasons: oldest kernel first.
         refused: why no kernel loads it, as far as that is certain.
     """

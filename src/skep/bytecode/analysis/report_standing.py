@@ -8,7 +8,7 @@ from skep.bytecode.analysis.report_needs import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GonePermission(Part):
-    """A permission no code is left for.
+    """A permission that no remaining code shows.
 
     Attributes:
         id: row of the taxonomy.
@@ -23,7 +23,7 @@ class GonePermission(Part):
 class Configured(Part):
     """Code a kernel removes once read-only data is frozen, and the needs of the rest.
 
-    It depends on values a loader may change, so nothing of it lowers the label.
+    It depends on values a loader may change, so it never lowers the label.
 
     Attributes:
         variables: constants that were given a value; empty for those of the object.
@@ -50,7 +50,7 @@ class Configured(Part):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standard(Part):
-    """Whether a program is fit for a way of sharing a hook.
+    """Whether a program fits a way of sharing a hook.
 
     Attributes:
         program: its name.

@@ -17,7 +17,7 @@ class MapSpec:
         map_type: ``BPF_MAP_TYPE_*`` number.
         key_size: bytes.
         value_size: bytes.
-        max_entries: as declared; 0 means user space must say.
+        max_entries: as declared; 0 means user space must set it.
         flags: ``BPF_F_*`` of map creation.
         pinning: 0 none, 1 by name; other numbers are inventions of single loaders.
         data: content of a data section, ``None`` for other maps. Empty for ``.bss``: what is
