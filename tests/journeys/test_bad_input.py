@@ -136,7 +136,7 @@ def test_a_wrong_command_line_is_a_usage_error(
     tmp_path: Path, arguments: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     ran = Skep(tmp_path / "root")(*arguments)
-    _refused(ran, 2, "error: ", "hint:  skep ", *words)
+    _refused(ran, 2, "error: ", "hint:  ", "skep ", *words)
     assert ran.out == ""
     error = Skep(tmp_path / "root")(*arguments, "--json").document["error"]
     assert isinstance(error, dict)

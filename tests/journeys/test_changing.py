@@ -103,10 +103,10 @@ def test_a_setting_gets_its_old_value_back(skep: Skep, on: str) -> None:
 def test_a_setting_that_had_the_default_gets_it_back(skep: Skep, on: str) -> None:
     skep.ok("install", OTHER, "--on", on, "--yes")
     ran = skep.ok("set", "ratelimiting", "rate=7/s", "ports=22")
-    assert undo_of(ran) == ["set", "ratelimiting", "ports=", "rate=1000/s"]
+    assert undo_of(ran) == ["set", "ratelimiting", "--reset", "ports", "--reset", "rate"]
     skep.ok(*undo_of(ran))
     (one,) = deployments(skep)
-    assert one["changed_settings"] == {}
+    assert (one["settings"], one["changed_settings"]) == ({}, {})
 
 
 def test_a_move_is_reversed_also_where_others_were_numbered_anew(skep: Skep, on: str) -> None:
