@@ -89,6 +89,20 @@ def require_readable(services: Services, on: HookTarget) -> None:
             )
 
 
+def require_own_record(services: Services, name: str) -> None:
+    """Nothing, unless there is a deployment of that name whose record cannot be read.
+
+    Raises:
+        RecordDamaged: there is one; a change restores it first if its kept copy allows it, a dry
+            run changes nothing.
+    """
+    for row in services.state.damaged():
+        if row.name == name:
+            raise RecordDamaged(
+                f"the record of {name} is damaged: {row.reason}", hint="skep doctor --repair"
+            )
+
+
 def restore_records(writer: Writer) -> tuple[DamagedRow, ...]:
     """Rewrite damaged records from their kept copies, where these allow it.
 

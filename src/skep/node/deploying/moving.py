@@ -6,7 +6,7 @@ from skep.chains.deployment import Deployment
 from skep.chains.ordering import At, Placement, in_order, place
 from skep.node.converging.changing import Change
 from skep.node.converging.consenting import NOT_ASKED, Answer
-from skep.node.converging.kept_programs import require_readable
+from skep.node.converging.kept_programs import require_own_record, require_readable
 from skep.node.converging.replaced_maps import require_maps_in_use
 from skep.node.converging.services import Services, Writer
 from skep.node.deploying.applying import Changed, Desired, apply
@@ -19,8 +19,10 @@ def desired_move(services: Services, name: str, placement: Placement) -> Desired
     Raises:
         NoSuchDeployment: there is none of that name.
         NoSuchNeighbour, BadOrder: there is no such place.
+        RecordDamaged: its own record cannot be read.
         RecordDamaged, MapReplaced: its chain cannot be put together again.
     """
+    require_own_record(services, name)
     installed = services.state.installed()
     current = [one.deployment for one in installed]
     deployment = find_installed(installed, name).deployment

@@ -16,7 +16,7 @@ from skep.digests import Digest
 from skep.errors import Conflict, UsageError
 from skep.node.converging.changing import Change
 from skep.node.converging.consenting import NOT_ASKED, Answer
-from skep.node.converging.kept_programs import require_readable
+from skep.node.converging.kept_programs import require_own_record, require_readable
 from skep.node.converging.replaced_maps import require_maps_in_use
 from skep.node.converging.services import Services, Writer
 from skep.node.deploying.applying import Changed, Desired, apply
@@ -49,12 +49,14 @@ def desired_settings(services: Services, name: str, changes: Changes) -> Desired
         NothingToSet: ``changes`` is empty.
         UnknownSetting, WrongSetting: no such setting, or no value for it.
         SizeIsFixed: it would make a map anew, and what is in it would be lost.
+        RecordDamaged: its own record cannot be read.
         RecordDamaged, MapReplaced: its chain cannot be put together again.
     """
     if not changes:
         raise NothingToSet(
             f"expected settings for {name}, got none", hint=f"skep set {name} rate=5/s"
         )
+    require_own_record(services, name)
     installed = services.state.installed()
     deployment = find_installed(installed, name).deployment
     on = deployment.on

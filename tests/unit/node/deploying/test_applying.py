@@ -1,5 +1,6 @@
 """One plan for what is shown and what is done; a plan that changes nothing touches nothing."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from tests.builders.nodes import YES, FakeNode, request
 from skep.chains.ordering import After, At, Before, Last, Placement
 from skep.errors import SkepError
 from skep.node.converging.consenting import NOT_ASKED
+from skep.node.converging.kept_programs import RecordDamaged
 from skep.node.deploying.applying import Changed, Desired, apply, execute, foresee
 from skep.node.deploying.installing import (
     DeploymentExists,
@@ -55,6 +57,16 @@ def test_a_plan_is_made_by_looking_and_carried_out_as_shown(node: FakeNode, what
     declared = {replace(one.deployment, maps=()) for one in node.state.installed()}
     assert declared == {replace(each, maps=()) for each in plan.desired.change.after}
     node.consistent()
+
+
+@pytest.mark.parametrize("what", ["set", "move"])
+def test_a_plan_for_a_damaged_record_says_that_it_is_damaged(node: FakeNode, what: str) -> None:
+    node.install("acme/limit")
+    with sqlite3.connect(node.path) as connection:
+        connection.execute("UPDATE deployments SET settings = '[['")
+    with pytest.raises(RecordDamaged, match="limit is damaged: its settings are not valid") as told:
+        wanted(node, what)
+    assert told.value.hint == "skep doctor --repair"
 
 
 def test_a_removal_is_carried_out_as_shown(node: FakeNode) -> None:
