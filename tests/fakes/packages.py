@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 from tests.builders.deployments import array_map, hash_map, returning, rodata
 from tests.builders.published import make_package, toml
@@ -16,6 +17,7 @@ from skep.errors import UsageError
 from skep.node.labels import ConsentLabel
 from skep.node.packages import NoSuchVersion, VerifiedPackage
 from skep.node.verified.trust_store import TrustStoreUnsafe
+from skep.packages.content import PackageContent
 from skep.packages.opening import open_package
 from skep.packages.references import Reference
 from skep.trust.errors import Unsigned
@@ -54,6 +56,12 @@ default = "1"
 SETTING_NAMES = frozenset({"rate", "ports", "slot", "entry", "constant"})
 
 
+@cache
+def _built(name: str, version: str, hook: str) -> tuple[Digest, PackageContent]:
+    built = make_package(toml(name, version, more=SETTINGS, hook=hook))
+    return built.manifest.digest, open_package(built.manifest_data, built.blobs.__getitem__)
+
+
 class FakePackages:
     """Every package has an array ``config``, a set ``ports``, a constant, and ``counts``.
 
@@ -89,13 +97,12 @@ class FakePackages:
         self._check(reference.package, policy)
         hook = self.hooks.get(reference.package, "xdp")
         version = str(reference.version or "1.0.0")
-        built = make_package(toml(reference.package, version, more=SETTINGS, hook=hook))
-        content = open_package(built.manifest_data, built.blobs.__getitem__)
+        manifest, content = _built(reference.package, version, hook)
         insecure = policy == "insecure-accept-all"
         evidence = SignatureEvidence(
             "insecure" if insecure else "key", "" if insecure else FINGERPRINT, (), NOW
         )
-        return VerifiedPackage(reference, built.manifest.digest, content, evidence)
+        return VerifiedPackage(reference, manifest, content, evidence)
 
     def linked(self, deployment: Deployment) -> LinkedDeployment:
         package = deployment.reference.partition(":")[0]
