@@ -1,6 +1,8 @@
 """A node on fakes: a kernel in memory, a real database, packages that link as told."""
 
+import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,14 @@ __all__ = ["FakeNode", "recover", "remove"]
 class FakeNode:
     """What a test needs to do things to a node and to look at it from outside."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, image: "NodeImage | None" = None) -> None:
+        """A node with nothing on it, or as it was when its image was taken."""
         self.path = directory / "node.db"
-        self.kernel = FakeKernel()
-        self.packages = FakePackages()
-        self.kept = FakeKept()
+        self.kernel, self.packages, self.kept = FakeKernel(), FakePackages(), FakeKept()
+        if image is not None:
+            self.path.touch(mode=0o600)
+            self.path.write_bytes(image.database)
+            self.kernel, self.packages, self.kept = pickle.loads(image.fakes)  # noqa: S301 - our own
         self.lock = Lock(directory / "lock")
         self.state = SqliteState(self.path)
 
@@ -98,6 +103,25 @@ class FakeNode:
         for one in self.state.installed():
             assert one.consent is not None
             assert (one.deployment.name, one.consent) in given
+
+
+@dataclass(frozen=True)
+class NodeImage:
+    """A node at one moment, of which any number of nodes can be made.
+
+    Attributes:
+        database: its file.
+        fakes: its kernel, packages and kept copies, pickled.
+    """
+
+    database: bytes
+    fakes: bytes
+
+    @classmethod
+    def of(cls, node: FakeNode) -> "NodeImage":
+        """Take it of a node, which may be used no more."""
+        node.close()
+        return cls(node.path.read_bytes(), pickle.dumps((node.kernel, node.packages, node.kept)))
 
 
 def request(

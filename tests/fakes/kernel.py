@@ -4,7 +4,6 @@ Maps and programs have identities, so that a test can tell a map that was kept f
 made anew with the same content. The contract suite holds it to what the real adapter does.
 """
 
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -121,7 +120,7 @@ class FakeKernel:
         self.retired: dict[tuple[str, str], FakeMap] = {}
         self.handles: list[FakeProgram] = []
         self.exchanges: list[str] = []
-        self._identities = itertools.count(1)
+        self._last_identity = 0
         self._made: dict[int, FakeMap] = {}
         self._cookies: dict[str, int] = {"": 1}
         named = interfaces or {"eth0": 2, "eth1": 3}
@@ -174,7 +173,7 @@ class FakeKernel:
     def occupy(self, name: str = "eth0", hook: str = "xdp", by: str = "somebody's") -> None:
         """Put a program of somebody else on an interface."""
         there = self.strangers.setdefault((hook, self.identity(name)), [])
-        there.append(FakeStranger(next(self._identities), by))
+        there.append(FakeStranger(self._new_identity(), by))
 
     def add_interface(self, name: str, index: int, namespace: str = "") -> None:
         """Make an interface."""
@@ -194,6 +193,10 @@ class FakeKernel:
         self.boot_id += "x"
         for one in self.interfaces:
             one.index += 10
+
+    def _new_identity(self) -> int:
+        self._last_identity += 1
+        return self._last_identity
 
     # Reading ---------------------------------------------------------------------------------
 
@@ -340,7 +343,7 @@ class FakeKernel:
                 i.to_bytes(plan.key_size, "little"): bytes(size) for i in range(plan.max_entries)
             }
         contents.update(plan.contents)
-        made = FakeMap(next(self._identities), plan, contents)
+        made = FakeMap(self._new_identity(), plan, contents)
         self.maps[deployment, pin] = self._made[made.identity] = made
 
     def delete_map(self, deployment: str, pin: str) -> None:
@@ -402,7 +405,7 @@ class FakeKernel:
                 "the kernel's verifier refused", detail="missing btf func_info"
             )
         loaded = FakeProgram(
-            next(self._identities), name, program, tuple(identities), len(program.instructions), 0
+            self._new_identity(), name, program, tuple(identities), len(program.instructions), 0
         )
         self.handles.append(loaded)
         return loaded
@@ -425,7 +428,7 @@ class FakeKernel:
         taken = any(link.hook == hook and link.on is on for link in self.link_table.values())
         if taken or (hook in EXCLUSIVE and self.strangers.get((hook, identity))):
             raise Conflict(f"something is on {hook} of {identity} already")
-        link = FakeLink(hook, next(self._identities), on, _usable(program))
+        link = FakeLink(hook, self._new_identity(), on, _usable(program))
         self.link_table[link.pin] = link
         self.exchanges.append(program.name)
         return self._found(link)

@@ -10,12 +10,13 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.builders.deployments import hash_map
-from tests.builders.nodes import FakeNode
+from tests.builders.nodes import FakeNode, NodeImage
 from tests.fakes.kernel import FakeProgram
 
 from skep.digests import Digest, MalformedDigest
@@ -170,11 +171,18 @@ def _remove(node: FakeNode, name: str) -> Removed:
     return remove(node.writer(), name, others_may_stop=True)
 
 
+@cache
+def _image() -> NodeImage:
+    """A node on which all run."""
+    with tempfile.TemporaryDirectory() as directory:
+        node = FakeNode(Path(directory))
+        for name in ALL:
+            node.install(f"acme/{name}", ports="80")
+        return NodeImage.of(node)
+
+
 def _node(directory: str) -> FakeNode:
-    node = FakeNode(Path(directory))
-    for name in ALL:
-        node.install(f"acme/{name}", ports="80")
-    return node
+    return FakeNode(Path(directory), _image())
 
 
 @settings(deadline=None, max_examples=150)

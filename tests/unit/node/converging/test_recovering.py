@@ -5,7 +5,7 @@ from functools import partial
 from itertools import count
 
 import pytest
-from tests.builders.nodes import FakeNode
+from tests.builders.nodes import FakeNode, NodeImage
 from tests.fakes.faults import Fault, SimulatedCrash
 
 from skep.chains.ordering import Before
@@ -74,14 +74,16 @@ def _crashes(step: Callable[[], object]) -> bool:
 
 
 @pytest.mark.parametrize("name", ["install", "remove", "set-constant"])
-def test_a_crash_while_repairing_is_repaired_too(node: FakeNode, name: str) -> None:
+def test_a_crash_while_repairing_is_repaired_too(
+    node: FakeNode, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    node.install("acme/limit", ports="1,2")
+    node.install("acme/filter")
+    image = NodeImage.of(node)
     pairs = 0
     for at in count():
         for again in count():
-            for leftover in node.names():
-                remove(node.writer(), leftover)
-            node.install("acme/limit", ports="1,2")
-            node.install("acme/filter")
+            node = FakeNode(tmp_path_factory.mktemp("node"), image)
             kept = node.kernel.maps["filter", "counts"]
             crashed = _crashes(partial(COMMANDS[name], node, Fault(at)))
             second = Fault(again, after=bool(again % 2))
@@ -90,6 +92,7 @@ def test_a_crash_while_repairing_is_repaired_too(node: FakeNode, name: str) -> N
             assert node.kernel.maps["filter", "counts"] is kept
             node.kernel.handles.clear()
             node.consistent()
+            node.close()
             if not repair_crashed:
                 break  # the repair has no more steps: later ones would say the same again
             pairs += 1
