@@ -38,12 +38,14 @@ from skep.kernel.verifier_log import (
     printable,
     reached_poison,
     stack_depth,
+    walked_instructions,
 )
 
 _LEVEL_STATISTICS = 4
 _LEVEL_TRACE = 1
 _FIRST_LOG_BYTES = 1 << 16
 _LARGEST_LOG_BYTES = (1 << 24) - 1  # what kernels before 5.2 accept; a person reads less
+_TRACE_BYTES = 64  # at level 1, for one instruction that was walked
 _FUNCTION = struct.Struct("=II")  # struct bpf_func_info
 _LINE = struct.Struct("=IIII")  # struct bpf_line_info
 _INDEX_TO_DESCRIPTOR = {
@@ -134,7 +136,9 @@ def load_program(
     if attempt.error is not None:
         reason = attempt
         if reason.log:
-            attempt = _attempt(program, code, kernel_name, _LEVEL_TRACE, types)
+            # A log that does not fit costs another verification, which may take seconds.
+            room = min(_TRACE_BYTES * walked_instructions(reason.log), _LARGEST_LOG_BYTES)
+            attempt = _attempt(program, code, kernel_name, _LEVEL_TRACE, types, room)
         if attempt.error is not None:
             _refuse(program, reason, attempt.log)
     descriptor = attempt.descriptor
@@ -178,10 +182,19 @@ def with_descriptors(
 
 
 def _attempt(
-    program: ProgramPlan, code: bytes, name: str, level: int, types: FileDescriptor | None
+    program: ProgramPlan,
+    code: bytes,
+    name: str,
+    level: int,
+    types: FileDescriptor | None,
+    room: int = 0,
 ) -> _Attempt:
-    """Load with a log, with as much room for it as it needs."""
-    room = _FIRST_LOG_BYTES
+    """Load with a log, with as much room for it as it needs.
+
+    Args:
+        room: bytes to begin with, if that is more than usual.
+    """
+    room = max(room, _FIRST_LOG_BYTES)
     functions = _records(_FUNCTION, program.functions)
     lines = _records(_LINE, program.lines)
     instructions = ctypes.create_string_buffer(code, len(code))

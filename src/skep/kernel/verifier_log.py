@@ -1,4 +1,4 @@
-"""Reading the verifier's log: one line of it, and one number, never more.
+"""Reading the verifier's log: one line of it, and two numbers, never more.
 
 The log is for people and changes between kernels; 7.3 added paragraphs behind the first line and
 another form of the statistics. So: the error is the first line at log level 4, save for two notes
@@ -22,6 +22,7 @@ _STATISTICS = re.compile(
     r"verification time [0-9]+|stack depth |processed [0-9]+ insns|insns processed|subprog "
 )
 _STACK = re.compile(r"^stack depth (?:max )?([0-9]+)(?:\+[0-9]+)*\b", re.MULTILINE)
+_WALKED = re.compile(r"^processed ([0-9]{1,9}) insns\b", re.MULTILINE)
 _MOST_STACK = 512  # MAX_BPF_STACK
 _INSTRUCTION = re.compile(r"^([0-9]{1,7}): \([0-9a-f]{2}\) ", re.MULTILINE)
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -146,3 +147,13 @@ def stack_depth(log: str) -> int | None:
     if match is None or len(match[1]) > 4 or int(match[1]) > _MOST_STACK:
         return None
     return int(match[1])
+
+
+def walked_instructions(log: str) -> int:
+    r"""How many instructions the verifier walked before it refused, 0 if it does not say.
+
+    >>> walked_instructions("R0 !read_ok\nprocessed 4 insns (limit 1000000)")
+    4
+    """
+    match = _WALKED.search(log)
+    return 0 if match is None else int(match[1])

@@ -1,5 +1,6 @@
 """Plans become what the kernel takes; no kernel is asked here."""
 
+import ctypes
 import errno
 
 import pytest
@@ -100,6 +101,23 @@ def test_kernels_that_do_not_say_how_long_the_log_is_are_given_more_room(
     with pytest.raises(Exception, match="ENOSPC"):
         load_program(program(), [])
     assert rooms == [1 << 16, 1 << 19, 1 << 20]
+
+
+def test_after_a_long_refusal_the_trace_fits_at_the_first_attempt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rooms: list[int] = []
+
+    def answer(_: object, attribute: object) -> int:
+        rooms.append(attribute.log_size)  # type: ignore[attr-defined]
+        log = b"R0 !read_ok\nprocessed 20000 insns (limit 1000000)\0"
+        ctypes.memmove(attribute.log_buf, log, len(log))  # type: ignore[attr-defined]
+        raise BpfError(errno.EACCES)
+
+    monkeypatch.setattr(loading, "bpf_accounted", answer)
+    with pytest.raises(VerifierRefused, match="R0 !read_ok"):
+        load_program(program(), [])
+    assert rooms == [1 << 16, 20_000 * 64]
 
 
 def test_a_map_of_a_kernel_too_old_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:

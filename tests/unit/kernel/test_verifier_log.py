@@ -1,10 +1,10 @@
-"""First lines and stack depths, from logs of several kernels."""
+"""First lines, stack depths and instructions walked, from logs of several kernels."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skep.kernel.verifier_log import first_line, stack_depth
+from skep.kernel.verifier_log import first_line, stack_depth, walked_instructions
 
 STATISTICS = (
     "verification time 43 usec\nstack depth 16+0\nprocessed 4 insns (limit 1000000) "
@@ -73,9 +73,25 @@ def test_stack_of_the_entry(log: str, depth: int | None) -> None:
     assert stack_depth(log) == depth
 
 
+@pytest.mark.parametrize(
+    ("log", "number"),
+    [
+        pytest.param("R0 !read_ok\n" + STATISTICS, 4, id="statistics"),
+        pytest.param("processed 1000001 insns (limit 1000000)\n", 1_000_001, id="gave-up"),
+        pytest.param("R0 processed 5 insns\n", 0, id="inside-a-sentence"),
+        pytest.param("processed many insns\n", 0, id="not-a-number"),
+        pytest.param("processed 9999999999 insns\n", 0, id="more-than-there-is"),
+        pytest.param("", 0, id="empty"),
+    ],
+)
+def test_instructions_that_were_walked(log: str, number: int) -> None:
+    assert walked_instructions(log) == number
+
+
 @given(st.text(max_size=200))
 @settings(deadline=None, max_examples=100)
 def test_no_log_breaks_the_reader(log: str) -> None:
     assert "\n" not in first_line(log)
     depth = stack_depth(log)
     assert depth is None or 0 <= depth <= 512
+    assert walked_instructions(log) >= 0
