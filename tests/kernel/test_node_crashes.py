@@ -13,6 +13,7 @@ from tests.builders.live_node import NOW, LiveNode, live_node, playground_name
 from tests.builders.packets import udp_frame
 from tests.builders.wires import another_name, rename
 
+from skep.chains.deployment import Deployment
 from skep.chains.ordering import Before
 from skep.digests import Digest
 from skep.kernel.network import namespaces
@@ -100,6 +101,11 @@ def start_over(node: LiveNode, what: str) -> None:
     no_litter(node)
 
 
+def deployments(node: LiveNode) -> tuple[Deployment, ...]:
+    with SqliteState(node.settings.database) as state:
+        return tuple(one.deployment for one in state.installed())
+
+
 def no_litter(node: LiveNode) -> None:
     """After a change, nothing is kept and no link is pinned that no deployment names."""
     with SqliteState(node.settings.database) as state, PinRoot(node.settings.bpffs) as pins:
@@ -136,8 +142,9 @@ def test_a_kill_at_any_step_is_repaired_by_the_next_command(
     node: LiveNode, what: str, before: list[str], after: list[str]
 ) -> None:
     kills = 0
+    start_over(node, what)
+    begun = deployments(node)
     for at in range(40):
-        start_over(node, what)
         code = run(node, what, at)
         if code == 0:
             break
@@ -149,9 +156,12 @@ def test_a_kill_at_any_step_is_repaired_by_the_next_command(
         if what == "set":
             sent = [udp_frame(CLOSED), udp_frame(OPEN)]
             assert node.deliver(sent) in ([udp_frame(CLOSED)], [udp_frame(OPEN)])
+        if deployments(node) != begun:  # otherwise the change was undone, and may be tried again
+            start_over(node, what)
     assert kills >= 3
     with node.opened() as opened:
         assert check(opened) == after
+    no_litter(node)
 
 
 def test_programs_run_on_while_nobody_is_there(node: LiveNode) -> None:
