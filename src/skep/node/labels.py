@@ -18,12 +18,11 @@ from skep.bytecode.analysis.linked import analyse_linked
 from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.linking.plan import LoadPlan
-from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object
 from skep.packages.content import PackageContent
 from skep.packages.made_costs import as_made
 
-_KEPT = 8  # objects: one command asks for the same label several times
+_KEPT = 8  # objects or plans: one command asks for the same label several times
 
 
 def package_label(data: bytes, program_types: Mapping[str, str]) -> AnalysisReport:
@@ -42,15 +41,12 @@ def _package_label(data: bytes, program_types: tuple[tuple[str, str], ...]) -> A
 
 
 def node_label(
-    plan: LoadPlan,
-    object_file: ObjectFile,
-    kernel: KernelTypes | None,
-    package: AnalysisReport,
+    plan: LoadPlan, data: bytes, kernel: KernelTypes | None, package: AnalysisReport
 ) -> AnalysisReport:
     """The label of what ``plan`` loads.
 
     Args:
-        object_file: that the plan was linked from.
+        data: the object file that the plan was linked from, hashed.
         kernel: types that it was linked against.
         package: label of the object.
 
@@ -58,7 +54,13 @@ def node_label(
         OutsideLabel: it exceeds the package label.
         PlanMismatch: the plan contradicts itself, its object or the kernel.
     """
-    return within(package, analyse_linked(plan, object_file, kernel))
+    return within(package, _node_label(plan, data, kernel))
+
+
+@lru_cache(maxsize=_KEPT)
+def _node_label(plan: LoadPlan, data: bytes, kernel: KernelTypes | None) -> AnalysisReport:
+    # Of every instruction that is about to be loaded: another plan has another label.
+    return analyse_linked(plan, read_object(data), kernel)
 
 
 def package_labels(content: PackageContent) -> dict[str, AnalysisReport]:

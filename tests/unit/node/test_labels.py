@@ -1,5 +1,7 @@
 """Whatever a node links is labelled, and refused if the package's label does not cover it."""
 
+from typing import Any
+
 import pytest
 from tests.builders.assembled import analysed, leave
 from tests.builders.deployments import deployment
@@ -7,10 +9,14 @@ from tests.builders.objects import fixture_bytes
 from tests.builders.published import make_package, toml
 
 from skep.bytecode.analysis.errors import OutsideLabel
+from skep.bytecode.analysis.linked import analyse_linked
+from skep.bytecode.analysis.report import AnalysisReport
 from skep.bytecode.linking.linking import link
+from skep.bytecode.linking.plan import LoadPlan
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
 from skep.chains.planning import LinkedDeployment
+from skep.node import labels
 from skep.node.labels import node_label, package_label
 from skep.node.verified.shelf import link_deployment
 from skep.packages.opening import open_package
@@ -48,9 +54,26 @@ def test_labels_of_packages_are_derived_once() -> None:
     assert package_label(data, {}) is not package_label(data, {"reads_task": "XDP"})
 
 
+def test_the_label_of_what_is_loaded_is_derived_once_per_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plans = []
+
+    def counting(plan: LoadPlan, *others: Any) -> AnalysisReport:
+        plans.append(plan)
+        return analyse_linked(plan, *others)
+
+    monkeypatch.setattr(labels, "analyse_linked", counting)
+    for mode in ("101", "101", "102", "101"):
+        _linked("constants", "choice", MODE, mode=mode)
+    assert len(plans) == len(set(plans)) == 2
+
+
 def test_what_exceeds_the_package_label_is_not_loaded() -> None:
-    read = read_object(fixture_bytes("may_net_drop"))
-    plan = link(read, None, LinkSettings())
+    data = fixture_bytes("may_net_drop")
+    plan = link(read_object(data), None, LinkSettings())
     with pytest.raises(OutsideLabel, match=r"net\.drop"):
-        node_label(plan, read, None, analysed(leave(2)))
-    assert node_label(plan, read, None, package_label(fixture_bytes("may_net_drop"), {}))
+        node_label(plan, data, None, analysed(leave(2)))
+    assert node_label(plan, data, None, package_label(data, {}))
+    with pytest.raises(OutsideLabel, match=r"net\.drop"):  # also once the label is known
+        node_label(plan, data, None, analysed(leave(2)))

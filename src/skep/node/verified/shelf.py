@@ -223,7 +223,7 @@ def link_deployment(
     plan = link(object_file, types, settings)
     _check_maps(content, plan.maps)
     # (5)
-    label = node_label(plan, object_file, types, package_label(data, metadata.program_types))
+    label = node_label(plan, data, types, package_label(data, metadata.program_types))
     linked_program = plan.program(deployment.program)
     pins = tuple(map_pin_name(map_plan) for map_plan in plan.maps)
     return LinkedDeployment(
