@@ -243,9 +243,10 @@ FORKING = """
 import gc, importlib, json, os, signal, sys, time
 import skep.__main__
 for name in (
-    "cli.install", "cli.consenting", "cli.nodes", "cli.obtaining",
-    "cli.configuring", "cli.set", "cli.move", "cli.remove", "cli.assignments", "cli.interrupts",
-    "node.wiring", "node.deploying.installing", "hooks.table", "packages.references",
+    "cli.install", "cli.consenting", "cli.nodes", "cli.obtaining", "cli.changing",
+    "cli.configuring", "cli.set", "cli.move", "cli.remove", "cli.removing", "cli.assignments",
+    "cli.interrupts", "cli.licence_rows", "node.wiring", "node.deploying.documents",
+    "node.deploying.installing", "node.looking.documents", "hooks.table", "packages.references",
 ):
     importlib.import_module("skep." + name)
 gc.freeze()
