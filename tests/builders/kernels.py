@@ -1,9 +1,15 @@
-"""Types of kernels that never were: the same names as in a real one, in other places."""
+"""Types of kernels: of the one that runs, and of some that never were.
+
+Those have the same names as in a real one, in other places.
+"""
+
+from functools import cache
 
 from tests.builders.btf import BtfBuilder
 
 from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.types import Kind
+from skep.kernel.kernel_types import kernel_types
 
 SIGNED = 1 << 24
 
@@ -46,3 +52,9 @@ def bare_kernel() -> bytes:
 
 def kernel(raw: bytes) -> KernelTypes:
     return KernelTypes.build(raw)
+
+
+@cache
+def running_types() -> KernelTypes:
+    """Types of the running kernel, read once: it has some 100,000."""
+    return kernel_types()

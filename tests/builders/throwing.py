@@ -1,11 +1,8 @@
 """Programs that throw, compiled and linked against the running kernel."""
 
-from functools import cache
-from pathlib import Path
-
 from tests.builders.compiled import compiled_object
+from tests.builders.kernels import running_types
 
-from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.plan import LoadPlan
 from skep.bytecode.linking.settings import LinkSettings
@@ -62,11 +59,6 @@ SEC("xdp") HANDLED_BY(handle) int throws(struct xdp_md *context)
 """
 
 
-@cache
-def running_kernel() -> KernelTypes:
-    return KernelTypes.build(Path("/sys/kernel/btf/vmlinux").read_bytes())
-
-
 def throwing_plan(body: str) -> LoadPlan:
     """The load plan of one of the programs above."""
-    return link(read_object(compiled_object(SOURCE + body)), running_kernel(), LinkSettings())
+    return link(read_object(compiled_object(SOURCE + body)), running_types(), LinkSettings())

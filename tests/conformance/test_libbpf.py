@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from tests.builders.compiled import PROGRAMS, bundled_object
-from tests.builders.kernels import bare_kernel, kernel, moved_kernel
+from tests.builders.kernels import bare_kernel, kernel, moved_kernel, running_types
 from tests.builders.objects import DIRECTORY
 
 from skep.bytecode.btf.kernel_types import KernelTypes
@@ -36,7 +36,7 @@ from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.model import ObjectFile
 from skep.bytecode.objectfile.reading import read_object
 from skep.kernel.configuration import kernel_configuration, kernel_version_code
-from skep.kernel.kernel_types import VMLINUX, kernel_types
+from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.probes import possible_cpus
 
 ORACLE = Path(__file__).with_name("libbpf_oracle.py")
@@ -89,7 +89,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def running() -> KernelTypes:
-    return kernel_types()
+    return running_types()
 
 
 def _bytes(name: str) -> bytes:

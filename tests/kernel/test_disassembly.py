@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.builders.kernel_programs import program
+from tests.builders.kernels import running_types
 from tests.builders.loaded_objects import execute
 from tests.builders.objects import DIRECTORY, fixture
 
@@ -18,7 +19,6 @@ from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.settings import LinkSettings
 from skep.errors import SkepError
 from skep.kernel import loading
-from skep.kernel.kernel_types import kernel_types
 from skep.kernel.loading import load_program
 
 pytestmark = pytest.mark.kernel
@@ -58,7 +58,7 @@ def _compare(log: str, code: tuple[Instruction, ...]) -> set[int]:
 
 @pytest.mark.parametrize("part", range(_PARTS))
 def test_the_fixtures_read_as_the_verifier_reads_them(part: int) -> None:
-    types = kernel_types()
+    types = running_types()
     compared = loaded = 0
     for path in sorted(DIRECTORY.glob("*.o"))[part::_PARTS]:
         object_file = fixture(path.stem)

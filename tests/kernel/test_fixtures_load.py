@@ -16,10 +16,10 @@ from functools import cache
 
 import pytest
 from tests.builders.compiled import PROGRAMS, bundled_object
+from tests.builders.kernels import running_types
 from tests.builders.loaded_objects import execute
 from tests.builders.objects import DIRECTORY, fixture
 
-from skep.bytecode.btf.kernel_types import KernelTypes
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
 from skep.bytecode.isa.kernel_types import ATTACH_TYPES, MAP_TYPES, PROGRAM_TYPES
@@ -32,7 +32,7 @@ from skep.bytecode.objectfile.reading import read_object
 from skep.errors import SkepError
 from skep.kernel.configuration import kernel_configuration, kernel_version_code
 from skep.kernel.errors import KernelRefused, LacksPrivilege, VerifierRefused
-from skep.kernel.kernel_types import VMLINUX, kernel_types
+from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.loading import load_program
 from skep.kernel.probes import possible_cpus
 from skep.kernel.syscall import BpfError
@@ -74,11 +74,6 @@ NOT_LINKED_YET = {"STRUCT_OPS", "EXT"}
 TRAMPOLINES = {"TRACE_FENTRY", "TRACE_FEXIT", "MODIFY_RETURN", "LSM_MAC", "LSM_CGROUP"}
 
 
-@cache
-def running() -> KernelTypes:
-    return kernel_types()
-
-
 def settings(object_file: ObjectFile, spec: ProgramSpec) -> LinkSettings:
     names = {each.name for each in object_file.programs}
     begun_with = {name for each in object_file.maps for _index, name in each.initial}
@@ -103,7 +98,7 @@ def settings(object_file: ObjectFile, spec: ProgramSpec) -> LinkSettings:
 
 
 def linked(object_file: ObjectFile, spec: ProgramSpec) -> LoadPlan:
-    return link(object_file, running(), settings(object_file, spec))
+    return link(object_file, running_types(), settings(object_file, spec))
 
 
 def refusal(object_file: ObjectFile, spec: ProgramSpec) -> SkepError | None:
@@ -116,7 +111,7 @@ def refusal(object_file: ObjectFile, spec: ProgramSpec) -> SkepError | None:
 
 
 def nothing(program_type: str, attach_type: str | None, target: str = "") -> ProgramPlan:
-    ids = running().find(target, Kind.FUNC)
+    ids = running_types().find(target, Kind.FUNC)
     return ProgramPlan(
         "nothing",
         PROGRAM_TYPES[program_type],
@@ -155,10 +150,10 @@ def is_excused(spec: ProgramSpec, error: SkepError) -> bool:
         return isinstance(error, CannotLink)
     missing = re.search(r"this kernel has no function (\w+),", error.message)
     if missing:
-        return not running().find(missing[1], Kind.FUNC)
+        return not running_types().find(missing[1], Kind.FUNC)
     absent = re.search(r"this kernel has no (\w+) to attach to", error.message)
     if absent:
-        return not any(running().find(absent[1], kind) for kind in (Kind.FUNC, Kind.TYPEDEF))
+        return not any(running_types().find(absent[1], kind) for kind in (Kind.FUNC, Kind.TYPEDEF))
     kept = re.search(r"program of this type cannot use helper \w+#([0-9]+)", error.message)
     if kept:
         return keeps_helper(spec, int(kept[1]))

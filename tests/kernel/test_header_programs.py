@@ -2,6 +2,7 @@
 
 import pytest
 from tests.builders.compiled import compiled_object
+from tests.builders.kernels import running_types
 from tests.builders.loaded_objects import LoadedObject, execute
 
 from skep.bytecode.isa.kernel_types import MAP_TYPES
@@ -9,7 +10,7 @@ from skep.bytecode.linking.linking import link
 from skep.bytecode.linking.settings import LinkSettings
 from skep.bytecode.objectfile.reading import read_object
 from skep.kernel.configuration import kernel_configuration, kernel_version_code
-from skep.kernel.kernel_types import VMLINUX, kernel_types
+from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.running import test_run as run_on
 
 pytestmark = [
@@ -32,7 +33,7 @@ def loaded(source: str) -> LoadedObject:
     settings = LinkSettings(
         kernel_config=kernel_configuration(), kernel_version=kernel_version_code()
     )
-    return execute(link(read_object(compiled_object(START + source)), kernel_types(), settings))
+    return execute(link(read_object(compiled_object(START + source)), running_types(), settings))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from tests.builders.kernels import running_types
 from tests.builders.wires import namespace
 
 from skep.bytecode.btf.types import Kind
@@ -23,7 +24,7 @@ from skep.hooks.verdict import VerdictTable
 from skep.hooks.verdicts import VERDICT_TABLES, verdicts_of
 from skep.kernel.attributes import BpfCommand, LinkCreate
 from skep.kernel.errors import VerifierRefused
-from skep.kernel.kernel_types import VMLINUX, kernel_types
+from skep.kernel.kernel_types import VMLINUX
 from skep.kernel.loading import LoadedProgram, load_program
 from skep.kernel.namespaces import entered
 from skep.kernel.syscall import bpf
@@ -54,7 +55,7 @@ MAY_BE_MISSING = {"LIRC_MODE2", "LSM", "TRACING"}
 @cache
 def target(attach_type: str | None) -> int:
     name, kind = TARGETS.get(attach_type or "", ("", Kind.FUNC))
-    found = kernel_types().find(name, kind) if name else []
+    found = running_types().find(name, kind) if name else []
     return found[0] if found else 0
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.builders.kernels import running_types
 from tests.builders.random_programs import chains, packets
-from tests.builders.throwing import running_kernel
 
 from skep.bytecode.btf.types import Kind
 from skep.bytecode.isa.instructions import Instruction
@@ -58,7 +58,7 @@ def throw_number() -> int:
     """Of ``bpf_throw`` in this kernel, 0 if it has none or does not tell (before 6.7)."""
     if not VMLINUX.exists():
         return 0
-    return next(iter(running_kernel().find("bpf_throw", Kind.FUNC)), 0)
+    return next(iter(running_types().find("bpf_throw", Kind.FUNC)), 0)
 
 
 def one_after_another(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from skep.kernel.kernel_types import VMLINUX, kernel_types
+from skep.kernel.kernel_types import VMLINUX
+from tests.builders.kernels import running_types
 from tests.soundness.batches import Batch
 from tests.soundness.generating import KINDS, Generator, Program
 from tests.soundness.jobs import ENDS, directed_jobs, maker
@@ -29,7 +30,7 @@ pytestmark = [
 
 @cache
 def generator() -> Generator:
-    types = kernel_types()
+    types = running_types()
     probes = Probes(types)
     return Generator(types, probes.has_helper, probes.has_kfunc)
 
@@ -41,7 +42,7 @@ def make() -> Callable[[str], Program]:
 def outcomes(jobs: list[str]) -> list[Outcome]:
     for name in {job.partition(":")[0] for job in jobs}:
         generator().fitting(KINDS[name])
-    return list(Batch(kernel_types(), make()).run(jobs))
+    return list(Batch(running_types(), make()).run(jobs))
 
 
 def told(found: list[Outcome]) -> list[str]:
@@ -102,7 +103,7 @@ def test_a_child_that_dies_costs_one_program() -> None:
         return make()(job)
 
     generator().fitting(KINDS["XDP"])
-    batch = Batch(kernel_types(), fatal)
+    batch = Batch(running_types(), fatal)
     states = [each.state for each in batch.run(["XDP:1.0", "XDP:1.1", "XDP:1.2"])]
     assert states[1] == "lost"
     assert "lost" not in (states[0], states[2])

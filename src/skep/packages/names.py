@@ -86,5 +86,7 @@ def one_line(text: str, longest: int = 200) -> str:
     >>> one_line("red \x1b[31m alert\n")
     'red ?[31m alert?'
     """
+    if len(text) <= longest and text.isprintable():
+        return text  # as nearly every one
     shown = "".join(char if char.isprintable() else "?" for char in text[: longest + 1])
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
